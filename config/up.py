@@ -1,0 +1,176 @@
+"""`make up`: the servers, the migrations and the programs of the Procfile, kept running until Ctrl-C.
+
+Order of start: lock, leftovers, checks, Valkey and PostgreSQL, migrations, programs. Order of stop: edge and admin,
+which take new work, then agent and workers, then the servers.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+import sys
+from pathlib import Path
+
+import urllib3
+from honcho.environ import parse_procfile
+
+from config import preflight
+from config.embedded import postgres, valkey
+from config.embedded.postgres import EmbeddedPostgres, embedded_postgres, lies_elsewhere
+from config.embedded.valkey import EmbeddedValkey, embedded_valkey
+from config.leftovers import RunRecord, end_leftovers
+from config.settings import (
+    EmbeddedSettings,
+    admin_settings,
+    edge_settings,
+    embedded_settings,
+    search_path,
+    secret,
+    worker_settings,
+)
+from config.supervisor import SERVERS, Program, StopRequested, Supervisor
+from tracking.errors import WaypostError
+
+ROOT = Path(__file__).resolve().parent.parent
+# Programs that take requests: the first to stop. Everything else in the Procfile works these off.
+_IN_FRONT = ("edge", "admin")
+_SERVER_STOP_S = 30.0
+_READY_S = 60.0
+
+
+def main() -> int:
+    """Run the stack; return the exit status: 0 when it was asked to stop."""
+    parser = argparse.ArgumentParser(prog="python -m config.up", description="Run all of Waypost on this machine.")
+    parser.add_argument("--procfile", type=Path, default=ROOT / "Procfile", help="the programs to run")
+    parser.add_argument("--migrate", default="exec python -m admin_api.migrate", help="command run once before them")
+    arguments = parser.parse_args()
+    try:
+        settings = embedded_settings()
+        with preflight.lock_home(settings.home):
+            _run(settings, arguments.procfile, arguments.migrate)
+    except (StopRequested, KeyboardInterrupt):
+        return 0
+    except WaypostError as error:
+        for line in error.message.splitlines():
+            print(f"waypost: {line}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _run(settings: EmbeddedSettings, procfile: Path, migrate: str) -> None:
+    for check in (edge_settings, worker_settings, admin_settings):
+        check()
+    records = settings.home / "run"
+    if ended := end_leftovers(records):
+        print(f"waypost: ended {ended} processes that an earlier run had left", flush=True)
+    preflight.check_ports(settings)
+    if settings.database_url:
+        preflight.check_database(settings.database_url)
+    if settings.redis_url:
+        preflight.check_redis(settings.redis_url)
+    supervisor = Supervisor(RunRecord(records))
+    supervisor.catch_signals()
+    try:
+        _start_servers(supervisor, settings)
+        _start_programs(supervisor, settings, procfile, migrate)
+        print(_screen(settings), flush=True)
+        supervisor.run_forever()
+    finally:
+        supervisor.say("stopping")
+        supervisor.stop()
+        supervisor.say("stopped")
+
+
+def _start_servers(supervisor: Supervisor, settings: EmbeddedSettings) -> None:
+    cache = None if settings.redis_url else _start_valkey(supervisor, settings)
+    database = None if settings.database_url else _start_postgres(supervisor, settings)
+    if cache is not None:
+        supervisor.wait_until(lambda: _is_ready(supervisor, "valkey", cache), _READY_S, "the embedded Valkey")
+    if database is not None:
+        supervisor.wait_until(lambda: _is_ready(supervisor, "postgres", database), _READY_S, "the embedded PostgreSQL")
+        database.ensure_database()
+
+
+def _start_valkey(supervisor: Supervisor, settings: EmbeddedSettings) -> EmbeddedValkey:
+    server = embedded_valkey(settings.home, settings.valkey_port, secret(settings.home, "valkey-password", 24))
+    server.prepare()
+    command = f"exec {shlex.join(server.command())}"
+    supervisor.start(
+        Program("valkey", command, server.directory, SERVERS, stop_signal=valkey.STOP_SIGNAL, stop_s=_SERVER_STOP_S)
+    )
+    return server
+
+
+def _start_postgres(supervisor: Supervisor, settings: EmbeddedSettings) -> EmbeddedPostgres:
+    password = secret(settings.home, "postgres-password", 24)
+    server = embedded_postgres(settings.home, settings.user, settings.postgres_port, password)
+    if lies_elsewhere(server, settings.home):
+        supervisor.say(f"PostgreSQL's data is in {server.base}: user {server.owner.name} cannot reach {settings.home}")
+    server.prepare()
+    command = f"exec {shlex.join(server.command())}"
+    supervisor.start(
+        Program(
+            *("postgres", command, server.data, SERVERS),
+            stop_signal=postgres.STOP_SIGNAL,
+            stop_s=_SERVER_STOP_S,
+            switch=server.owner.switch,
+        )
+    )
+    return server
+
+
+def _start_programs(supervisor: Supervisor, settings: EmbeddedSettings, procfile: Path, migrate: str) -> None:
+    environment = {
+        "PATH": f"{Path(sys.executable).parent}:{search_path()}",
+        "PYTHONUNBUFFERED": "1",
+        "WAYPOST_HOME": str(settings.home),
+    }
+    supervisor.start(Program("migrate", migrate, ROOT, 1, once=True, environment=environment))
+    supervisor.wait_until(lambda: supervisor.status("migrate") is not None, 600, "the migrations")
+    if supervisor.status("migrate"):
+        raise WaypostError("the migrations failed, as said above; DATABASE_URL chooses another database")
+    programs = parse_procfile(procfile.read_text()).processes
+    for name, command in programs.items():
+        supervisor.start(Program(name, command, ROOT, 0 if name in _IN_FRONT else 1, environment=environment))
+    addresses = {"edge": (settings.edge_host, settings.edge_port), "admin": (settings.admin_host, settings.admin_port)}
+    for name in filter(programs.__contains__, _IN_FRONT):
+        url = f"{_base_url(*addresses[name])}/readyz"
+        supervisor.wait_until(lambda url=url: _answers(url), _READY_S, f"{name} to answer 200 at {url}")  # type: ignore[misc]
+
+
+def _is_ready(supervisor: Supervisor, name: str, server: EmbeddedPostgres | EmbeddedValkey) -> bool:
+    pid = supervisor.pid(name)
+    return pid is not None and server.is_ready(pid)
+
+
+def _answers(url: str) -> bool:
+    try:
+        return urllib3.request("GET", url, timeout=2.0, retries=False).status == 200
+    except urllib3.exceptions.HTTPError:
+        return False
+
+
+def _base_url(host: str, port: int) -> str:
+    """Return where a browser on this machine finds a listener."""
+    reachable = {"0.0.0.0": "127.0.0.1", "::": "[::1]", "": "127.0.0.1"}.get(host, f"[{host}]" if ":" in host else host)  # noqa: S104
+    return f"http://{reachable}:{port}"
+
+
+def _screen(settings: EmbeddedSettings) -> str:
+    token = shlex.quote(str(settings.home / "admin-token"))
+    admin = _base_url(settings.admin_host, settings.admin_port)
+    return f"""
+  Waypost is running. Ctrl-C stops all of it.
+
+    tracking    {_base_url(settings.edge_host, settings.edge_port)}/click/SLUG
+    admin API   {admin}/v1/
+    API token   in {settings.home / "admin-token"}
+
+    curl -H "Authorization: ApiKey $(cat {token})" {admin}/v1/profiles
+
+  In another terminal, `make demo` sends traffic through and shows the funnel.
+"""
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""Answer now, tell later: the redirects, the postback intake, the spool, and the agent that empties it."""

@@ -1,0 +1,91 @@
+"""The agent: everything of an edge host that needs the network. Configuration comes down, records go up; one per host."""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import os
+import signal
+import sys
+from collections.abc import Callable
+from threading import Event, Thread
+
+from redis import Redis, RedisError
+
+from config.mirror import MirrorWriter
+from config.settings import EdgeSettings, SettingError, edge_settings
+from edge.follower import Follower
+from edge.health import CONFIRMED_NAME
+from edge.shipper import Shipper
+
+_log = logging.getLogger(__name__)
+_IDLE_S = 0.02
+_PAUSE_S = 0.5
+_SOCKET_TIMEOUT_S = 5
+
+
+def run(settings: EdgeSettings, stopping: Event) -> None:
+    """Follow and ship until `stopping` is set."""
+    mirror = MirrorWriter(settings.mirror_dir, settings.mirror_max_bytes)
+    follower = Follower(_connect(settings), mirror, settings.mirror_dir / CONFIRMED_NAME)
+    shipper = Shipper(settings, _connect(settings))
+
+    def follow() -> None:
+        follower.step()
+
+    def ship() -> None:
+        if not shipper.step():
+            stopping.wait(_IDLE_S)
+
+    thread = Thread(target=_loop, args=("follower", follow, stopping), name="follower")
+    thread.start()
+    _loop("shipper", ship, stopping, while_away=shipper.scan)
+    thread.join()
+    mirror.close()
+
+
+def _loop(name: str, step: Callable[[], None], stopping: Event, while_away: Callable[[], None] | None = None) -> None:
+    """Repeat a step; Redis away is said once, waited out, and said again when it is back."""
+    away = False
+    while not stopping.is_set():
+        try:
+            step()
+            if away:
+                _log.warning("%s: Redis is back", name)
+            away = False
+        except RedisError as error:
+            if not away:
+                _log.warning("%s: Redis is away: %s", name, error)
+            away = True
+            stopping.wait(_PAUSE_S)
+            if while_away is not None:
+                while_away()
+
+
+def _connect(settings: EdgeSettings) -> Redis:
+    return Redis.from_url(
+        settings.redis_url, socket_timeout=_SOCKET_TIMEOUT_S, socket_connect_timeout=_SOCKET_TIMEOUT_S
+    )
+
+
+def main() -> None:
+    """Run until SIGTERM or SIGINT."""
+    try:
+        settings = edge_settings()
+    except SettingError as error:
+        sys.exit(f"agent: {error.message}")
+    logging.basicConfig(level=settings.log_level.upper(), format="%(levelname)s %(name)s: %(message)s")
+    settings.spool_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    lock = os.open(settings.spool_dir / "agent.lock", os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        sys.exit(f"agent: another agent already works on SPOOL_DIR {settings.spool_dir}; there is one per host")
+    stopping = Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stopping.set())
+    run(settings, stopping)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,50 @@
+"""Builds the edge's WSGI application from its collaborators; edge.wsgi does the wiring."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import falcon
+
+from config.mirror import MirrorReader
+from config.settings import EdgeSettings
+from edge.clicks import ClickResource
+from edge.countries import CountryTable
+from edge.duplicates import DuplicateMarkers
+from edge.health import EdgeCollector, LiveResource, MetricsResource, ReadyResource, TestClickResource
+from edge.postbacks import IntakeSettings, JsonPostbackResource, PostbackIntake, TokenPostbackResource
+from edge.problems import serialize_error
+from edge.recorder import Recorder
+
+
+@dataclass(frozen=True, slots=True)
+class Collaborators:
+    """What the edge works with in one process."""
+
+    mirror: MirrorReader
+    recorder: Recorder
+    countries: CountryTable
+    markers: DuplicateMarkers
+
+
+def create_app(settings: EdgeSettings, parts: Collaborators) -> falcon.App[falcon.Request, falcon.Response]:
+    """Return the application with every route of "What the edge serves"."""
+    app: falcon.App[falcon.Request, falcon.Response] = falcon.App(media_type="application/json")
+    app.set_error_serializer(serialize_error)
+    click = ClickResource(parts.mirror, parts.recorder, parts.countries, settings.trusted_proxies)
+    intake = PostbackIntake(
+        parts.mirror,
+        parts.recorder,
+        parts.markers,
+        IntakeSettings(settings.click_id_keys, settings.postback_body_bytes, settings.trusted_proxies),
+    )
+    for prefix in ("/click", "/route"):
+        app.add_route(f"{prefix}/{{slug}}", click)
+    app.add_route("/click", TestClickResource(parts.mirror, parts.recorder, settings.mirror_dir))
+    app.add_route("/v1/postback", JsonPostbackResource(intake))
+    for prefix in ("/postback", "/post-back"):
+        app.add_route(f"{prefix}/{{token}}", TokenPostbackResource(intake))
+    app.add_route("/livez", LiveResource())
+    app.add_route("/readyz", ReadyResource(parts.mirror, parts.recorder))
+    app.add_route("/metrics", MetricsResource(EdgeCollector(parts.mirror, settings.spool_dir)))
+    return app

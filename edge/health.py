@@ -1,0 +1,149 @@
+"""Whether this edge lives, can serve, and what it has counted: /livez, /readyz, /metrics and /click?test=1."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from time import time
+from typing import Any
+
+import falcon
+import orjson
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from config.mirror import MirrorReader
+from config.served import decode_profile, profile_key
+from edge.address import host_name
+from edge.counters import CounterFile
+from edge.outcomes import PLACE, Outcome
+from edge.problems import set_problem
+from edge.recorder import Recorder, spool_bytes
+from edge.slots import outcome_files, spool_directories
+from edge.spool import COUNTERS_NAME, DECLARED_LOST, ISSUED, WORDS
+from tracking.spool_address import stream_of
+
+# The agent touches this file in the mirror's directory whenever Redis confirms that the mirror is up to date.
+CONFIRMED_NAME = "confirmed"
+
+
+class LiveResource:
+    """GET /livez: the process answers."""
+
+    def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
+        """Answer 200."""
+        resp.content_type = "text/plain"
+        resp.data = b"ok\n"
+
+
+class ReadyResource:
+    """GET /readyz: a configuration is loaded and the spool takes records."""
+
+    def __init__(self, mirror: MirrorReader, recorder: Recorder) -> None:
+        self._mirror = mirror
+        self._recorder = recorder
+
+    def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
+        """Answer 200, or 503 with what is missing."""
+        if self._mirror.meta() is None:
+            set_problem(resp, 503, Outcome.MIRROR_EMPTY, "No configuration has arrived yet; is the agent running?")
+        elif not self._recorder.healthy():
+            set_problem(
+                resp, 503, Outcome.NOT_LOGGED, "The spool is full; redirects go on, clicks are counted as lost."
+            )
+        else:
+            resp.content_type = "text/plain"
+            resp.data = b"ready\n"
+
+
+class TestClickResource:
+    """GET /click?test=1: which profile answers on this host and whether a click here would be kept."""
+
+    def __init__(self, mirror: MirrorReader, recorder: Recorder, mirror_dir: Path) -> None:
+        self._mirror = mirror
+        self._recorder = recorder
+        self._confirmed = mirror_dir / CONFIRMED_NAME
+
+    def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
+        """Answer 200 with a JSON object."""
+        if req.get_param("test") != "1":
+            set_problem(resp, 404, Outcome.UNKNOWN_SLUG, "Follow /click/{slug}, or ask /click?test=1 about this host.")
+            resp.set_header("X-Waypost-Reason", Outcome.UNKNOWN_SLUG)
+            return
+        host = host_name(req.env)
+        meta = self._mirror.meta()
+        served = self._mirror.get(profile_key(host))[0] if host.isascii() and len(host) < 254 else None
+        profile = decode_profile(served) if served else None
+        answer: dict[str, Any] = {
+            "host": host,
+            "profile": profile
+            and {"profile_id": profile.profile_id, "name": profile.name, "redirect_type": profile.redirect_type},
+            "active": profile is not None and profile.active,
+            "mirror": meta
+            and {"version": meta.version, "entries": meta.entries, "confirmed_s_ago": self._confirmed_s_ago()},
+            "spool": {"healthy": self._recorder.healthy()},
+        }
+        resp.content_type = "application/json"
+        resp.data = orjson.dumps(answer)
+        resp.set_header("Cache-Control", "no-store, private")
+
+    def _confirmed_s_ago(self) -> float | None:
+        try:
+            return round(max(0.0, time() - self._confirmed.stat().st_mtime), 3)
+        except FileNotFoundError:
+            return None
+
+
+class MetricsResource:
+    """GET /metrics: the counters of every edge process of this host, read from their files, so any process can answer."""
+
+    def __init__(self, collector: Collector) -> None:
+        self._registry = CollectorRegistry(auto_describe=False)
+        self._registry.register(collector)
+
+    def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
+        """Answer in Prometheus' text format."""
+        resp.content_type = CONTENT_TYPE_LATEST
+        resp.data = generate_latest(self._registry)
+
+
+class EdgeCollector(Collector):
+    """Adds up the counter files of all slots."""
+
+    def __init__(self, mirror: MirrorReader, spool_dir: Path) -> None:
+        self._mirror = mirror
+        self._spool_dir = spool_dir
+
+    def collect(self) -> list[Metric]:
+        """Return the metric families."""
+        answers = CounterMetricFamily("waypost_edge_answers", "Answers by outcome", labels=["outcome"])
+        totals = dict.fromkeys(Outcome, 0)
+        for path in outcome_files(self._spool_dir):
+            counters = CounterFile(path, writable=False)
+            for outcome, place in PLACE.items():
+                totals[outcome] += counters.words[place]
+            counters.close()
+        for outcome, total in totals.items():
+            answers.add_metric([outcome.value], total)
+        issued = CounterMetricFamily("waypost_edge_issued", "Requests that were to be recorded", labels=["stream"])
+        lost = CounterMetricFamily("waypost_edge_declared_lost", "Of these, not logged", labels=["stream"])
+        sums: dict[str, list[int]] = {"clicks": [0, 0], "postbacks": [0, 0]}
+        for directory in spool_directories(self._spool_dir):
+            if not (directory / COUNTERS_NAME).exists():
+                continue
+            spool = CounterFile(directory / COUNTERS_NAME, writable=False)
+            words = spool.snapshot(WORDS)
+            spool.close()
+            sums[stream_of(directory.name)][0] += words[ISSUED]
+            sums[stream_of(directory.name)][1] += words[DECLARED_LOST]
+        for stream, (issued_count, lost_count) in sums.items():
+            issued.add_metric([stream], issued_count)
+            lost.add_metric([stream], lost_count)
+        size = GaugeMetricFamily(
+            "waypost_edge_spool_bytes", "Bytes of spool on disk", value=spool_bytes(self._spool_dir)
+        )
+        meta = self._mirror.meta()
+        version = GaugeMetricFamily(
+            "waypost_edge_mirror_version", "Configuration version", value=meta.version if meta else 0
+        )
+        return [answers, issued, lost, size, version]

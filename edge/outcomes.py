@@ -1,0 +1,28 @@
+"""Every way the edge can answer: a closed list that is at once metric label, response reason and a row of docs/http.md."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Outcome(StrEnum):
+    """Append only: a member's position is its place in the counter files of running processes."""
+
+    REDIRECTED = "redirected"
+    NO_PROFILE = "no-profile"
+    UNKNOWN_SLUG = "unknown-slug"
+    WRONG_HOST = "wrong-host"
+    LINK_INACTIVE = "link-inactive"
+    MIRROR_EMPTY = "mirror-empty"
+    NOT_LOGGED = "not-logged"
+    POSTBACK_RECORDED = "postback-recorded"
+    POSTBACK_DUPLICATE = "postback-duplicate"
+    POSTBACK_BAD_BODY = "postback-bad-body"
+    POSTBACK_BAD_FIELD = "postback-bad-field"
+    POSTBACK_BAD_TOKEN = "postback-bad-token"
+    POSTBACK_UNKNOWN_CLICK = "postback-unknown-click"
+    POSTBACK_TOO_LARGE = "postback-too-large"
+    POSTBACK_NOT_LOGGED = "postback-not-logged"
+
+
+PLACE: dict[Outcome, int] = {outcome: place for place, outcome in enumerate(Outcome)}

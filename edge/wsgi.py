@@ -1,0 +1,29 @@
+"""Wires one edge process. Imported by the WSGI server after it forked, so that every process takes a slot of its own."""
+
+from __future__ import annotations
+
+import atexit
+import logging
+
+from config.mirror import MirrorReader, make_mirror
+from config.settings import edge_settings
+from edge.app import Collaborators, create_app
+from edge.countries import CountryTable
+from edge.duplicates import DuplicateMarkers
+from edge.recorder import Recorder
+
+settings = edge_settings()
+logging.basicConfig(level=settings.log_level.upper(), format="%(levelname)s %(name)s: %(message)s")
+make_mirror(settings.mirror_dir, settings.mirror_max_bytes)
+recorder = Recorder(settings)
+recorder.start()
+atexit.register(recorder.close)
+app = create_app(
+    settings,
+    Collaborators(
+        mirror=MirrorReader(settings.mirror_dir),
+        recorder=recorder,
+        countries=CountryTable(settings.geoip_country_db),
+        markers=DuplicateMarkers(settings.redis_url),
+    ),
+)

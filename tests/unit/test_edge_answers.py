@@ -1,0 +1,417 @@
+"""Every row of "What the edge serves", through the real application, mirror and spool, without a server."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from falcon.testing import Result, TestClient
+
+from config.mirror import MirrorReader, MirrorWriter, stamp
+from config.served import (
+    ServedLink,
+    ServedProfile,
+    ServedToken,
+    encode_served,
+    link_key,
+    profile_key,
+    token_key,
+)
+from config.settings import EdgeSettings, edge_settings
+from edge.address import client_address
+from edge.app import Collaborators, create_app
+from edge.backlog import Backlog
+from edge.countries import CountryTable
+from edge.duplicates import DuplicateMarkers
+from edge.recorder import Recorder
+from edge.slots import spool_directories
+from tracking.click_id import parse_click_id
+from tracking.records import Click, Postback, decode_click, decode_postback
+from tracking.template import compile_template
+
+NO_SUBS: list[str | None] = [None] * 10
+PEER = "198.51.100.7"
+DEAD_REDIS = "redis://127.0.0.1:1/0"
+
+
+class Edge:
+    """One edge process in the test's own: a client, and a look at what it spooled."""
+
+    def __init__(self, settings: EdgeSettings) -> None:
+        self.settings = settings
+        self.recorder = Recorder(settings)
+        self.mirror = MirrorReader(settings.mirror_dir)
+        parts = Collaborators(self.mirror, self.recorder, CountryTable(None), DuplicateMarkers(DEAD_REDIS))
+        self.client = TestClient(create_app(settings, parts))
+
+    def get(self, path: str, host: str = "t.example", method: str = "GET", **headers: str) -> Result:
+        """Send one request; `headers` by their names with underscores."""
+        path, _, query = path.partition("?")
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        return self.client.simulate_request(
+            method, path, query_string=query, headers={"Host": host, **named}, remote_addr=PEER
+        )
+
+    def postback(self, path: str, body: str = "", method: str = "GET", **headers: str) -> Result:
+        path, _, query = path.partition("?")
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        return self.client.simulate_request(method, path, query_string=query, body=body, headers=named)
+
+    def payloads(self, stream: str) -> list[str]:
+        found: list[str] = []
+        for directory in spool_directories(self.settings.spool_dir):
+            if directory.name.endswith(stream):
+                backlog = Backlog(directory, 1000)
+                backlog.scan()
+                while extent := backlog.take(0):
+                    found += backlog.read(extent).payloads
+        return found
+
+    @property
+    def clicks(self) -> list[Click]:
+        return [decode_click(payload) for payload in self.payloads("clicks")]
+
+    @property
+    def postbacks(self) -> list[Postback]:
+        return [decode_postback(payload) for payload in self.payloads("postbacks")]
+
+
+def link(link_id: int, url: str, **fields: Any) -> bytes:
+    values: dict[str, Any] = {"active": True, "source": "newsletter", "sub_defaults": NO_SUBS} | fields
+    return encode_served(ServedLink(link_id=link_id, parts=list(compile_template(url, "destination_url")), **values))
+
+
+def profile(profile_id: int, **fields: Any) -> bytes:
+    values: dict[str, Any] = {
+        "name": "P",
+        "active": True,
+        "redirect_type": "302",
+        "fallback_url": None,
+        "pixels": [],
+        "pixel_timeout_ms": 300,
+    } | fields
+    return encode_served(ServedProfile(profile_id=profile_id, **values))
+
+
+SERVED = {
+    profile_key("t.example"): profile(1, fallback_url="https://fallback.example/"),
+    profile_key("moved.example"): profile(2, redirect_type="301"),
+    profile_key("js.example"): profile(3, redirect_type="js", pixels=["https://px.example/1.gif", "https://px.example/1.js"]),
+    profile_key("off.example"): profile(4, active=False),
+    link_key(1, "abc"): link(10, "https://m.example/p?c={click_id}&s={sub1}&x={x}&k=1"),
+    link_key(1, "all"): link(
+        11, "https://m.example/?t={timestamp}&ua={user_agent}&ip={ip}&co={country}&so={source}&l={link_id}&g={slug}&r={referrer}"
+    ),
+    link_key(1, "subs"): link(12, "https://m.example/?a={sub1}&b={sub2}", sub_defaults=["first", None] + NO_SUBS[2:]),
+    link_key(1, "stopped"): link(13, "https://m.example/", active=False),
+    link_key(2, "abc"): link(20, "https://m.example/p?c={click_id}&s={sub1}&x={x}"),
+    link_key(3, "abc"): link(30, "https://m.example/p?c={click_id}&s={sub1}&x={x}"),
+    link_key(4, "abc"): link(40, "https://m.example/p?c={click_id}"),
+    link_key(4, "stopped"): link(41, "https://m.example/", active=False),
+    link_key(None, "free"): link(50, "https://free.example/?s={sub1}&c={click_id}"),
+    token_key("good-token"): encode_served(ServedToken(merchant_id=7, currency="EUR")),
+}
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> EdgeSettings:
+    return edge_settings({"WAYPOST_HOME": str(tmp_path / "home"), "REDIS_URL": DEAD_REDIS, "EDGE_NODE_ID": "5"})
+
+
+@pytest.fixture
+def edge(settings: EdgeSettings) -> Iterator[Edge]:
+    writer = MirrorWriter(settings.mirror_dir, 1 << 24)
+    writer.replace(stamp("e", 17, "1-0"), SERVED.items())
+    writer.close()
+    running = Edge(settings)
+    yield running
+    running.recorder.close()
+    running.mirror.close()
+
+
+def test_a_302_link_redirects_with_no_store_and_is_recorded_whole(edge: Edge) -> None:
+    answer = edge.get("/click/abc?sub1=one&x=2&unnamed=kept", User_Agent="UA/1", Referer="https://r.example/", Accept_Language="de")
+    assert answer.status_code == 302
+    assert answer.headers["cache-control"] == "no-store, private"
+    click_id = answer.headers["x-waypost-click-id"]
+    assert answer.headers["location"] == f"https://m.example/p?c={click_id}&s=one&x=2&k=1"
+    (click,) = edge.clicks
+    assert click.click_id == click_id
+    assert parse_click_id(click_id, edge.settings.click_id_keys) is not None
+    assert (click.link_id, click.profile_id, click.config_version, click.host, click.slug) == (10, 1, 17, "t.example", "abc")
+    assert click.query == "sub1=one&x=2&unnamed=kept"
+    assert (click.user_agent, click.referrer, click.accept_language) == ("UA/1", "https://r.example/", "de")
+    assert click.location == answer.headers["location"]
+
+
+def test_a_301_link_redirects_permanently_without_no_store(edge: Edge) -> None:
+    answer = edge.get("/click/abc", host="moved.example")
+    assert answer.status_code == 301
+    assert "cache-control" not in answer.headers
+    assert len(edge.clicks) == 1
+
+
+def test_a_js_link_is_a_page_with_a_nonce_that_goes_to_the_escaped_destination(edge: Edge) -> None:
+    answer = edge.get("/click/abc?sub1=%3C/script%3E&x='\"", host="js.example")
+    assert answer.status_code == 200
+    assert answer.headers["content-type"].startswith("text/html")
+    nonce = answer.headers["content-security-policy"].partition("'nonce-")[2].partition("'")[0]
+    assert f'<script nonce="{nonce}">' in answer.text
+    assert answer.text.count("</script>") == 1
+    assert "%3C%2Fscript%3E" in answer.text
+    assert '<noscript><meta http-equiv="refresh"' in answer.text
+    assert "https://px.example/1.gif" in answer.text
+    assert len(edge.clicks) == 1
+
+
+def test_route_is_an_alias_of_click_and_hosts_match_without_case_port_or_dot(edge: Edge) -> None:
+    for host in ("T.Example", "t.example:8080", "t.example."):
+        assert edge.get("/route/abc", host=host).status_code == 302
+
+
+def test_head_gets_the_same_redirect_and_is_recorded_as_head(edge: Edge) -> None:
+    answer = edge.get("/click/abc?sub1=a", method="HEAD")
+    assert answer.status_code == 302
+    assert "s=a" in answer.headers["location"]
+    assert [click.method for click in edge.clicks] == ["HEAD"]
+
+
+def test_every_macro_is_filled_in_and_percent_encoded(edge: Edge) -> None:
+    answer = edge.get("/click/all", User_Agent="Ä b&c".encode().decode("latin-1"), Referer="https://r/?q=1&z")
+    values = parse_qs(urlsplit(answer.headers["location"]).query, keep_blank_values=True)
+    assert values["ua"] == ["Ä b&c"]
+    assert values["r"] == ["https://r/?q=1&z"]
+    assert values["ip"] == [PEER]
+    assert values["co"] == [""]
+    assert (values["so"], values["l"], values["g"]) == (["newsletter"], ["11"], ["all"])
+    assert values["t"] == [str(edge.clicks[0].at_ms // 1000)]
+
+
+def test_sub_ids_come_from_any_alias_and_else_from_the_links_default(edge: Edge) -> None:
+    assert edge.get("/click/subs").headers["location"] == "https://m.example/?a=first&b="
+    assert edge.get("/click/subs?aff_sub=z&t2=y").headers["location"] == "https://m.example/?a=z&b=y"
+    assert edge.clicks[0].sub_defaults[0] == "first"
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "sub1=a%0d%0ab&x=é".encode().decode("latin-1"),
+        "sub1=%00&x=%0a",
+        "sub1=%ff%fe&x=\xff",
+        "sub1=%E2%80%A8&x=%F0%9F%98%80",
+        "sub1=%&x=%zz",
+        "&&==&sub1&x",
+        "sub1=" + "a" * 5000,
+        "sub1={click_id}&x={sub1}",
+        "sub1=//evil.example&x=\\",
+    ],
+)
+@pytest.mark.parametrize("host", ["t.example", "moved.example", "js.example"])
+def test_a_hostile_parameter_gives_an_encoded_redirect(edge: Edge, host: str, query: str) -> None:
+    answer = edge.get(f"/click/abc?{query}", host=host)
+    assert answer.status_code in (200, 301, 302)
+    location = edge.clicks[0].location
+    assert location.startswith("https://m.example/p?c=")
+    assert location.isascii()
+    assert not set(location) & set("\r\n\t \x00\\<>\"'{}")
+
+
+def test_a_link_without_an_active_profile_redirects_and_logs_nothing(edge: Edge) -> None:
+    for path, host, location in (
+        ("/click/abc", "off.example", "https://m.example/p?c="),
+        ("/click/free?sub1=a", "t.example", "https://free.example/?s=a&c="),
+        ("/click/free", "anything.example", "https://free.example/?s=&c="),
+    ):
+        answer = edge.get(path, host=host)
+        assert (answer.status_code, answer.headers["location"]) == (302, location)
+        assert answer.headers["x-waypost-reason"] == "no-profile"
+        assert "x-waypost-click-id" not in answer.headers
+    assert edge.clicks == []
+
+
+@pytest.mark.parametrize(
+    ("path", "host", "reason"),
+    [
+        ("/click/nope", "t.example", "unknown-slug"),
+        ("/click/abc", "other.example", "wrong-host"),
+        ("/click/abc", "", "wrong-host"),
+        ("/click/" + "a" * 4000, "t.example", "unknown-slug"),
+        ("/click/abc", "h" * 4000, "wrong-host"),
+        ("/click/%C3%A9", "t.example", "unknown-slug"),
+        ("/click/%00", "t.example", "unknown-slug"),
+        ("/click/stopped", "off.example", "link-inactive"),
+    ],
+)
+def test_what_is_not_served_is_404_with_its_reason_and_not_recorded(edge: Edge, path: str, host: str, reason: str) -> None:
+    answer = edge.get(path, host=host)
+    assert answer.status_code == 404
+    assert answer.headers["x-waypost-reason"] == reason
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.json["code"] == reason
+    assert edge.clicks == []
+
+
+def test_a_stopped_link_goes_to_the_profiles_fallback(edge: Edge) -> None:
+    answer = edge.get("/click/stopped")
+    assert (answer.status_code, answer.headers["location"]) == (302, "https://fallback.example/")
+    assert answer.headers["x-waypost-reason"] == "link-inactive"
+    assert edge.clicks == []
+
+
+def test_a_full_spool_redirects_counts_the_loss_and_gives_no_click_id(edge: Edge) -> None:
+    edge.recorder._clicks.full = True
+    answer = edge.get("/click/abc")
+    assert answer.status_code == 302
+    assert answer.headers["x-waypost-reason"] == "not-logged"
+    assert "x-waypost-click-id" not in answer.headers
+    metrics = edge.get("/metrics").text
+    assert 'waypost_edge_declared_lost_total{stream="clicks"} 1.0' in metrics
+    assert 'waypost_edge_answers_total{outcome="not-logged"} 1.0' in metrics
+    edge.recorder._clicks.full = False
+    assert "x-waypost-click-id" in edge.get("/click/abc").headers
+
+
+def test_the_test_click_tells_the_profile_mirror_and_spool(edge: Edge) -> None:
+    answer = edge.get("/click?test=1").json
+    assert answer["profile"] == {"profile_id": 1, "name": "P", "redirect_type": "302"}
+    assert answer["active"] is True
+    assert answer["mirror"]["version"] == 17
+    assert answer["mirror"]["entries"] == len(SERVED)
+    assert answer["spool"] == {"healthy": True}
+    assert edge.get("/click?test=1", host="other.example").json["profile"] is None
+    assert edge.get("/click?test=1", host="off.example").json["active"] is False
+    assert edge.get("/click").status_code == 404
+    assert edge.clicks == []
+
+
+def test_live_ready_and_unknown_routes(edge: Edge) -> None:
+    assert edge.get("/livez").status_code == 200
+    assert edge.get("/readyz").status_code == 200
+    answer = edge.get("/nothing/here")
+    assert (answer.status_code, answer.json["code"]) == (404, "not-found")
+    assert edge.get("/livez", method="DELETE").json["code"] == "method-not-allowed"
+
+
+def test_an_edge_without_configuration_is_alive_not_ready_and_says_so(settings: EdgeSettings) -> None:
+    MirrorWriter(settings.mirror_dir, 1 << 20).close()
+    edge = Edge(settings)
+    assert edge.get("/livez").status_code == 200
+    assert edge.get("/readyz").json["code"] == "mirror-empty"
+    assert edge.get("/click/abc").status_code == 503
+    edge.recorder.close()
+
+
+@pytest.mark.parametrize(
+    ("proxies", "forwarded", "address"),
+    [
+        (0, "6.6.6.6", PEER),
+        (1, "6.6.6.6, 203.0.113.9", "203.0.113.9"),
+        (2, "6.6.6.6, 203.0.113.9, 10.0.0.1", "203.0.113.9"),
+        (1, "2001:DB8::1", "2001:db8::1"),
+        (2, "203.0.113.9", PEER),
+        (1, "", PEER),
+        (1, "unknown", PEER),
+        (1, "1.2.3.4\r\nX: y", PEER),
+    ],
+)
+def test_the_visitors_address_is_what_our_own_proxies_saw(proxies: int, forwarded: str, address: str) -> None:
+    assert client_address({"REMOTE_ADDR": PEER, "HTTP_X_FORWARDED_FOR": forwarded}, proxies) == address
+
+
+def click_id_of(edge: Edge) -> str:
+    return str(edge.get("/click/abc").headers["x-waypost-click-id"])
+
+
+def test_a_json_postback_without_token_is_recorded_as_unauthenticated(edge: Edge) -> None:
+    click_id = click_id_of(edge)
+    body = f'{{"click_id":"{click_id}","event":"ftd","payout":25.5,"currency":"usd","order_id":12,"status":"approved"}}'
+    answer = edge.postback("/v1/postback", body, "POST", Content_Type="application/json")
+    assert (answer.status_code, answer.json["status"]) == (200, "recorded")
+    (postback,) = edge.postbacks
+    assert postback.postback_id == answer.json["postback_id"]
+    assert (postback.authenticated, postback.merchant_id, postback.answered, postback.reason) == (False, None, 200, None)
+    assert postback.body == body
+    assert postback.fields == {
+        "click_id": click_id,
+        "event": "ftd",
+        "order_id": "12",
+        "status": "approved",
+        "payout_minor": 2550,
+        "currency": "USD",
+    }
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_the_token_route_takes_get_and_post_alike_in_the_accounts_currency(edge: Edge, method: str) -> None:
+    click_id = click_id_of(edge)
+    answer = edge.postback(f"/postback/good-token?click_id={click_id.upper()}&event=FTD&payout=25", method=method)
+    assert answer.status_code == 200
+    (postback,) = edge.postbacks
+    assert (postback.authenticated, postback.merchant_id) == (True, 7)
+    assert postback.fields is not None
+    assert (postback.fields["click_id"], postback.fields["payout_minor"], postback.fields["currency"]) == (click_id, 2500, "EUR")
+    assert "good-token" not in postback.route
+
+
+def test_form_bodies_other_trackers_names_and_tokens_in_headers_are_accepted(edge: Edge) -> None:
+    click_id = click_id_of(edge)
+    form = "application/x-www-form-urlencoded"
+    assert edge.postback("/post-back/good-token", f"cid={click_id}&goal=reg&txid=9", "POST", Content_Type=form).status_code == 200
+    body = f'{{"clickId":"{click_id}","event":"deposit"}}'
+    for header in ({"Authorization": "Bearer good-token"}, {"X_Postback_Token": "good-token"}):
+        assert edge.postback("/v1/postback", body, "POST", Content_Type="application/json", **header).status_code == 200
+    assert [postback.authenticated for postback in edge.postbacks] == [True] * 3
+    fields = edge.postbacks[0].fields
+    assert fields is not None
+    assert (fields["event"], fields["order_id"]) == ("registration", "9")
+
+
+@pytest.mark.parametrize(
+    ("query", "status", "code", "field"),
+    [
+        ("event=ftd", 400, "bad-field", "click_id"),
+        ("click_id={id}", 400, "bad-field", "event"),
+        ("click_id={id}&event=party", 400, "bad-field", "event"),
+        ("click_id={id}&event=ftd&payout=1,5", 400, "bad-field", "payout"),
+        ("click_id={id}&event=ftd&payout=-5", 400, "bad-field", "payout"),
+        ("click_id={id}&event=ftd&payout=1e3", 400, "bad-field", "payout"),
+        ("click_id={id}&event=ftd&payout=1.005", 400, "bad-field", "payout"),
+        ("click_id={id}&event=ftd&payout=5&currency=dollars", 400, "bad-field", "currency"),
+        ("click_id={id}&event=ftd&status=maybe", 400, "bad-field", "status"),
+        ("click_id={id}&event=ftd&order_id=" + "9" * 201, 400, "bad-field", "order_id"),
+        ("click_id={id}&event=ftd&order_id=a%00b", 400, "bad-field", "order_id"),
+        ("click_id=p202&event=ftd", 404, "unknown-click", "click_id"),
+        ("click_id=01a2024d-d684-7375-8000-040000278b1b&event=ftd", 404, "unknown-click", "click_id"),
+        ("click_id={click_id}&event=ftd", 404, "unknown-click", "click_id"),
+    ],
+)
+def test_a_refused_postback_names_the_field_and_is_stored_raw(
+    edge: Edge, query: str, status: int, code: str, field: str
+) -> None:
+    query = query.replace("{id}", click_id_of(edge))
+    answer = edge.postback(f"/postback/good-token?{query}")
+    assert (answer.status_code, answer.json["code"], answer.json["field"]) == (status, code, field)
+    (postback,) = edge.postbacks
+    assert (postback.answered, postback.reason, postback.query) == (status, code, query)
+
+
+def test_a_wrong_token_is_401_and_a_broken_body_400_and_both_are_stored(edge: Edge) -> None:
+    click_id = click_id_of(edge)
+    assert edge.postback(f"/postback/wrong?click_id={click_id}&event=ftd").status_code == 401
+    assert edge.postback("/v1/postback", "{", "POST", Content_Type="application/json").json["code"] == "bad-body"
+    assert edge.postback("/v1/postback", "[1]", "POST", Content_Type="application/json").json["code"] == "bad-body"
+    assert edge.postback("/v1/postback", "x", "POST", Content_Type="text/csv").json["code"] == "bad-body"
+    assert edge.postback("/v1/postback", "{}" * 40_000, "POST", Content_Type="application/json").status_code == 413
+    assert [postback.reason for postback in edge.postbacks] == ["bad-token", "bad-body", "bad-body", "bad-body", "too-large"]
+
+
+def test_a_postback_that_cannot_be_stored_is_503_never_200(edge: Edge) -> None:
+    click_id = click_id_of(edge)
+    edge.recorder._postbacks.full = True
+    answer = edge.postback(f"/postback/good-token?click_id={click_id}&event=ftd")
+    assert (answer.status_code, answer.json["code"]) == (503, "postback-not-logged")
+    assert answer.headers["retry-after"] == "5"

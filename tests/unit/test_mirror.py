@@ -1,0 +1,115 @@
+"""The mirror: change sets are applied whole, a replacement leaves nothing old behind, readers see one state."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import lmdb
+import pytest
+
+from config.mirror import MirrorReader, MirrorWriter, make_mirror, stamp
+from config.served import ServedLink, ServedProfile, encode_served, link_key, profile_key
+
+MAX_BYTES = 1 << 22
+PROFILE = encode_served(ServedProfile(7, "a", True, "302", None, [], 300))
+OTHER_PROFILE = encode_served(ServedProfile(77, "b", True, "301", None, [], 300))
+LINK = encode_served(ServedLink(1, True, ["https://a.example/"], None, [None] * 10))
+LOOSE_LINK = encode_served(ServedLink(2, True, ["https://b.example/"], None, [None] * 10))
+
+
+@contextmanager
+def writing(home: Path) -> Iterator[MirrorWriter]:
+    """Open the mirror as the agent does. LMDB opens a file once in a process, so tests read it after this is closed."""
+    writer = MirrorWriter(home / "mirror", MAX_BYTES)
+    try:
+        yield writer
+    finally:
+        writer.close()
+
+
+@contextmanager
+def reading(home: Path) -> Iterator[MirrorReader]:
+    reader = MirrorReader(home / "mirror")
+    try:
+        yield reader
+    finally:
+        reader.close()
+
+
+def fill(writer: MirrorWriter) -> None:
+    served = {
+        profile_key("a.example"): PROFILE,
+        profile_key("b.example"): OTHER_PROFILE,
+        link_key(7, "x"): LINK,
+        link_key(None, "loose"): LOOSE_LINK,
+    }
+    writer.replace(stamp("e1", 5, "1-0"), served.items())
+
+
+def test_an_empty_mirror_has_no_version_and_knows_nothing(tmp_path: Path) -> None:
+    make_mirror(tmp_path / "mirror", MAX_BYTES)
+    with reading(tmp_path) as reader:
+        assert reader.meta() is None
+        assert reader.lookup("a.example", "x").version is None
+        assert reader.get("p:a.example") == [None]
+
+
+def test_a_link_is_found_under_its_profile_only(tmp_path: Path) -> None:
+    with writing(tmp_path) as writer:
+        fill(writer)
+    with reading(tmp_path) as reader:
+        found = reader.lookup("a.example", "x")
+        assert (found.version, found.profile, found.link, found.of_profile) == (5, PROFILE, LINK, True)
+        elsewhere = reader.lookup("b.example", "x")
+        assert (elsewhere.profile, elsewhere.link, elsewhere.of_profile) == (OTHER_PROFILE, None, False)
+        assert reader.lookup("nobody.example", "x").link is None
+
+
+@pytest.mark.parametrize("host", ["a.example", "nobody.example", ""])
+def test_a_link_without_a_profile_is_found_on_every_host(tmp_path: Path, host: str) -> None:
+    with writing(tmp_path) as writer:
+        fill(writer)
+    with reading(tmp_path) as reader:
+        found = reader.lookup(host, "loose")
+        assert (found.link, found.of_profile) == (LOOSE_LINK, False)
+
+
+def test_a_change_set_changes_and_removes(tmp_path: Path) -> None:
+    with writing(tmp_path) as writer:
+        fill(writer)
+        writer.apply(stamp("e1", 6, "2-0"), {link_key(7, "x"): None, link_key(7, "y"): LINK, link_key(7, "gone"): None})
+    with reading(tmp_path) as reader:
+        assert reader.lookup("a.example", "x").link is None
+        assert reader.lookup("a.example", "y").link == LINK
+        meta = reader.meta()
+        assert meta is not None
+        assert (meta.epoch, meta.version, meta.last_id, meta.entries) == ("e1", 6, "2-0", 4)
+
+
+def test_a_replacement_leaves_nothing_old_behind(tmp_path: Path) -> None:
+    with writing(tmp_path) as writer:
+        fill(writer)
+        writer.replace(stamp("e2", 9, "9-0"), [(link_key(7, "z"), LINK)])
+    with reading(tmp_path) as reader:
+        assert reader.get(link_key(7, "x"), profile_key("a.example"), link_key(7, "z")) == [None, None, LINK]
+        assert reader.lookup("a.example", "x").version == 9
+
+
+def test_a_change_set_that_fails_half_way_changes_nothing(tmp_path: Path) -> None:
+    with writing(tmp_path) as writer:
+        fill(writer)
+        with pytest.raises(lmdb.Error):
+            writer.apply(stamp("e1", 6, "2-0"), {link_key(7, "y"): LINK, "l:7:" + "s" * 2000: LINK})
+    with reading(tmp_path) as reader:
+        assert reader.lookup("a.example", "y").link is None
+        assert reader.lookup("a.example", "x").version == 5
+
+
+def test_what_was_mirrored_is_there_after_a_restart(tmp_path: Path) -> None:
+    with writing(tmp_path) as writer:
+        fill(writer)
+    make_mirror(tmp_path / "mirror", MAX_BYTES)
+    with reading(tmp_path) as reader:
+        assert reader.lookup("a.example", "x").link == LINK

@@ -1,0 +1,214 @@
+"""Destinations: what is refused when a link is saved, and what no visitor can make of one afterwards."""
+
+from __future__ import annotations
+
+from urllib.parse import unquote, urlsplit
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tracking.errors import FieldError
+from tracking.template import CLICK_MACROS, UNAVAILABLE_MACROS, check_domain, check_url, compile_template, expand
+
+HOSTILE_URLS = (
+    "",
+    "javascript:alert(1)",
+    "JavaScript:alert(1)",
+    "java\tscript:alert(1)",
+    "jav&#x09;ascript:alert(1)",
+    " javascript:alert(1)",
+    "\x01javascript:alert(1)",
+    "javascript://%0aalert(1)//example.com/",
+    "data:text/html,<script>alert(1)</script>",
+    "data:text/html;base64,PHNjcmlwdD4=",
+    "vbscript:msgbox(1)",
+    "file:///etc/passwd",
+    "ftp://example.com/",
+    "blob:https://example.com/1",
+    "about:blank",
+    "mailto:a@example.com",
+    "tel:+123",
+    "ws://example.com/",
+    "view-source:https://example.com/",
+    "//example.com/",
+    "///example.com/",
+    "/\\example.com",
+    "\\\\example.com\\share",
+    "https:\\\\example.com",
+    "https:/\\example.com",
+    "https:/example.com",
+    "https:example.com",
+    "https:///example.com/path",
+    "https://",
+    "https:// example.com/",
+    "https://exam ple.com/",
+    "https://example.com\\@evil.example/",
+    "https://user@example.com/",
+    "https://user:password@example.com/",
+    "https://example.com@evil.example/",
+    "https://example.com:80@evil.example/",
+    "https://@example.com/",
+    "https://example.com:99999/",
+    "https://example.com:port/",
+    "https://example.com/\r\nSet-Cookie: a=b",
+    "https://example.com/\nx",
+    "https://example.com/\tx",
+    "ht\ntps://example.com/",
+    "https://example.com/\x00",
+    "https://example.com/\x7f",
+    "https://example.com/a b",
+    "https://example.com/\u2028x",
+    "https://[::1/",
+    "https://[zz::1]/",
+    "https://exa<mple.com/",
+    "https://exa%6Dple.com/",
+    "https://.example.com/",
+    "https://example..com/",
+    "https://-\u00e9.example/",
+    f"https://{'a' * 64}.example/",
+    f"https://{'a.' * 130}example/",
+    "https://example.com/" + "a" * 4100,
+    "example.com",
+    "www.example.com/path",
+    "?x=https://example.com/",
+    "#https://example.com/",
+)
+HOSTILE_TEMPLATES = (
+    "{destination}",
+    "https://{host}/",
+    "https://{sub1}.example.com/",
+    "https://example.com{path}",
+    "https://example.com:{port}/",
+    "{scheme}://example.com/",
+    "https://{user}@example.com/",
+    "https://example.com?{x",
+    "https://example.com/}",
+    "https://example.com/{}",
+    "https://example.com/{{click_id}}",
+    "https://example.com/{click id}",
+    "https://example.com/{click_id:raw}",
+    "https://example.com/{1}",
+    "https://example.com/{\u00e9}",
+    "https://example.com/{a}{",
+)
+
+
+@pytest.mark.parametrize("url", HOSTILE_URLS)
+def test_hostile_destination_is_refused_with_the_field_named(url: str) -> None:
+    for check in (check_url, compile_template):
+        with pytest.raises(FieldError) as refusal:
+            check(url, "destination_url")
+        assert refusal.value.field == "destination_url"
+
+
+@pytest.mark.parametrize("template", HOSTILE_TEMPLATES)
+def test_macro_in_the_wrong_place_or_form_is_refused(template: str) -> None:
+    with pytest.raises(FieldError):
+        compile_template(template, "destination_url")
+
+
+def test_the_table_of_hostile_destinations_is_long_enough() -> None:
+    assert len(set(HOSTILE_URLS)) >= 40
+
+
+@pytest.mark.parametrize(
+    ("url", "kept"),
+    [
+        ("https://example.com", "https://example.com"),
+        ("HTTPS://Example.COM/Path?Q=1#Frag", "https://example.com/Path?Q=1#Frag"),
+        ("http://example.com:8080/?a=b&c=%20d", "http://example.com:8080/?a=b&c=%20d"),
+        ("https://b\u00fccher.example/\u00fc?\u00e4=\u00f6", "https://xn--bcher-kva.example/%C3%BC?%C3%A4=%C3%B6"),
+        ("https://127.0.0.1:9000/", "https://127.0.0.1:9000/"),
+        ("https://[2001:db8::1]:8443/x", "https://[2001:db8::1]:8443/x"),
+        ("https://example.com/a'b\"c<d>", "https://example.com/a'b%22c%3Cd%3E"),
+        ("https://example.com/?u=https://other.example/@x", "https://example.com/?u=https://other.example/@x"),
+    ],
+)
+def test_good_url_is_kept_in_ascii(url: str, kept: str) -> None:
+    assert check_url(url, "u") == kept
+    assert check_url(kept, "u") == kept
+
+
+def test_a_url_without_macros_is_one_literal() -> None:
+    assert compile_template("https://example.com/?a=1", "u") == ("https://example.com/?a=1",)
+
+
+def test_a_template_alternates_literals_and_names() -> None:
+    parts = compile_template("https://m.example/{slug}?c={click_id}#{x-y.z}", "u")
+    assert parts == ("https://m.example/", "slug", "?c=", "click_id", "#", "x-y.z", "")
+
+
+def test_a_url_that_contains_the_placeholder_is_compiled_right() -> None:
+    parts = compile_template("https://m.example/wpmacro/wpmacrox?c={click_id}", "u")
+    assert parts == ("https://m.example/wpmacro/wpmacrox?c=", "click_id", "")
+
+
+@pytest.mark.parametrize("name", sorted(UNAVAILABLE_MACROS))
+def test_a_macro_that_cannot_be_filled_in_yet_is_refused_by_name(name: str) -> None:
+    with pytest.raises(FieldError, match=rf"\{{{name}\}}"):
+        compile_template(f"https://m.example/?x={{{name}}}", "u")
+
+
+def test_no_macro_is_both_available_and_not() -> None:
+    assert not CLICK_MACROS & UNAVAILABLE_MACROS
+
+
+@given(value=st.text(max_size=200))
+def test_no_value_leaves_its_place(value: str) -> None:
+    parts = compile_template("https://m.example/{a}?b={b}#{c}", "u")
+    location = expand(parts, lambda name: value)
+    assert location.isascii()
+    assert not any(character in location for character in "\r\n\t \x00\"'<>\\`")
+    split = urlsplit(location)
+    assert (split.scheme, split.netloc) == ("https", "m.example")
+    seen = value.encode("utf-8", "replace").decode()
+    assert unquote(split.query.removeprefix("b=")) == unquote(split.path[1:]) == unquote(split.fragment) == seen
+
+
+@given(url=st.text(max_size=80) | st.text(max_size=60).map(lambda rest: f"https://example.com/{rest}"))
+def test_whatever_is_saved_is_an_absolute_http_url_in_ascii(url: str) -> None:
+    try:
+        parts = compile_template(url, "u")
+    except FieldError:
+        return
+    location = expand(parts, lambda name: "v")
+    assert location.isascii()
+    assert location.isprintable()
+    assert " " not in location
+    assert urlsplit(location).scheme in ("http", "https")
+    assert urlsplit(location).hostname
+
+
+@pytest.mark.parametrize(
+    ("domain", "kept"),
+    [
+        ("Track.Example.COM", "track.example.com"),
+        ("track.example.com.", "track.example.com"),
+        ("b\u00fccher.example", "xn--bcher-kva.example"),
+        ("track.localhost", "track.localhost"),
+        (" track.example.com ", "track.example.com"),
+    ],
+)
+def test_domain_is_kept_as_browsers_send_it(domain: str, kept: str) -> None:
+    assert check_domain(domain, "domain") == kept
+
+
+@pytest.mark.parametrize(
+    "domain",
+    [
+        "",
+        ".",
+        "https://example.com",
+        "example.com/",
+        "example.com:80",
+        "a b.example",
+        "a@b.example",
+        "*.example.com",
+        "-a.example",
+    ],
+)
+def test_what_is_no_bare_host_name_is_refused(domain: str) -> None:
+    with pytest.raises(FieldError) as refusal:
+        check_domain(domain, "domain")
+    assert refusal.value.field == "domain"

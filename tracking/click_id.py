@@ -1,0 +1,116 @@
+"""Click ids: minted at the edge without coordination, refused without a query when forged.
+
+A click id is a valid UUIDv7 (RFC 9562). Its 128 bits, most significant first:
+
+    48  Unix milliseconds        4  version 7
+    12  node                     2  variant 0b10
+     8  slot   12  generation   18  sequence   24  tag
+
+Node, slot and generation name one run of one edge process: a node is a host, a slot is held by one process at a time
+under a file lock, a generation is one taking of that slot. Within a run the (millisecond, sequence) pair only grows, so
+two ids can never be equal, whatever the clock does. The tag is keyed BLAKE2b over the other fifteen fields' bits: it tells
+our ids from invented ones, it does not authenticate the merchant, because every visitor sees click ids.
+"""
+
+from __future__ import annotations
+
+import hmac
+import re
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from hashlib import blake2b
+from time import time_ns
+from typing import NamedTuple
+from uuid import UUID
+
+NODE_MAX = (1 << 12) - 1
+SLOT_MAX = (1 << 8) - 1
+GENERATION_COUNT = 1 << 12
+SEQUENCE_COUNT = 1 << 18
+KEY_BYTES_MIN = 16
+_TAG_BYTES = 3
+_TAG_BITS = 24
+_TAG_MASK = (1 << _TAG_BITS) - 1
+_BODY_BYTES = 13
+_TEXT = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
+
+
+class ProcessIdentity(NamedTuple):
+    """One run of one edge process; see the module's table for the ranges."""
+
+    node: int
+    slot: int
+    generation: int
+
+
+class ClickIdMint:
+    """Mints click ids for one process.
+
+    `keys` are byte strings of at least 16 bytes, the first one mints. `now_ms` gives Unix milliseconds; a clock that steps
+    back is held at the last value, and a millisecond that runs out of sequence numbers borrows the next one.
+    Not thread-safe: the caller holds its append lock.
+    """
+
+    __slots__ = ("_fixed_high", "_fixed_low", "_last_ms", "_now_ns", "_sequence", "_state")
+
+    def __init__(self, keys: Sequence[bytes], identity: ProcessIdentity, now_ns: Callable[[], int] = time_ns) -> None:
+        node, slot, generation = identity
+        if not (0 <= node <= NODE_MAX and 0 <= slot <= SLOT_MAX):
+            raise ValueError(f"node must be 0..{NODE_MAX} and slot 0..{SLOT_MAX}, not {node} and {slot}")
+        self._state = _keyed_state(keys[0])
+        self._now_ns = now_ns
+        self._fixed_high = (7 << 12) | node
+        self._fixed_low = (0b10 << 62) | (slot << 54) | ((generation % GENERATION_COUNT) << 42)
+        self._last_ms = 0
+        self._sequence = 0
+
+    def mint(self) -> tuple[str, int]:
+        """Return a new click id as 36 characters, and its Unix milliseconds."""
+        ms = self._now_ns() // 1_000_000
+        if ms > self._last_ms:
+            self._last_ms = ms
+            sequence = 0
+        else:
+            sequence = self._sequence + 1
+            if sequence == SEQUENCE_COUNT:
+                sequence = 0
+                self._last_ms += 1
+            ms = self._last_ms
+        self._sequence = sequence
+        body = (((ms << 16) | self._fixed_high) << 64) | self._fixed_low | (sequence << _TAG_BITS)
+        # PERF: copying a keyed state costs half of keying a new one (0.45 against 0.9 microseconds, CPython 3.11).
+        state = self._state.copy()
+        state.update((body >> _TAG_BITS).to_bytes(_BODY_BYTES, "big"))
+        text = f"{body | int.from_bytes(state.digest(), 'big'):032x}"
+        return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}", ms
+
+
+def parse_click_id(text: str, keys: Sequence[bytes]) -> UUID | None:
+    """Return the id when it is well formed and carries a tag made with one of `keys`, else None. No I/O."""
+    lowered = text.strip().lower()
+    if not _TEXT.fullmatch(lowered):
+        return None
+    value = UUID(lowered)
+    body = (value.int >> _TAG_BITS).to_bytes(_BODY_BYTES, "big")
+    tag = (value.int & _TAG_MASK).to_bytes(_TAG_BYTES, "big")
+    for key in keys:
+        state = _keyed_state(key)
+        state.update(body)
+        if hmac.compare_digest(state.digest(), tag):
+            return value
+    return None
+
+
+def clicked_at(click_id: UUID) -> datetime:
+    """Return the moment a click id names, aware and in UTC, to the millisecond."""
+    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=click_id.int >> 80)
+
+
+def first_click_id(moment: datetime) -> UUID:
+    """Return the smallest UUID of a moment: the bound of a partition. It is not itself a click id."""
+    ms = (moment - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(milliseconds=1)
+    return UUID(int=ms << 80)
+
+
+def _keyed_state(key: bytes) -> blake2b:
+    return blake2b(digest_size=_TAG_BYTES, key=key)

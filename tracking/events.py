@@ -1,0 +1,56 @@
+"""Conversion events and statuses: the closed lists, and which event counts once for a click."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Event(StrEnum):
+    """What a merchant may report about a click."""
+
+    REGISTRATION = "registration"
+    FTD = "ftd"
+    DEPOSIT = "deposit"
+    QUALIFIED = "qualified"
+    REVENUE_SHARE = "revenue_share"
+    CONVERSION = "conversion"
+
+
+REPEATABLE_EVENTS = frozenset({Event.DEPOSIT, Event.REVENUE_SHARE})
+REPEAT_WINDOW_S = 10
+
+
+class ConversionStatus(StrEnum):
+    """pending → approved | rejected; approved → reversed."""
+
+    PENDING = "pending"
+    APPROVED = "approved"
+    REJECTED = "rejected"
+    REVERSED = "reversed"
+
+
+class PostbackOutcome(StrEnum):
+    """What became of a postback, as the worker judged it."""
+
+    RECORDED = "recorded"
+    TRANSITION = "transition"
+    DUPLICATE = "duplicate"
+    PARKED = "parked"
+    REFUSED = "refused"
+
+
+class PostbackReason(StrEnum):
+    """Why a postback or its conversion is as it is; also a metric label and a row of docs/http.md."""
+
+    BAD_BODY = "bad-body"
+    BAD_FIELD = "bad-field"
+    BAD_TOKEN = "bad-token"
+    UNKNOWN_CLICK = "unknown-click"
+    DUPLICATE = "duplicate"
+    ORDER_OF_ANOTHER_CLICK = "order-of-another-click"
+    ILLEGAL_TRANSITION = "illegal-transition"
+    CLICK_OF_ANOTHER_MERCHANT = "click-of-another-merchant"
+    CLICK_NOT_STORED_YET = "click-not-stored-yet"
+    CLICK_EXPIRED = "click-expired"
+    UNAUTHENTICATED = "unauthenticated"
+    TOO_LARGE = "too-large"

@@ -1,0 +1,45 @@
+"""Names that two processes must agree on: RQ queues, the tasks on them, and how a job is written in Redis."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Any
+
+import orjson
+
+BATCH_RECORDS_MAX = 1000
+
+
+class QueueName(StrEnum):
+    """One queue per worker process, always: with several, RQ falls back to BLPOP and a kill can lose a job."""
+
+    CLICKS = "clicks"
+    POSTBACKS = "postbacks"
+    MAINTENANCE = "maintenance"
+
+
+class Task(StrEnum):
+    """Every function a worker may run. A job that names anything else is refused."""
+
+    STORE_CLICKS = "worker.clicks.store_batch"
+    STORE_POSTBACKS = "worker.postbacks.store_batch"
+    MATCH_PARKED = "worker.maintenance.match_parked"
+    MAKE_PARTITIONS = "worker.maintenance.make_partitions"
+
+
+STREAM_QUEUES: dict[str, tuple[QueueName, Task]] = {
+    "clicks": (QueueName.CLICKS, Task.STORE_CLICKS),
+    "postbacks": (QueueName.POSTBACKS, Task.STORE_POSTBACKS),
+}
+
+
+class JobSerializer:
+    """The RQ serializer of every queue: JSON only. SECURITY: pickle would let whoever can write to Redis run code."""
+
+    @staticmethod
+    def dumps(value: Any) -> bytes:
+        return orjson.dumps(value)
+
+    @staticmethod
+    def loads(data: bytes) -> Any:
+        return orjson.loads(data)
