@@ -1,4 +1,4 @@
-"""What every PostgreSQL client shares: the schema version this release needs, and the check that refuses an old schema."""
+"""What every PostgreSQL client shares: the migrations of this release, and the check that refuses an old schema."""
 
 from __future__ import annotations
 
@@ -39,5 +39,6 @@ def require_schema(connection: psycopg.Connection[Any]) -> None:
     missing = [path.stem for path in migration_files() if path.stem not in applied]
     if missing:
         raise SchemaError(
-            f"the database that DATABASE_URL names lacks migration {missing[0]}; run `python -m admin_api.migrate` first"
+            f"the database that DATABASE_URL names lacks migration {missing[0]};"
+            " run `python -m admin_api.migrate` first"
         )

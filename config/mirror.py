@@ -55,6 +55,12 @@ class MirrorReader:
         with self._environment.begin() as transaction:
             return [transaction.get(key.encode("utf-8", "replace")) for key in keys]
 
+    def version(self) -> int | None:
+        """Return the configuration version the mirror holds, or None while it is empty."""
+        with self._environment.begin() as transaction:
+            version = transaction.get(_VERSION_KEY)
+            return None if version is None else int(version)
+
     def lookup(self, host: str, slug: str) -> Lookup:
         """Return the profile of `host` and its link `slug`, or else the link `slug` that belongs to no profile."""
         with self._environment.begin() as transaction:

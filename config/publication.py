@@ -55,26 +55,20 @@ class ChangeSet(NamedTuple):
     changes: dict[str, bytes | None]
 
 
-def publish(
-    redis: Redis, epoch: str, previous: int, version: int, changes: Changes
-) -> None:
+def publish(redis: Redis, epoch: str, previous: int, version: int, changes: Changes) -> None:
     """Apply one change set to the hash and append it to the stream, atomically.
 
     Raises StalePublicationError unless Redis holds version `previous` of `epoch`.
     """
     kept: dict[Any, Any] = {key: value for key, value in changes.items() if value is not None}
     gone = [key for key, value in changes.items() if value is None]
-    texts = {
-        key: None if value is None else value.decode() for key, value in changes.items()
-    }
+    texts = {key: None if value is None else value.decode() for key, value in changes.items()}
     with redis.pipeline(transaction=True) as pipeline:
         # RACE: a flush between our caller's look at Redis and this write would leave a hash of these few keys alone.
         pipeline.watch(META_KEY, HASH_KEY)  # type: ignore[no-untyped-call]
         held = _held(pipeline)
         if held != (epoch, previous) or not pipeline.exists(HASH_KEY):
-            raise StalePublicationError(
-                f"Redis holds {held}, not version {previous} of epoch {epoch}"
-            )
+            raise StalePublicationError(f"Redis holds {held}, not version {previous} of epoch {epoch}")
         pipeline.multi()
         if kept:
             pipeline.hset(HASH_KEY, mapping=kept)
@@ -83,9 +77,7 @@ def publish(
         _announce(pipeline, epoch, previous, version, orjson.dumps(texts))
 
 
-def publish_everything(
-    redis: Redis, epoch: str, version: int, served: Iterable[tuple[str, bytes]]
-) -> None:
+def publish_everything(redis: Redis, epoch: str, version: int, served: Iterable[tuple[str, bytes]]) -> None:
     """Write the whole configuration under a new epoch. Built aside and swapped in, so a reader never sees half of it.
 
     Raises StalePublicationError when another publication or a flush came in between.
@@ -109,9 +101,7 @@ def publish_everything(
     with redis.pipeline(transaction=True) as pipeline:
         pipeline.watch(META_KEY, draft)  # type: ignore[no-untyped-call]
         if _held(pipeline) != held or pipeline.hlen(draft) != count:
-            raise StalePublicationError(
-                f"Redis was published to or flushed while epoch {epoch} was being written"
-            )
+            raise StalePublicationError(f"Redis was published to or flushed while epoch {epoch} was being written")
         pipeline.multi()
         pipeline.unlink(HASH_KEY)
         pipeline.rename(draft, HASH_KEY)
@@ -127,9 +117,7 @@ def published_meta(redis: Redis) -> Meta | None:
     (epoch, version), entries, exists = pipeline.execute()
     if epoch is None or version is None or not exists:
         return None
-    return Meta(
-        epoch.decode(), int(version), entries[0][0].decode() if entries else "0-0"
-    )
+    return Meta(epoch.decode(), int(version), entries[0][0].decode() if entries else "0-0")
 
 
 def fetch_everything(redis: Redis) -> Iterator[tuple[str, bytes]]:
@@ -145,9 +133,7 @@ def fetch_changes(redis: Redis, last_id: str, block_ms: int) -> list[ChangeSet]:
     if not answer:
         return []
     entries = answer[0][1] if isinstance(answer, list) else next(iter(answer.values()))
-    if entries and isinstance(
-        entries[0], list
-    ):  # RESP3 wraps a stream's entries once more.
+    if entries and isinstance(entries[0], list):  # RESP3 wraps a stream's entries once more.
         entries = entries[0]
     return [_change_set(stream_id.decode(), fields) for stream_id, fields in entries]
 
@@ -159,9 +145,7 @@ def _held(redis: Redis) -> tuple[str, int] | None:
     return None if epoch is None or version is None else (epoch.decode(), int(version))
 
 
-def _announce(
-    pipeline: Pipeline, epoch: str, previous: int, version: int, changes: bytes
-) -> None:
+def _announce(pipeline: Pipeline, epoch: str, previous: int, version: int, changes: bytes) -> None:
     """Add the stream entry and the meta record to a transaction, and run it."""
     entry: dict[Any, Any] = {
         "epoch": epoch,
@@ -174,9 +158,7 @@ def _announce(
     try:
         pipeline.execute()
     except WatchError as error:
-        raise StalePublicationError(
-            "Redis was written to while this publication was being prepared"
-        ) from error
+        raise StalePublicationError("Redis was written to while this publication was being prepared") from error
 
 
 def _change_set(stream_id: str, fields: Mapping[bytes, bytes]) -> ChangeSet:
@@ -186,8 +168,5 @@ def _change_set(stream_id: str, fields: Mapping[bytes, bytes]) -> ChangeSet:
         epoch=fields[b"epoch"].decode(),
         version=int(fields[b"version"]),
         previous=int(fields[b"previous"]),
-        changes={
-            key: None if value is None else value.encode()
-            for key, value in changes.items()
-        },
+        changes={key: None if value is None else value.encode() for key, value in changes.items()},
     )

@@ -51,7 +51,10 @@ class ProgramError(WaypostError):
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """What to run. Programs of a lower `stage` are stopped first; one that runs `once` is not started again."""
+    """What to run. Programs of a lower `stage` are stopped first; one that runs `once` is not started again.
+
+    Lines with `hidden` in them are not printed.
+    """
 
     name: str
     command: str
@@ -60,6 +63,7 @@ class Program:
     stop_signal: int = signal.SIGTERM
     stop_s: float = 12.0
     once: bool = False
+    hidden: bytes | None = None
     environment: Mapping[str, str] = field(default_factory=dict)
     switch: Mapping[str, Any] = field(default_factory=dict)
 
@@ -111,7 +115,7 @@ class Supervisor:
         return self._runs[name].status
 
     def wait_until(self, condition: Callable[[], bool], timeout_s: float, what: str) -> None:
-        """Run until `condition` holds; raise StopRequested, or ProgramError when a program keeps stopping or time is up."""
+        """Run until `condition` holds; raise StopRequested, or ProgramError if a program keeps stopping or it takes long."""
         deadline = monotonic() + timeout_s
         while not condition():
             self._tick()
@@ -178,7 +182,7 @@ class Supervisor:
             process.run(self._events)
         except OSError as error:
             now = _now()
-            self._events.put(Message("line", f"cannot be started: {error}", now, process.name, process.colour))
+            self._events.put(Message("line", f"cannot be started: {error}".encode(), now, process.name, process.colour))
             self._events.put(Message("stop", {"returncode": 127}, now, process.name, process.colour))
 
     def _tick(self) -> None:
@@ -196,8 +200,10 @@ class Supervisor:
 
     def _handle(self, message: Message) -> None:
         run = self._runs[message.name]
+        hidden = run.program.hidden
         if message.type == "line":
-            self._print(message)
+            if hidden is None or hidden not in message.data:
+                self._print(message)
         elif message.type == "start":
             run.pid = message.data["pid"]
             self._record.began(run.program.name, run.pid, run.program.stop_signal, run.program.stage)

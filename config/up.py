@@ -96,7 +96,12 @@ def _start_valkey(supervisor: Supervisor, settings: EmbeddedSettings) -> Embedde
     server.prepare()
     command = f"exec {shlex.join(server.command())}"
     supervisor.start(
-        Program("valkey", command, server.directory, SERVERS, stop_signal=valkey.STOP_SIGNAL, stop_s=_SERVER_STOP_S)
+        Program(
+            *("valkey", command, server.directory, SERVERS),
+            stop_signal=valkey.STOP_SIGNAL,
+            stop_s=_SERVER_STOP_S,
+            hidden=valkey.HIDDEN,
+        )
     )
     return server
 
@@ -157,16 +162,17 @@ def _base_url(host: str, port: int) -> str:
 
 
 def _screen(settings: EmbeddedSettings) -> str:
-    token = shlex.quote(str(settings.home / "admin-token"))
+    file = settings.home / "admin-token"
+    token = f"in {file}" if file.exists() else "one made before with this database; this WAYPOST_HOME has none"
     admin = _base_url(settings.admin_host, settings.admin_port)
     return f"""
   Waypost is running. Ctrl-C stops all of it.
 
     tracking    {_base_url(settings.edge_host, settings.edge_port)}/click/SLUG
     admin API   {admin}/v1/
-    API token   in {settings.home / "admin-token"}
+    API token   {token}
 
-    curl -H "Authorization: ApiKey $(cat {token})" {admin}/v1/profiles
+    curl -H "Authorization: ApiKey $(cat {shlex.quote(str(file))})" {admin}/v1/profiles
 
   In another terminal, `make demo` sends traffic through and shows the funnel.
 """

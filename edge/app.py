@@ -10,6 +10,7 @@ from config.mirror import MirrorReader
 from config.settings import EdgeSettings
 from edge.clicks import ClickResource
 from edge.countries import CountryTable
+from edge.decision import Router
 from edge.duplicates import DuplicateMarkers
 from edge.health import EdgeCollector, LiveResource, MetricsResource, ReadyResource, TestClickResource
 from edge.postbacks import IntakeSettings, JsonPostbackResource, PostbackIntake, TokenPostbackResource
@@ -31,7 +32,7 @@ def create_app(settings: EdgeSettings, parts: Collaborators) -> falcon.App[falco
     """Return the application with every route of "What the edge serves"."""
     app: falcon.App[falcon.Request, falcon.Response] = falcon.App(media_type="application/json")
     app.set_error_serializer(serialize_error)
-    click = ClickResource(parts.mirror, parts.recorder, parts.countries, settings.trusted_proxies)
+    click = ClickResource(Router(parts.mirror), parts.recorder, parts.countries, settings.trusted_proxies)
     intake = PostbackIntake(
         parts.mirror,
         parts.recorder,

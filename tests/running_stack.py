@@ -149,10 +149,12 @@ class Stack:
 def stack_environ(home: Path, **overrides: str) -> dict[str, str]:
     """Return an environment for a stack with its own home and ports, free of any settings of the caller's."""
     kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "USER", "TMPDIR") if name in os.environ}
+    # A batch that a killed process took along is looked for after this long.
+    fast = {"AGENT_RETRY_S": "2"}
     ports = {
         name: str(free_port()) for name in ("EDGE_PORT", "ADMIN_PORT", "EMBEDDED_POSTGRES_PORT", "EMBEDDED_VALKEY_PORT")
     }
-    return kept | {"PYTHONPATH": str(ROOT), "WAYPOST_HOME": str(home)} | ports | overrides
+    return kept | {"PYTHONPATH": str(ROOT), "WAYPOST_HOME": str(home)} | ports | fast | overrides
 
 
 def launch(environ: Mapping[str, str]) -> subprocess.Popen[bytes]:
@@ -263,6 +265,9 @@ def _read(pid: int, name: str) -> bytes:
 
 def _ready(stack: Stack) -> bool:
     assert stack.process.poll() is None, "the supervisor is gone"
+    # After a kill of its predecessor, what answers at first are the processes that one left.
+    if any(_parent(stack.pid(name) or 0) != stack.process.pid for name in ("edge", "admin")):
+        return False
     try:
         return (
             all(_call("GET", f"{url}/readyz", None, {}).status == 200 for url in (stack.admin_url, stack.edge_url))

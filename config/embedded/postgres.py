@@ -43,7 +43,7 @@ class EmbeddedPostgres:
         return f"postgresql://{ROLE}:{self.password}@127.0.0.1:{self.port}/{database}"
 
     def prepare(self) -> None:
-        """Make the cluster unless it is there; aside, then renamed, so an interrupted initdb leaves nothing half-made."""
+        """Make the cluster unless it is there; aside, then renamed: an interrupted initdb leaves no half of one."""
         if self.data.exists():
             self._check_data()
             return
@@ -126,7 +126,7 @@ class EmbeddedPostgres:
     def _check_data(self) -> None:
         if self.data.stat().st_uid != self.owner.uid:
             raise EmbeddedError(
-                f"{self.data} belongs to user {self.data.stat().st_uid}, but PostgreSQL would run as {self.owner.name}; "
+                f"{self.data} belongs to user {self.data.stat().st_uid}, but PostgreSQL would run as {self.owner.name}: "
                 "start as that user (as root, set EMBEDDED_USER to it) or set another WAYPOST_HOME",
                 field="EMBEDDED_USER",
             )

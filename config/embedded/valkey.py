@@ -15,6 +15,8 @@ from redis.retry import Retry
 from config.embedded.binaries import valkey_server
 
 STOP_SIGNAL = signal.SIGTERM
+# A warning of every start, about the one fork there is: docs/operations.md has it, the terminal needs not.
+HIDDEN = b"Memory overcommit must be enabled"
 # The append-only file is what survives; snapshots would only cost a fork. Jobs must never be evicted.
 _CONFIGURATION = """\
 bind 127.0.0.1

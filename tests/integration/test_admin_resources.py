@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 from admin_client import EDGE_PORT, AdminClient, admin_client, connect
@@ -46,7 +45,9 @@ def test_an_object_is_created_shown_changed_and_removed(admin: AdminClient, plur
     shown = admin.request("GET", created.headers["location"])
     assert shown.headers["etag"] == '"1"'
     assert shown.json == {
-        name: value for name, value in created.json.items() if not name.startswith("postback_") or name == "postback_auth"
+        name: value
+        for name, value in created.json.items()
+        if not name.startswith("postback_") or name == "postback_auth"
     }
 
     changed = admin.request("PATCH", created.headers["location"], {"name": "Another"})
@@ -134,15 +135,14 @@ def test_what_another_object_has_is_a_conflict(admin: AdminClient) -> None:
     assert admin.link(merchant, profile_id=other["profile_id"], slug="same")["slug"] == "same"
 
 
-@pytest.mark.parametrize("field", ["profile_id", "merchant_id", "source_id"])
-@pytest.mark.parametrize("number", [999_999, 2**63 - 1])
-def test_a_reference_to_nothing_names_its_field(admin: AdminClient, field: str, number: int) -> None:
-    merchant_id = admin.merchant()["merchant_id"]
-    body = {"merchant_id": merchant_id, "destination_url": "https://m.example/"}
-    assert_problem(admin.request("POST", "/v1/links", body | {field: number}), 400, "invalid-field", field)
-    link = admin.request("POST", "/v1/links", body).json
-    result = admin.request("PATCH", f"/v1/links/{link['link_id']}", {field: number})
-    assert_problem(result, 400, "invalid-field", field)
+def test_a_reference_to_nothing_names_its_field(admin: AdminClient) -> None:
+    body = {"merchant_id": admin.merchant()["merchant_id"], "destination_url": "https://m.example/"}
+    path = f"/v1/links/{admin.request('POST', '/v1/links', body).json['link_id']}"
+    for field in ("profile_id", "merchant_id", "source_id"):
+        for number in (999_999, 2**63 - 1):
+            for method, route, sent in (("POST", "/v1/links", body), ("PATCH", path, {})):
+                result = admin.request(method, route, sent | {field: number})
+                assert_problem(result, 400, "invalid-field", field)
 
 
 def test_a_drawn_slug_that_is_taken_is_drawn_again(admin: AdminClient, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -176,19 +176,19 @@ def test_a_link_with_stored_clicks_is_not_removed(admin: AdminClient, database_u
     assert_problem(admin.request("DELETE", f"/v1/links/{link_id}"), 409, "in-use")
 
 
-@pytest.mark.parametrize("method", ["PATCH", "DELETE"])
-@pytest.mark.parametrize("tag", ['"2"', 'W/"1"', '"x"', '"2", "3"', "nonsense"])
-def test_if_match_of_another_revision_is_refused(admin: AdminClient, method: str, tag: str) -> None:
+def test_if_match_of_another_revision_is_refused(admin: AdminClient) -> None:
     path = f"/v1/sources/{admin.created('sources', name='S')['source_id']}"
-    body = {"name": "T"} if method == "PATCH" else None
-    assert_problem(admin.request(method, path, body, If_Match=tag), 412, "revision-mismatch")
+    for tag in ('"2"', 'W/"1"', '"x"', '"2", "3"', "nonsense"):
+        for method, body in (("PATCH", {"name": "T"}), ("DELETE", None)):
+            assert_problem(admin.request(method, path, body, If_Match=tag), 412, "revision-mismatch")
     assert admin.request("GET", path).json["name"] == "S"
 
 
-@pytest.mark.parametrize("tag", ['"1"', "*", '"7", "1"'])
-def test_if_match_of_this_revision_is_heeded(admin: AdminClient, tag: str) -> None:
+def test_if_match_of_this_revision_is_heeded(admin: AdminClient) -> None:
     path = f"/v1/sources/{admin.created('sources', name='S')['source_id']}"
-    assert admin.request("PATCH", path, {"name": "T"}, If_Match=tag).status_code == 200
+    for revision, tag in enumerate(('"1"', "*", '"7", "3"'), 1):
+        changed = admin.request("PATCH", path, {"name": f"T{revision}"}, If_Match=tag)
+        assert (changed.status_code, changed.headers["etag"]) == (200, f'"{revision + 1}"')
 
 
 def test_lists_are_paged_by_cursor_and_miss_nothing(admin: AdminClient) -> None:
@@ -205,36 +205,19 @@ def test_lists_are_paged_by_cursor_and_miss_nothing(admin: AdminClient) -> None:
     assert (seen, sizes) == (made, [3, 3, 1])
 
 
-@pytest.mark.parametrize(
-    ("query", "field"),
-    [
-        ("limit=0", "limit"),
-        ("limit=501", "limit"),
-        ("limit=-1", "limit"),
-        ("limit=x", "limit"),
-        ("limit=%D9%A3", "limit"),
-        ("limit=1&limit=2", None),
-        ("cursor=x", "cursor"),
-        ("cursor=-1", "cursor"),
-        ("cursor=1%00", "cursor"),
-        ("cursor=99999999999999999999", "cursor"),
-        ("page=2", "page"),
-    ],
-)
-def test_bad_list_parameters_name_their_field(admin: AdminClient, query: str, field: str | None) -> None:
-    result = admin.request("GET", f"/v1/links?{query}")
-    if field is None:
-        assert result.status_code == 200
-    else:
-        assert result.status_code == 400
-        assert result.json["field"] == field
+def test_bad_list_parameters_name_their_field(admin: AdminClient) -> None:
+    for value in ("0", "501", "-1", "x", "%D9%A3", "1e2", "99999"):
+        assert_problem(admin.request("GET", f"/v1/links?limit={value}"), 400, "invalid-field", "limit")
+    for value in ("x", "-1", "1%00", "99999999999999999999", "%27"):
+        assert_problem(admin.request("GET", f"/v1/links?cursor={value}"), 400, "invalid-field", "cursor")
+    assert_problem(admin.request("GET", "/v1/links?page=2"), 400, "unknown-field", "page")
 
 
-@pytest.mark.parametrize("object_id", ["0", "-1", "x", "1.0", "99999999999999999999", "%00", "1%20", "%D9%A3", "1_0"])
-def test_what_cannot_be_an_id_is_not_found(admin: AdminClient, object_id: str) -> None:
-    for method, body in (("GET", None), ("PATCH", {}), ("DELETE", None)):
-        assert_problem(admin.request(method, f"/v1/links/{object_id}", body), 404, "not-found")
-    assert_problem(admin.request("POST", f"/v1/merchants/{object_id}/tokens"), 404, "not-found")
+def test_what_cannot_be_an_id_is_not_found(admin: AdminClient) -> None:
+    for object_id in ("0", "-1", "x", "1.0", "99999999999999999999", "%00", "1%20", "%D9%A3", "1_0"):
+        for method, body in (("GET", None), ("PATCH", {}), ("DELETE", None)):
+            assert_problem(admin.request(method, f"/v1/links/{object_id}", body), 404, "not-found")
+        assert_problem(admin.request("POST", f"/v1/merchants/{object_id}/tokens"), 404, "not-found")
 
 
 def test_rotation_keeps_the_two_newest_tokens(admin: AdminClient, database_url: str) -> None:
@@ -253,12 +236,14 @@ def test_rotation_keeps_the_two_newest_tokens(admin: AdminClient, database_url: 
     assert not any(token in stored for token in tokens)
 
 
-def hostile_values() -> list[Any]:
-    return ["x' or 1=1; drop table links; --", '"; select pg_sleep(9)', "%s %(name)s {}", "\u202e𝔘𝔫𝔦", "\\'"]
-
-
-@pytest.mark.parametrize("value", hostile_values())
-def test_hostile_text_is_stored_as_it_is(admin: AdminClient, value: str) -> None:
-    link = admin.link(admin.merchant(name=value), name=value, sub3=value)
-    shown = admin.request("GET", f"/v1/links/{link['link_id']}").json
-    assert (shown["name"], shown["sub3"]) == (value, value)
+def test_hostile_text_is_stored_as_it_is(admin: AdminClient) -> None:
+    for value in (
+        "x' or 1=1; drop table links; --",
+        '"; select pg_sleep(9)',
+        "%s %(name)s {}",
+        "\u202e\U0001f600",
+        "\\'",
+    ):
+        link = admin.link(admin.merchant(name=value), name=value, sub3=value)
+        shown = admin.request("GET", f"/v1/links/{link['link_id']}").json
+        assert (shown["name"], shown["sub3"]) == (value, value)

@@ -217,13 +217,12 @@ def test_a_change_that_commits_after_a_later_numbered_one_is_published(
     merchant = admin.merchant()
     slow, fast = admin.link(merchant, slug="slow"), admin.link(merchant, slug="fast")
     settle(database, redis)
-    with closing(connect(database_url)) as writer:
-        with writer.transaction():
-            writer.execute("update links set active = false where link_id = %s", [slow["link_id"]])
-            writer.execute("insert into outbox (keys) values (%s)", [[link_key(None, "slow")]])
-            admin.request("PATCH", f"/v1/links/{fast['link_id']}", {"active": False})
-            settle(database, redis)
-            assert not decode_link(published(redis)[link_key(None, "fast")]).active
+    with closing(connect(database_url)) as writer, writer.transaction():
+        writer.execute("update links set active = false where link_id = %s", [slow["link_id"]])
+        writer.execute("insert into outbox (keys) values (%s)", [[link_key(None, "slow")]])
+        admin.request("PATCH", f"/v1/links/{fast['link_id']}", {"active": False})
+        settle(database, redis)
+        assert not decode_link(published(redis)[link_key(None, "fast")]).active
     settle(database, redis)
     assert not decode_link(published(redis)[link_key(None, "slow")]).active
     assert load_outbox_length(database) == 0
@@ -374,7 +373,7 @@ def test_a_destination_this_release_cannot_read_hides_one_link_only(
 def test_after_any_operations_redis_equals_the_database(
     admin: AdminClient, database_url: str, redis_url: str, redis: Redis, database: Database, seed: int
 ) -> None:
-    """Random changes through the API beside the real thread, with Redis flushed, cut off, and the publisher replaced."""
+    """Random changes through the API beside the real thread; Redis flushed and cut off, the publisher replaced."""
     chance = random.Random(seed)
     target = urlsplit(redis_url)
     assert target.hostname is not None

@@ -1,0 +1,36 @@
+"""`python -m admin_api`: checks that the admin API can run, then becomes gunicorn with config/gunicorn_admin.py."""
+
+from __future__ import annotations
+
+import os
+import sys
+from contextlib import closing
+from pathlib import Path
+from typing import NoReturn
+
+import config
+from admin_api.connections import connect_database, connect_redis
+from config.database import require_schema
+from config.settings import admin_settings
+from tracking.errors import WaypostError
+
+GUNICORN_CONFIG = Path(config.__file__).resolve().parent / "gunicorn_admin.py"
+
+
+def main() -> NoReturn:
+    """Become gunicorn, or say in one sentence why not and exit with 1."""
+    try:
+        settings = admin_settings()
+        connect_redis(settings.redis_url).close()
+        with closing(connect_database(settings.database_url)) as database:
+            require_schema(database)
+    except WaypostError as error:
+        sys.exit(f"waypost: {error.message}")
+    # Arguments of ours alone, and no shell.
+    os.execv(  # noqa: S606
+        sys.executable, [sys.executable, "-m", "gunicorn", "-c", str(GUNICORN_CONFIG), "admin_api.wsgi:app"]
+    )
+
+
+if __name__ == "__main__":
+    main()

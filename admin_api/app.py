@@ -1,0 +1,91 @@
+"""The admin API's Falcon app, made of its collaborators; wsgi.py makes those."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import partial
+
+import falcon
+import orjson
+from falcon.media import JSONHandler
+from redis import Redis
+
+from admin_api.addresses import Addresses
+from admin_api.authentication import Authentication
+from admin_api.clicks import ClickItem
+from admin_api.connections import Pool
+from admin_api.health import Livez, Metrics, Readyz
+from admin_api.ledger import LedgerItem
+from admin_api.links import LINKS
+from admin_api.measurements import Measurements
+from admin_api.merchants import MERCHANTS
+from admin_api.nouns import Noun
+from admin_api.problems import handle_error
+from admin_api.profiles import PROFILES
+from admin_api.resources import Collection, Item, MerchantTokens
+from admin_api.sources import SOURCES
+
+App = falcon.App[falcon.Request, falcon.Response]
+
+
+@dataclass(frozen=True, slots=True)
+class Collaborators:
+    """What the app works with. One of each serves all threads."""
+
+    pool: Pool
+    redis: Redis
+    addresses: Addresses
+    click_id_keys: tuple[bytes, ...]
+    measurements: Measurements = field(default_factory=Measurements)
+
+
+class Accounting:
+    """Falcon middleware: counts requests by route and keeps answers, which hold secrets, out of every cache."""
+
+    def __init__(self, measurements: Measurements) -> None:
+        self._measurements = measurements
+
+    def process_response(
+        self, req: falcon.Request, resp: falcon.Response, resource: object, req_succeeded: bool
+    ) -> None:
+        """Run after every request, failed or not."""
+        resp.set_header("Cache-Control", "no-store")
+        # A method outside the standard ones would let a client make label values at will.
+        method = req.method if req.method in falcon.HTTP_METHODS else "other"
+        self._measurements.requests.labels(req.uri_template or "none", method, str(resp.status_code)).inc()
+
+
+def create_app(collaborators: Collaborators) -> App:
+    """Return the WSGI app."""
+    pool, redis, measurements = collaborators.pool, collaborators.redis, collaborators.measurements
+    app: App = falcon.App(middleware=[Accounting(measurements), Authentication(pool)])
+    json = JSONHandler(dumps=partial(orjson.dumps, option=orjson.OPT_UTC_Z), loads=orjson.loads)
+    for options in (app.req_options, app.resp_options):
+        options.media_handlers.clear()
+        options.media_handlers[falcon.MEDIA_JSON] = json
+    app.req_options.strip_url_path_trailing_slash = True
+    app.req_options.keep_blank_qs_values = True
+    # Falcon's own errors too: it has a handler for them that this one must replace by name.
+    app.add_error_handler((Exception, falcon.HTTPError), handle_error)
+
+    def collection(noun: Noun) -> Collection:
+        return Collection(noun, pool, collaborators.addresses)
+
+    def item(noun: Noun) -> Item:
+        return Item(noun, pool, collaborators.addresses)
+
+    app.add_route("/v1/profiles", collection(PROFILES))
+    app.add_route("/v1/profiles/{object_id}", item(PROFILES))
+    app.add_route("/v1/merchants", collection(MERCHANTS))
+    app.add_route("/v1/merchants/{object_id}", item(MERCHANTS))
+    app.add_route("/v1/merchants/{object_id}/tokens", MerchantTokens(pool, collaborators.addresses))
+    app.add_route("/v1/sources", collection(SOURCES))
+    app.add_route("/v1/sources/{object_id}", item(SOURCES))
+    app.add_route("/v1/links", collection(LINKS))
+    app.add_route("/v1/links/{object_id}", item(LINKS))
+    app.add_route("/v1/clicks/{click_id}", ClickItem(pool, collaborators.click_id_keys))
+    app.add_route("/v1/ledger", LedgerItem(pool, redis))
+    app.add_route("/livez", Livez())
+    app.add_route("/readyz", Readyz(pool, redis))
+    app.add_route("/metrics", Metrics(pool, redis, measurements))
+    return app

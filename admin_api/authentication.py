@@ -1,0 +1,52 @@
+"""Who may call: all routes but health and metrics need an API token that is stored, not expired and not revoked."""
+
+from __future__ import annotations
+
+import falcon
+
+from admin_api.connections import Pool
+from admin_api.errors import AuthenticationError
+from admin_api.nouns import Database
+from config.served import hash_token
+
+OPEN_PATHS = frozenset({"/livez", "/readyz", "/metrics"})
+TOKEN_CHARACTERS_MAX = 200
+_SCHEMES = ("apikey", "bearer")
+
+
+class Authentication:
+    """Falcon middleware. Asks the database every time, so that a revoked token stops working at once."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+
+    def process_request(self, req: falcon.Request, resp: falcon.Response) -> None:
+        """Raise AuthenticationError unless the request carries a valid token."""
+        if req.path in OPEN_PATHS:
+            return
+        token = parse_authorization(req.get_header("Authorization") or "")
+        with self._pool.connection() as database:
+            if not is_valid_token(database, token):
+                raise AuthenticationError("this API token is unknown, expired or revoked")
+
+
+def parse_authorization(header: str) -> str:
+    """Return the token of an Authorization header, or raise AuthenticationError."""
+    scheme, _, token = header.strip().partition(" ")
+    token = token.strip()
+    if scheme.lower() not in _SCHEMES or not 1 <= len(token) <= TOKEN_CHARACTERS_MAX:
+        raise AuthenticationError("send the header `Authorization: ApiKey TOKEN`; the first token is in admin-token")
+    return token
+
+
+def is_valid_token(database: Database, token: str) -> bool:
+    """Whether a token is stored and still good.
+
+    SECURITY: the index is searched by SHA-256, so how long it takes says nothing about a token that the asker lacks.
+    """
+    found = database.execute(
+        "select token_id from api_tokens where token_hash = %s and revoked_at is null"
+        " and (expires_at is null or expires_at > now())",
+        [hash_token(token)],
+    ).fetchone()
+    return found is not None

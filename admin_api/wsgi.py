@@ -1,0 +1,39 @@
+"""The admin process, wired: gunicorn imports this in its one worker, where the app and the publisher live together."""
+
+from __future__ import annotations
+
+import atexit
+import logging
+
+from admin_api.addresses import Addresses
+from admin_api.app import App, Collaborators, create_app
+from admin_api.connections import connect_redis, open_pool
+from admin_api.publisher import Publisher
+from config.settings import AdminSettings, admin_settings
+
+
+def start(settings: AdminSettings) -> App:
+    """Return the app with its publisher running; both end with the process."""
+    logging.basicConfig(
+        level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s %(message)s", force=False
+    )
+    # The pool tells of every attempt during an outage; the answers of /readyz and the 503s say it already.
+    logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
+    pool = open_pool(settings.database_url, settings.threads + 1)
+    redis = connect_redis(settings.redis_url)
+    collaborators = Collaborators(
+        pool=pool,
+        redis=redis,
+        addresses=Addresses(settings.public_scheme, settings.edge_port),
+        click_id_keys=settings.click_id_keys,
+    )
+    publisher = Publisher(settings.database_url, connect_redis(settings.redis_url), collaborators.measurements)
+    publisher.start()
+    # Run in reverse: the publisher first, then what it and the requests used.
+    atexit.register(redis.close)
+    atexit.register(pool.close)
+    atexit.register(publisher.stop)
+    return create_app(collaborators)
+
+
+app = start(admin_settings())

@@ -1,0 +1,1 @@
+"""Everything slow: RQ workers that store what the edge recorded, and judge postbacks. One queue per process, always."""

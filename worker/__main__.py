@@ -1,0 +1,83 @@
+"""`python -m worker clicks|postbacks|maintenance`: one worker process on one queue, until SIGTERM or SIGINT."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from threading import Event, Timer
+from types import FrameType
+
+from redis import Redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from config.database import SchemaError, require_schema
+from config.settings import SettingError, worker_settings
+from tracking.queues import QueueName
+from worker.database import Database
+from worker.errors import RetryableError
+from worker.logs import log, start_logging
+from worker.maintenance import Schedule
+from worker.resources import Resources, install
+from worker.runner import run, task_queue
+
+USAGE = f"usage: python -m worker {'|'.join(QueueName)} (exactly one queue a process)"
+# A job in hand is finished; one that takes longer is left, as by a kill -9: its transaction rolls back and the batch returns.
+STOP_LIMIT_S = 8.0
+
+
+def main(arguments: list[str]) -> int:
+    """Run one worker; return the exit status: 0 stopped, 1 old schema, 2 wrong usage or settings."""
+    if len(arguments) != 1 or arguments[0] not in set(QueueName):
+        print(USAGE, file=sys.stderr)
+        return 2
+    name = QueueName(arguments[0])
+    try:
+        settings = worker_settings()
+    except SettingError as error:
+        print(f"worker: {error.message}", file=sys.stderr)
+        return 2
+    start_logging(name, settings.log_level)
+    stop = Event()
+    _stop_on_signals(stop)
+    database = Database(settings.database_url, stop)
+    redis = Redis.from_url(
+        settings.redis_url,
+        socket_connect_timeout=5,
+        socket_timeout=10,
+        retry=Retry(NoBackoff(), 1),
+        health_check_interval=0,
+    )
+    try:
+        require_schema(database.wait())
+    except SchemaError as error:
+        print(f"worker: {error.message}", file=sys.stderr)
+        return 1
+    except RetryableError:
+        return 0
+    used = Resources(database, redis, settings.click_id_keys, stop)
+    install(used)
+    if name is QueueName.MAINTENANCE:
+        run(name, used, Schedule(redis, task_queue(name, redis)).enqueue_due)
+    else:
+        run(name, used)
+    database.close()
+    log("stopped")
+    return 0
+
+
+def _stop_on_signals(stop: Event) -> None:
+    def on_signal(number: int, frame: FrameType | None) -> None:
+        if not stop.is_set():
+            stop.set()
+            timer = Timer(STOP_LIMIT_S, os._exit, [1])
+            timer.daemon = True
+            timer.start()
+
+    signal.signal(signal.SIGTERM, on_signal)
+    signal.signal(signal.SIGINT, on_signal)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,151 @@
+"""Click records as rows of COPY's text format: checked field by field, pure. A record that does not fit raises PoisonError.
+
+There is no limit on the length of a text: the edge's server bounds a request's headers, and whatever passed is kept whole.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import NamedTuple
+
+import orjson
+
+from tracking.click_id import parse_click_id
+from tracking.parameters import parse_query, sub_values
+from tracking.records import Click, RecordError, as_text, classify, decode_click
+from tracking.template import SUB_COUNT
+from worker.errors import PoisonError
+from worker.partitions import day_of
+
+# A record further from now than this comes from a broken clock; it would also make a partition that nobody ever drops.
+DAYS_OFF_MAX = 400
+DAY_MS = 86_400_000
+BIGINT_MAX = 2**63 - 1
+COLUMNS = (
+    "click_id, clicked_at, link_id, profile_id, config_version, class, spool_id, spool_number, method, host, slug, query,"
+    " user_agent, referrer, accept_language, location, parameters, ip, sub1, sub2, sub3, sub4, sub5, sub6, sub7, sub8, sub9, sub10"
+)
+_NULL = "\\N"
+_SEPARATOR = "\x00"
+_TEXTS_OR_NONE = frozenset({str, type(None)})
+_KINDS = (str, int, int, int, int, str, str, str, str, str, str, str, str, str, str, list)
+
+
+class Rules(NamedTuple):
+    """What a record is checked against: the keys of genuine ids, and the present in Unix milliseconds."""
+
+    click_id_keys: Sequence[bytes]
+    now_ms: int
+
+
+class ClickRow(NamedTuple):
+    """A click ready for COPY. `partition` is the day number of its id, `day` that of the click itself, both UTC."""
+
+    number: int
+    click_id: str
+    partition: int
+    day: int
+    link_id: int
+    kind: str
+    line: bytes
+
+
+def click_row(payload: object, spool_id: str, number: int, rules: Rules) -> ClickRow:
+    """Return the row of record `number` of a spool, or raise PoisonError."""
+    click = _decode(payload)
+    at_ms, link_id, profile_id, config_version = click[1:5]
+    value = parse_click_id(click.click_id, rules.click_id_keys)
+    if value is None:
+        raise PoisonError(f"not a click id of ours: {click.click_id[:60]!r}", code="forged-click-id")
+    minted_ms = value.int >> 80
+    check_moment(minted_ms, rules.now_ms)
+    check_moment(at_ms, rules.now_ms)
+    if min(link_id, profile_id, config_version) < 0 or max(link_id, profile_id, config_version) > BIGINT_MAX:
+        raise PoisonError("link_id, profile_id or config_version is out of range", code="bad-field")
+    kind = classify(click.method, click.purpose).value
+    # It matched in full, so this is the canonical form.
+    click_id = click.click_id.strip().lower()
+    parameters = query_parameters(click.query)
+    certain = (
+        f"{click_id}\x00{timestamp(at_ms)}\x00{link_id}\x00{profile_id}\x00{config_version}\x00{kind}"
+        f"\x00{spool_id}\x00{number}\x00{_texts(click)}\x00{orjson.dumps(parameters).decode()}"
+    )
+    optional = [check_ip(click.ip), *sub_values(parameters, click.sub_defaults)]
+    nulls = _SEPARATOR.join([_NULL if text is None else _escape(text) for text in optional])
+    # No stored text holds a NUL, so it can stand for the tab while the fields are escaped together.
+    line = f"{_escape(certain)}\x00{nulls}\n".replace(_SEPARATOR, "\t")
+    return ClickRow(number, click_id, minted_ms // DAY_MS, at_ms // DAY_MS, link_id, kind, line.encode())
+
+
+def check_moment(at_ms: int, now_ms: int) -> None:
+    """Raise PoisonError for a moment absurdly far from now."""
+    if abs(at_ms - now_ms) > DAYS_OFF_MAX * DAY_MS:
+        raise PoisonError(f"{at_ms} ms is more than {DAYS_OFF_MAX} days from now", code="date-out-of-range")
+
+
+def check_ip(text: str) -> str | None:
+    """Return an address as PostgreSQL takes it (an IPv6 zone is dropped), None for none, or raise PoisonError."""
+    if not text:
+        return None
+    bare = text.partition("%")[0] if ":" in text else text
+    try:
+        socket.inet_pton(socket.AF_INET6 if ":" in bare else socket.AF_INET, bare)
+    except (OSError, ValueError) as error:
+        raise PoisonError(f"not an address: {text[:60]!r}", code="bad-ip") from error
+    return bare
+
+
+def query_parameters(query: str) -> dict[str, str]:
+    """Return the parameters of a raw query string as jsonb takes them: NUL becomes U+FFFD."""
+    parameters = parse_query(query)
+    if "%00" in query or "\x00" in query:
+        return {name.replace("\x00", "\ufffd"): value.replace("\x00", "\ufffd") for name, value in parameters.items()}
+    return parameters
+
+
+def timestamp(at_ms: int) -> str:
+    """Return Unix milliseconds as PostgreSQL reads a timestamptz."""
+    return f"{_second_text(at_ms // 1000)}.{at_ms % 1000:03d}+00"
+
+
+def _decode(payload: object) -> Click:
+    if not isinstance(payload, str):
+        raise PoisonError("the payload is not text", code="bad-record")
+    try:
+        click = decode_click(payload)
+    except RecordError as error:
+        raise PoisonError(error.message, code=error.code) from error
+    # PERF: one comparison of sixteen types; which one differs is only looked for when one does.
+    if tuple(map(type, click)) != _KINDS:
+        for name, value, kind in zip(Click._fields, click, _KINDS, strict=True):
+            if type(value) is not kind:
+                raise PoisonError(f"{name} is not {kind.__name__}", code="bad-field")
+    if len(click.sub_defaults) > SUB_COUNT or not _TEXTS_OR_NONE.issuperset(map(type, click.sub_defaults)):
+        raise PoisonError("sub_defaults are not up to ten texts", code="bad-field")
+    return click
+
+
+def _texts(click: Click) -> str:
+    """Return the fields that came from the request, readable, in the order of COLUMNS."""
+    raw = (
+        *(click.method, click.host, click.slug, click.query, click.user_agent, click.referrer),
+        *(click.accept_language, click.location),
+    )
+    joined = _SEPARATOR.join(raw)
+    # PERF: nearly all requests are plain ASCII without NUL, which as_text hands back as it is.
+    if joined.isascii() and joined.count(_SEPARATOR) == len(raw) - 1:
+        return joined
+    return _SEPARATOR.join([as_text(text) for text in raw])
+
+
+def _escape(text: str) -> str:
+    return text.replace("\\", "\\\\").replace("\n", "\\n").replace("\r", "\\r").replace("\t", "\\t")
+
+
+@lru_cache(maxsize=1000)
+def _second_text(second: int) -> str:
+    day, of_day = divmod(second, DAY_MS // 1000)
+    minutes, seconds = divmod(of_day, 60)
+    return f"{day_of(day).isoformat()} {minutes // 60:02d}:{minutes % 60:02d}:{seconds:02d}"

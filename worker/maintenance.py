@@ -1,0 +1,91 @@
+"""The tasks of the maintenance queue, and when each is due."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from time import monotonic
+from typing import NamedTuple
+from uuid import uuid4
+
+from redis import Redis
+from rq import Queue
+
+from tracking.queues import Task
+from worker import resources
+from worker.click_rows import DAY_MS
+from worker.logs import log
+from worker.parked import sweep
+
+PARTITION_DAYS = range(-1, 8)
+RECENT_S = 3600.0
+_DUE_KEY = "waypost:due"
+
+
+class Due(NamedTuple):
+    """A task that the maintenance process enqueues by itself. `args` are JSON."""
+
+    name: str
+    task: Task
+    args: tuple[float | None, ...]
+    interval_s: float
+
+
+# What waits for an hour waits for a click that is lost or hours behind: those are looked at less often.
+SCHEDULE = (
+    Due("partitions", Task.MAKE_PARTITIONS, (), 3600.0),
+    Due("parked", Task.MATCH_PARKED, (RECENT_S,), 5.0),
+    Due("parked-old", Task.MATCH_PARKED, (None,), 600.0),
+)
+
+
+def match_parked(within_s: float | None = None) -> None:
+    """Judge parked postbacks whose click is stored, of the last `within_s` seconds or of all time."""
+    matched = sweep(resources.current(), within_s)
+    if matched:
+        log("swept", matched=matched)
+
+
+def make_partitions() -> None:
+    """Make the partitions of yesterday, today and the next seven days."""
+    used = resources.current()
+    today = used.now_ms() // DAY_MS
+    used.partitions.forget()
+    made = used.database.run(
+        lambda connection: used.partitions.ensure(connection, [today + offset for offset in PARTITION_DAYS])
+    )
+    used.tally.add(partitions=made)
+
+
+class Schedule:
+    """Enqueues what is due. Several maintenance processes share the work: a key in Redis lets one of them go first."""
+
+    def __init__(self, redis: Redis, queue: Queue, clock: Callable[[], float] = monotonic) -> None:
+        self._redis = redis
+        self._queue = queue
+        self._clock = clock
+        self._due_at = dict.fromkeys((due.name for due in SCHEDULE), clock())
+        self._started = False
+
+    def enqueue_due(self) -> None:
+        """Enqueue each task whose interval has passed, and all of them the first time; called between jobs."""
+        first = not self._started
+        for due in SCHEDULE:
+            if self._clock() < self._due_at[due.name]:
+                continue
+            self._due_at[due.name] = self._clock() + due.interval_s
+            # A little shorter than the interval, so that a key never outlives it and skips a turn.
+            turn = self._redis.set(f"{_DUE_KEY}:{due.name}", "1", nx=not first, px=int(due.interval_s * 900))
+            if turn:
+                self._enqueue(due)
+        self._started = True
+
+    def _enqueue(self, due: Due) -> None:
+        self._queue.enqueue_call(
+            due.task.value,
+            args=due.args,
+            timeout=120,
+            result_ttl=0,
+            failure_ttl=300,
+            ttl=int(due.interval_s * 2),
+            job_id=f"{due.name}-{uuid4().hex}",
+        )

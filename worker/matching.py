@@ -1,0 +1,192 @@
+"""The judge of postbacks: from a claim, its click and what is known already to one decision. Pure, no SQL, no clock.
+
+A *claim* is what a postback says. Its words are compared with what the conversion's last postback said (`status_sent`), so
+that the same words again are a duplicate, also where they had another effect than their own (an expired click, say).
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from hashlib import sha256
+from typing import NamedTuple
+from uuid import UUID
+
+from tracking.events import REPEATABLE_EVENTS, ConversionStatus, Event, PostbackOutcome, PostbackReason
+
+KEY_CHARACTERS_MAX = 200
+EXPIRY_DAYS_DEFAULT = 30
+# The merchant of a click whose link is gone and whose postback names none. No account has this number.
+NO_MERCHANT = 0
+
+_LEGAL = frozenset(
+    {
+        (ConversionStatus.PENDING, ConversionStatus.APPROVED),
+        (ConversionStatus.PENDING, ConversionStatus.REJECTED),
+        (ConversionStatus.APPROVED, ConversionStatus.REVERSED),
+    }
+)
+
+
+class Claim(NamedTuple):
+    """What a postback says. `merchant_id` is the token's account, `status` the word as sent; null is not said."""
+
+    postback_id: UUID
+    received_at: datetime
+    click_id: UUID
+    event: Event
+    order_id: str | None
+    status: ConversionStatus | None
+    payout_minor: int | None
+    currency: str | None
+    merchant_id: int | None
+    authenticated: bool
+
+
+class ClickFacts(NamedTuple):
+    """The stored click of a claim, with its link's account and its profile's expiry; null where link or profile is gone."""
+
+    click_id: UUID
+    clicked_at: datetime
+    link_id: int
+    merchant_id: int | None
+    expiry_days: int | None
+
+
+class Conversion(NamedTuple):
+    """A stored conversion, or one to store. `status_sent` is the word of the postback that last made or changed it."""
+
+    conversion_id: UUID | None
+    click_id: UUID
+    status: ConversionStatus
+    reason: PostbackReason | None
+    status_sent: ConversionStatus | None
+    payout_minor: int | None
+    currency: str | None
+    authenticated: bool
+
+
+class Known(NamedTuple):
+    """What is stored already: the conversion under the claim's duplicate key, or an identical one within the window."""
+
+    by_key: Conversion | None = None
+    identical_id: UUID | None = None
+
+
+class Decision(NamedTuple):
+    """The outcome; `insert` or `update` is the conversion to write; `displaces` one that must give up its key first."""
+
+    outcome: PostbackOutcome
+    reason: PostbackReason | None = None
+    conversion_id: UUID | None = None
+    insert: Conversion | None = None
+    update: Conversion | None = None
+    displaces: UUID | None = None
+
+
+def merchant_of(claim: Claim, click: ClickFacts) -> int:
+    """Return the account a conversion belongs to: the link's, else the token's."""
+    if click.merchant_id is not None:
+        return click.merchant_id
+    return claim.merchant_id if claim.merchant_id is not None else NO_MERCHANT
+
+
+def duplicate_key(claim: Claim) -> str | None:
+    """Return what makes a claim the same conversion within its account; null for events that may repeat."""
+    if claim.order_id:
+        order = claim.order_id
+        if len(order) > KEY_CHARACTERS_MAX:
+            # An index row takes at most 2,704 bytes.
+            order = f"sha256:{sha256(order.encode()).hexdigest()}"
+        return f"order:{claim.event}:{order}"
+    if claim.event not in REPEATABLE_EVENTS:
+        return f"once:{claim.event}:{claim.click_id}"
+    return None
+
+
+def decide(claim: Claim, click: ClickFacts, known: Known) -> Decision:
+    """Judge a claim whose click is stored."""
+    if claim.merchant_id is not None and click.merchant_id is not None and claim.merchant_id != click.merchant_id:
+        return _refused(PostbackReason.CLICK_OF_ANOTHER_MERCHANT)
+    if known.identical_id is not None:
+        return Decision(PostbackOutcome.DUPLICATE, PostbackReason.DUPLICATE, known.identical_id)
+    existing = known.by_key
+    if existing is None:
+        return _new(claim, click)
+    if existing.click_id != claim.click_id:
+        return _order_of_another_click(claim, click, existing)
+    if claim.authenticated and not existing.authenticated:
+        return _confirmed(claim, click, existing)
+    return _changed(claim, existing)
+
+
+def _new(claim: Claim, click: ClickFacts) -> Decision:
+    if claim.status is ConversionStatus.REVERSED:
+        return _refused(PostbackReason.ILLEGAL_TRANSITION)
+    conversion = _first(claim, click)
+    return Decision(PostbackOutcome.RECORDED, conversion.reason, insert=conversion)
+
+
+def _first(claim: Claim, click: ClickFacts) -> Conversion:
+    """Return the conversion a claim makes when there is none."""
+    status = claim.status or ConversionStatus.APPROVED
+    reason = None
+    if not claim.authenticated:
+        status, reason = ConversionStatus.PENDING, PostbackReason.UNAUTHENTICATED
+    expiry_days = EXPIRY_DAYS_DEFAULT if click.expiry_days is None else click.expiry_days
+    if claim.received_at - click.clicked_at > timedelta(days=expiry_days):
+        status, reason = ConversionStatus.REJECTED, PostbackReason.CLICK_EXPIRED
+    currency = claim.currency if claim.payout_minor is not None else None
+    return Conversion(
+        None, claim.click_id, status, reason, claim.status, claim.payout_minor, currency, claim.authenticated
+    )
+
+
+def _order_of_another_click(claim: Claim, click: ClickFacts, existing: Conversion) -> Decision:
+    if not claim.authenticated or existing.authenticated or claim.status is ConversionStatus.REVERSED:
+        return _refused(PostbackReason.ORDER_OF_ANOTHER_CLICK, existing.conversion_id)
+    # SECURITY: order ids can be guessed and every visitor knows a click id, so an unauthenticated report must not keep the
+    # account's own report of that order from counting.
+    return _new(claim, click)._replace(displaces=existing.conversion_id)
+
+
+def _confirmed(claim: Claim, click: ClickFacts, existing: Conversion) -> Decision:
+    """The account itself reports what so far only an unauthenticated postback did: its word stands, as if it came first."""
+    if claim.status is ConversionStatus.REVERSED:
+        return _refused(PostbackReason.ILLEGAL_TRANSITION, existing.conversion_id)
+    first = _first(claim, click)
+    if first.payout_minor is None:
+        first = first._replace(payout_minor=existing.payout_minor, currency=existing.currency)
+    if existing.reason is PostbackReason.CLICK_EXPIRED:
+        first = first._replace(status=existing.status, reason=existing.reason)
+    update = first._replace(conversion_id=existing.conversion_id)
+    return Decision(PostbackOutcome.TRANSITION, update.reason, existing.conversion_id, update=update)
+
+
+def _changed(claim: Claim, existing: Conversion) -> Decision:
+    amount = (existing.payout_minor, existing.currency)
+    if claim.payout_minor is not None:
+        amount = (claim.payout_minor, claim.currency)
+    new_amount = amount != (existing.payout_minor, existing.currency)
+    status = existing.status
+    # The word it was last told, or none: nothing is said about the status. An expired click's conversion stays rejected.
+    if claim.status is not None and claim.status is not existing.status_sent:
+        if existing.reason is not PostbackReason.CLICK_EXPIRED or claim.status is ConversionStatus.REVERSED:
+            status = claim.status
+    if status is existing.status and not new_amount:
+        return Decision(PostbackOutcome.DUPLICATE, PostbackReason.DUPLICATE, existing.conversion_id)
+    if not claim.authenticated and (existing.authenticated or status is ConversionStatus.APPROVED):
+        return _refused(PostbackReason.UNAUTHENTICATED, existing.conversion_id)
+    if status is not existing.status and (existing.status, status) not in _LEGAL:
+        return _refused(PostbackReason.ILLEGAL_TRANSITION, existing.conversion_id)
+    update = existing._replace(
+        status=status,
+        reason=existing.reason if status is existing.status else None,
+        status_sent=claim.status or existing.status_sent,
+        payout_minor=amount[0],
+        currency=amount[1],
+    )
+    return Decision(PostbackOutcome.TRANSITION, None, existing.conversion_id, update=update)
+
+
+def _refused(reason: PostbackReason, conversion_id: UUID | None = None) -> Decision:
+    return Decision(PostbackOutcome.REFUSED, reason, conversion_id)

@@ -1,0 +1,77 @@
+"""Parked postbacks and their clicks: judged as soon as both are stored, whichever came last.
+
+Whoever commits second sees the other: the clicks task looks for parked postbacks after its commit, the postbacks task looks
+for the clicks after its own, and maintenance sweeps up what a process killed in between has left.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from uuid import UUID
+
+import psycopg
+
+from worker.conversions import judge, lock_claims
+from worker.database import Connection, is_transient
+from worker.logs import log
+from worker.postback_table import (
+    lock_parked,
+    parked_claims,
+    parked_of_clicks,
+    parked_with_click,
+    save_decision,
+    save_refusal,
+)
+from worker.resources import Resources
+
+JUDGED_TOGETHER_MAX = 100
+SWEEP_MAX = 1000
+
+
+def match_clicks(used: Resources, click_ids: Sequence[str]) -> int:
+    """Judge the postbacks that waited for these clicks; return how many were judged."""
+    waiting = used.database.run(lambda connection: parked_of_clicks(connection, click_ids))
+    return match_postbacks(used, waiting)
+
+
+def sweep(used: Resources, within_s: float | None) -> int:
+    """Judge every parked postback, of the last `within_s` seconds or of all time, whose click is there."""
+    matched = 0
+    while True:
+        found = used.database.run(lambda connection: parked_with_click(connection, within_s, SWEEP_MAX))
+        fresh = match_postbacks(used, found)
+        matched += fresh
+        if len(found) < SWEEP_MAX or not fresh or used.stop.is_set():
+            return matched
+
+
+def match_postbacks(used: Resources, postback_ids: Sequence[UUID]) -> int:
+    """Judge these postbacks as far as they are parked still and their clicks stored; return how many were judged."""
+    matched = 0
+    for at in range(0, len(postback_ids), JUDGED_TOGETHER_MAX):
+        together = postback_ids[at : at + JUDGED_TOGETHER_MAX]
+        matched += used.database.run(lambda connection, ids=together: _match(connection, ids))  # type: ignore[misc]
+    used.tally.add(matched=matched)
+    return matched
+
+
+def _match(connection: Connection, postback_ids: Sequence[UUID]) -> int:
+    matched = 0
+    with connection.transaction():
+        # The same order as in a batch of postbacks: claims first, rows after.
+        lock_claims(connection, parked_claims(connection, postback_ids))
+        for claim in lock_parked(connection, postback_ids):
+            try:
+                with connection.transaction():
+                    decision = judge(connection, claim)
+                    if decision is not None:
+                        save_decision(connection, claim.postback_id, decision)
+                        matched += 1
+            except psycopg.Error as error:
+                if is_transient(error):
+                    raise
+                log("postback-refused", logging.WARNING, postback=claim.postback_id, error=error)
+                save_refusal(connection, claim.postback_id, str(error))
+                matched += 1
+    return matched

@@ -1,0 +1,54 @@
+"""The day partitions of clicks: made for every day a batch needs, ahead of time by maintenance, remembered in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, date, datetime, timedelta
+
+from tracking.click_id import first_click_id
+from worker.database import Connection
+from worker.logs import log
+
+_EPOCH = date(1970, 1, 1)
+_ONE_DAY = timedelta(days=1)
+
+
+class Partitions:
+    """Knows which partitions exist, so that a batch asks PostgreSQL once a day."""
+
+    def __init__(self) -> None:
+        self._known: set[int] = set()
+
+    def ensure(self, connection: Connection, days: Iterable[int]) -> int:
+        """Make what is missing of `days` (days since 1970-01-01, UTC), each in its own transaction; return how many were."""
+        made = 0
+        for day in sorted(set(days) - self._known):
+            made += make_partition(connection, _EPOCH + timedelta(days=day))
+            self._known.add(day)
+        return made
+
+    def forget(self) -> None:
+        """Ask again: a partition that was there is gone (dropped by retention, or another database)."""
+        self._known.clear()
+
+
+def make_partition(connection: Connection, day: date) -> bool:
+    """Make the partition of one day; return False when it is there already."""
+    low = first_click_id(datetime(day.year, day.month, day.day, tzinfo=UTC))
+    high = first_click_id(datetime(day.year, day.month, day.day, tzinfo=UTC) + _ONE_DAY)
+    with connection.transaction():
+        row = connection.execute("select make_click_partition(%s, %s, %s)", [day, low, high]).fetchone()
+    made = bool(row and row[0])
+    if made:
+        log("partition-made", day=day)
+    return made
+
+
+def day_number(moment: datetime) -> int:
+    """Return days since 1970-01-01 of an aware moment, in UTC."""
+    return (moment.astimezone(UTC).date() - _EPOCH).days
+
+
+def day_of(number: int) -> date:
+    """Return the date of a day number."""
+    return _EPOCH + timedelta(days=number)

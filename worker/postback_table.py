@@ -1,0 +1,79 @@
+"""The postbacks table: one row per postback received, its outcome rewritten when it is judged. SQL only."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from tracking.events import ConversionStatus, Event, PostbackOutcome, PostbackReason
+from worker.database import Connection
+from worker.matching import Claim, Decision
+from worker.postback_rows import PostbackRow, row_values
+
+_INSERT = (
+    "insert into postbacks (postback_id, received_at, spool_id, spool_number, route, method, host, query, content_type, body,"
+    " user_agent, ip, merchant_id, authenticated, click_id, event, order_id, status_sent, payout_minor, currency, answered,"
+    " outcome, reason, detail) values (" + ", ".join(["%s"] * 24) + ") on conflict (postback_id) do nothing"
+)
+_JUDGED = "update postbacks set outcome = %s, reason = %s, detail = coalesce(%s, detail), conversion_id = %s where postback_id = %s"
+_CLAIM = "postback_id, received_at, click_id, event, order_id, status_sent, payout_minor, currency, merchant_id, authenticated"
+_PARKED = (
+    f"select {_CLAIM} from postbacks where postback_id = any(%s) and outcome = 'parked'"  # noqa: S608
+    " order by received_at, spool_id, spool_number for update"
+)
+_PARKED_OF_CLICKS = "select postback_id from postbacks where outcome = 'parked' and click_id = any(%s)"
+# Each row looks its click up by itself, in the one partition that can hold it.
+_PARKED_WITH_CLICK = (
+    "select p.postback_id from postbacks p"
+    " cross join lateral (select 1 from clicks c where c.click_id = p.click_id) as stored"
+    " where p.outcome = 'parked' and (%(within)s::interval is null or p.stored_at > now() - %(within)s::interval)"
+    " order by p.received_at limit %(limit)s"
+)
+
+
+def insert_postback(connection: Connection, row: PostbackRow, spool_id: str) -> bool:
+    """Store a postback as it arrived; return False when it is there already."""
+    return connection.execute(_INSERT, row_values(row, spool_id)).rowcount == 1
+
+
+def save_decision(connection: Connection, postback_id: UUID, decision: Decision) -> None:
+    """Write a postback's outcome."""
+    reason = None if decision.reason is None else decision.reason.value
+    connection.execute(_JUDGED, [decision.outcome.value, reason, None, decision.conversion_id, postback_id])
+
+
+def save_refusal(connection: Connection, postback_id: UUID, detail: str) -> None:
+    """Refuse a parked postback that PostgreSQL does not let be judged, so that it is not tried for ever."""
+    refused = [PostbackOutcome.REFUSED.value, PostbackReason.BAD_FIELD.value, detail, None, postback_id]
+    connection.execute(_JUDGED, refused)
+
+
+def lock_parked(connection: Connection, postback_ids: Sequence[UUID]) -> list[Claim]:
+    """Return the claims of those that are still parked, oldest first, their rows locked."""
+    return [_claim(row) for row in connection.execute(_PARKED, [list(postback_ids)])]
+
+
+def parked_claims(connection: Connection, postback_ids: Sequence[UUID]) -> list[Claim]:
+    """Return the same claims without locking them: what to lock is in them."""
+    unlocked = _PARKED.removesuffix(" for update")
+    return [_claim(row) for row in connection.execute(unlocked, [list(postback_ids)])]
+
+
+def parked_of_clicks(connection: Connection, click_ids: Sequence[str]) -> list[UUID]:
+    """Return the parked postbacks of some clicks."""
+    return [row[0] for row in connection.execute(_PARKED_OF_CLICKS, [list(click_ids)])]
+
+
+def parked_with_click(connection: Connection, within_s: float | None, limit: int) -> list[UUID]:
+    """Return parked postbacks whose click is stored, of those stored in the last `within_s` seconds or of all."""
+    within = None if within_s is None else timedelta(seconds=within_s)
+    found = connection.execute(_PARKED_WITH_CLICK, {"within": within, "limit": limit}, prepare=False)
+    return [row[0] for row in found]
+
+
+def _claim(row: Sequence[Any]) -> Claim:
+    postback_id, received_at, click_id, event, order_id, status, *rest = row
+    word = None if status is None else ConversionStatus(status)
+    return Claim(postback_id, received_at, click_id, Event(event), order_id, word, *rest)

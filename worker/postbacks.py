@@ -1,0 +1,126 @@
+"""The task of the postbacks queue: store a batch exactly once and judge every postback whose click is stored."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from uuid import UUID
+
+import psycopg
+
+from tracking.events import PostbackOutcome
+from tracking.spool_address import Batch, Progress
+from worker import resources
+from worker.click_rows import Rules
+from worker.conversions import judge, lock_claims
+from worker.database import Connection, is_transient
+from worker.errors import PoisonError
+from worker.logs import log
+from worker.parked import JUDGED_TOGETHER_MAX, match_postbacks
+from worker.poison import Poison, save_poison
+from worker.postback_rows import PostbackRow, postback_row
+from worker.postback_table import insert_postback, save_decision
+from worker.progress import (
+    Counts,
+    check_batch,
+    lock_progress,
+    missing_in,
+    publish_progress,
+    save_progress,
+    within,
+)
+
+
+def store_batch(spool_id: str, first: int, payloads: list[str], missing: int = 0) -> None:
+    """Store records first, first+1, … of a spool. Raises PermanentError, or RetryableError when PostgreSQL stays away."""
+    used = resources.current()
+    batch = check_batch(Batch(spool_id, first, payloads, missing), "postbacks")
+    rules = Rules(used.click_id_keys, used.now_ms())
+    parked: list[UUID] = []
+    for part in _parts(batch):
+        rows, poison = parse_postbacks(part, rules)
+        progress, outcomes = used.database.run(
+            lambda connection, each=part, parsed=(rows, poison): _store(connection, each, *parsed)  # type: ignore[misc]
+        )
+        publish_progress(used.redis, spool_id, progress)
+        used.tally.add(**Counter(outcomes.values()))
+        parked += [postback_id for postback_id, outcome in outcomes.items() if outcome == PostbackOutcome.PARKED]
+    # A click that was committed while its postback was being parked did not see it: look again now that it is committed.
+    if parked:
+        match_postbacks(used, parked)
+
+
+def parse_postbacks(batch: Batch, rules: Rules) -> tuple[list[PostbackRow], list[Poison]]:
+    """Return the rows of a batch, and the records that are none. Pure."""
+    rows, poison = [], []
+    for number, payload in enumerate(batch.payloads, batch.first):
+        try:
+            rows.append(postback_row(payload, number, rules))
+        except PoisonError as error:
+            log("poison", logging.WARNING, spool=batch.spool_id, number=number, reason=error.reason)
+            poison.append(Poison(number, payload, error.reason))
+    return rows, poison
+
+
+def _parts(batch: Batch) -> list[Batch]:
+    """Split a batch: a transaction holds two advisory locks for each postback, and their table is small (6,400 by default)."""
+    starts = range(0, len(batch.payloads), JUDGED_TOGETHER_MAX) or range(1)
+    return [
+        Batch(
+            batch.spool_id,
+            batch.first + at,
+            batch.payloads[at : at + JUDGED_TOGETHER_MAX],
+            batch.missing if at == starts[-1] else 0,
+        )
+        for at in starts
+    ]
+
+
+def _store(
+    connection: Connection, batch: Batch, rows: list[PostbackRow], poison: list[Poison]
+) -> tuple[Progress, dict[UUID, str]]:
+    """Store one part; return the spool's progress and the outcome of every postback newly stored."""
+    outcomes: dict[UUID, str] = {}
+    with connection.transaction():
+        progress = lock_progress(connection, batch.spool_id)
+        gaps = progress.gaps(batch.first, batch.end)
+        if not gaps:
+            return progress, {}
+        fresh = [row for row in rows if within(row.number, gaps)]
+        bad = [each for each in poison if within(each.number, gaps)]
+        lock_claims(connection, [row.claim for row in fresh if row.claim is not None])
+        duplicates = 0
+        for row in fresh:
+            try:
+                with connection.transaction():
+                    outcome = _store_one(connection, row, batch.spool_id)
+            except psycopg.Error as error:
+                if is_transient(error):
+                    raise
+                log("postback-refused", logging.WARNING, postback=row.postback_id, error=error)
+                bad.append(
+                    Poison(row.number, batch.payloads[row.number - batch.first], f"refused-by-postgresql: {error}")
+                )
+                continue
+            if outcome is None:
+                duplicates += 1
+            else:
+                outcomes[row.postback_id] = outcome
+        save_poison(connection, batch.spool_id, bad)
+        progress = progress.add(batch.first, batch.end)
+        counts = Counts(len(outcomes), duplicates, len(bad), missing_in(batch, gaps))
+        save_progress(connection, batch.spool_id, progress, counts)
+    return progress, outcomes
+
+
+def _store_one(connection: Connection, row: PostbackRow, spool_id: str) -> str | None:
+    """Store and judge one postback; return its outcome, or None when it was there already."""
+    if not insert_postback(connection, row, spool_id):
+        return None
+    if row.claim is None:
+        return row.outcome.value
+    decision = judge(connection, row.claim)
+    if decision is None:
+        return PostbackOutcome.PARKED.value
+    save_decision(connection, row.postback_id, decision)
+    return decision.outcome.value

@@ -1,0 +1,47 @@
+"""What the tasks of this process use. RQ calls a task with JSON arguments only, so the rest is installed once at start."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from threading import Event
+from time import time
+
+from redis import Redis
+
+from worker.database import Database
+from worker.errors import PermanentError
+from worker.metrics import Tally
+from worker.partitions import Partitions
+
+
+@dataclass(frozen=True, slots=True)
+class Resources:
+    """One process's connections and counters. `stop` is set when the process is to end; `now_s` gives Unix seconds."""
+
+    database: Database
+    redis: Redis
+    click_id_keys: Sequence[bytes]
+    stop: Event
+    partitions: Partitions = field(default_factory=Partitions)
+    tally: Tally = field(default_factory=Tally)
+    now_s: Callable[[], float] = time
+
+    def now_ms(self) -> int:
+        """Return Unix milliseconds."""
+        return int(self.now_s() * 1000)
+
+
+_installed: list[Resources] = []
+
+
+def install(resources: Resources) -> None:
+    """Make `resources` those of every task that runs from now on in this process."""
+    _installed[:] = [resources]
+
+
+def current() -> Resources:
+    """Return what was installed."""
+    if not _installed:
+        raise PermanentError("tasks run in a worker process: python -m worker clicks|postbacks|maintenance")
+    return _installed[0]
