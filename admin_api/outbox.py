@@ -8,8 +8,8 @@ from typing import NamedTuple
 from admin_api.nouns import Database
 
 CHANNEL = "waypost_outbox"
-# A source's links are split into rows of this many keys, so that no row makes a publication large.
-KEYS_PER_ROW = 100
+# A source's links are split into rows of this many keys, so that a round of them is short: 300 rows took 0.3 s.
+KEYS_PER_ROW = 10
 
 
 class Publication(NamedTuple):
@@ -49,17 +49,17 @@ def expand_sources(database: Database) -> None:
                 row_number() over (order by links.link_id) / %s as part
             from links where links.source_id in (select source_id from named)
         )
-        insert into outbox (keys) select array_agg(key) from numbered group by part
-        union all select keys from named where cardinality(keys) > 0
+        insert into outbox (keys, is_bulk) select array_agg(key), true from numbered group by part
+        union all select keys, false from named where cardinality(keys) > 0
         """,
         [KEYS_PER_ROW],
     )
 
 
 def load_pending(database: Database, limit: int) -> Pending:
-    """Return the oldest outbox rows."""
+    """Return the most urgent outbox rows. Their order is free, since a key is published as it is at that time."""
     rows = database.execute(
-        "select change_id, keys from outbox where source_id is null order by change_id limit %s", [limit]
+        "select change_id, keys from outbox where source_id is null order by is_bulk, change_id limit %s", [limit]
     ).fetchall()
     return Pending([row["change_id"] for row in rows], list(dict.fromkeys(key for row in rows for key in row["keys"])))
 

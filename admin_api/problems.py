@@ -36,6 +36,11 @@ _FALCON_CODES = {
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "too-large",
     HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "unsupported-media-type",
 }
+_FALCON_DETAILS = {
+    HTTPStatus.NOT_FOUND: "there is no such route; docs/http.md has them all",
+    HTTPStatus.METHOD_NOT_ALLOWED: "this route does not take this method; the header Allow names those it takes",
+    HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "send JSON, with the header Content-Type: application/json",
+}
 
 
 class Problem(NamedTuple):
@@ -57,7 +62,8 @@ def problem_of(error: Exception) -> Problem:
     if isinstance(error, falcon.HTTPError):
         status = HTTPStatus(error.status_code)
         code = _FALCON_CODES.get(status, status.phrase.lower().replace(" ", "-"))
-        return Problem(status, code, error.description or status.description, headers=dict(error.headers or {}))
+        detail = _FALCON_DETAILS.get(status) or error.description or status.description
+        return Problem(status, code, detail, headers=dict(error.headers or {}))
     retry = {"Retry-After": str(RETRY_AFTER_S)}
     if isinstance(error, UndefinedTable | UndefinedColumn):
         detail = "the database has an old schema; run `python -m admin_api.migrate`"

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from gunicorn.glogging import Logger  # type: ignore[import-untyped]
+
 from config.settings import edge_settings
 
 _settings = edge_settings()
+_own_error = Logger.error
 _SHARED_MEMORY = Path("/dev/shm")  # noqa: S108
 
 bind = f"[{_settings.host}]:{_settings.port}" if ":" in _settings.host else f"{_settings.host}:{_settings.port}"
@@ -31,3 +34,11 @@ loglevel = _settings.log_level
 limit_request_line = 8190
 # gunicorn would open a control socket under the home directory of the user, shared by all gunicorns of that user.
 control_socket_disable = True
+
+
+def pre_fork(server: object, worker: object) -> None:
+    """Give gunicorn its own logging back: meinheld's worker, made just before, has replaced it in the arbiter too.
+
+    What it puts there takes other arguments, so the first killed worker made the arbiter fail, and all workers with it.
+    """
+    Logger.error = _own_error

@@ -246,7 +246,7 @@ def embedded_redis_url(home: Path, port: int) -> str:
 
 
 def secret(home: Path, name: str, size_bytes: int, prefix: str = "") -> str:
-    """Return the hex secret kept in `home` under `name` (mode 0600), made on first use, also when several start at once.
+    """Return the hex secret kept in `home` under `name` (mode 0600), made on first use, even by several at once.
 
     A new one starts with `prefix`.
     """

@@ -110,7 +110,7 @@ def _start_postgres(supervisor: Supervisor, settings: EmbeddedSettings) -> Embed
     password = secret(settings.home, "postgres-password", 24)
     server = embedded_postgres(settings.home, settings.user, settings.postgres_port, password)
     if lies_elsewhere(server, settings.home):
-        supervisor.say(f"PostgreSQL's data is in {server.base}: user {server.owner.name} cannot reach {settings.home}")
+        supervisor.say(f"PostgreSQL's data is in {server.base}, where user {server.owner.name} reaches it")
     server.prepare()
     command = f"exec {shlex.join(server.command())}"
     supervisor.start(

@@ -79,8 +79,11 @@ create table outbox (
     change_id bigint generated always as identity primary key,
     keys text[] not null default '{}',
     source_id bigint,
+    -- One of the many rows that a source's change becomes: published after what an operator is waiting for.
+    is_bulk boolean not null default false,
     created_at timestamptz not null default now()
 );
+create index outbox_by_urgency on outbox (is_bulk, change_id);
 create index outbox_by_source on outbox (source_id) where source_id is not null;
 
 -- One row: the epoch of what is published, the last version given out and the last one known to be in Redis. A version is

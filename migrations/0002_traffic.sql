@@ -34,7 +34,9 @@ begin
         return false;
     end if;
     perform pg_advisory_xact_lock(hashtext('waypost.make_click_partition'));
-    if to_regclass(partition_name) is not null then
+    -- Asked of the table: to_regclass would answer from the session's cache, which an advisory lock does not renew, and
+    -- then miss the partition that the lock's last holder made.
+    if exists (select from pg_class where relname = partition_name and relnamespace = current_schema()::regnamespace) then
         return false;
     end if;
     -- Made aside and attached: `partition of` would lock all of clicks exclusively, so that one long report could hold up

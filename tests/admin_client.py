@@ -16,6 +16,7 @@ from admin_api.addresses import Addresses
 from admin_api.app import Collaborators, create_app
 from admin_api.connections import connect_redis, open_pool
 from admin_api.nouns import Database
+from config.publication import fetch_everything
 from config.served import hash_token
 
 CLICK_ID_KEYS = (b"the key of the tests",)
@@ -79,6 +80,4 @@ def connect(database_url: str) -> Database:
 
 def published(redis: Redis) -> dict[str, bytes]:
     """Return what Redis serves."""
-    from config.publication import fetch_everything
-
     return dict(fetch_everything(redis))

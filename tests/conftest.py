@@ -17,6 +17,7 @@ import pytest
 from embedded_servers import running_postgres, running_valkey, server_home
 from redis import Redis
 
+from admin_api.migrate import migrate
 from config.database import migration_files
 from config.settings import embedded_settings
 
@@ -94,10 +95,5 @@ def _with_database(url: str, name: str) -> str:
 
 
 def _migrate(url: str) -> None:
-    with psycopg.connect(url) as connection:
-        connection.execute(
-            "create table schema_migrations (name text primary key, applied_at timestamptz not null default now())"
-        )
-        for path in migration_files():
-            connection.execute(path.read_text())
-            connection.execute("insert into schema_migrations (name) values (%s)", [path.stem])
+    with psycopg.connect(url, autocommit=True) as connection:
+        migrate(connection, migration_files())

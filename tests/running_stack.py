@@ -241,7 +241,9 @@ def _call(method: str, url: str, body: Any, headers: Mapping[str, str]) -> Reply
     if body is not None:
         content = body if isinstance(body, bytes) else orjson.dumps(body)
         wanted.setdefault("Content-Type", "application/json")
-    reply = urllib3.request(method, url, body=content, headers=wanted, redirect=False, retries=False, timeout=_TIMEOUT)
+    # A connection for each request: the kernel deals them out, so every process of the edge gets its share.
+    with urllib3.PoolManager(timeout=_TIMEOUT, retries=False) as client:
+        reply = client.request(method, url, body=content, headers=wanted, redirect=False)
     return Reply(reply.status, {name.lower(): value for name, value in reply.headers.items()}, reply.data)
 
 

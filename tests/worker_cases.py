@@ -1,4 +1,4 @@
-"""Records, configuration rows and resources for tests of the worker: real clicks and postbacks as the edge would write them."""
+"""Records, configuration rows and resources for tests of the worker: clicks and postbacks as the edge writes them."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def click(**changes: Any) -> Click:
         slug="abc",
         query="sub1=one&x=%C3%A9",
         ip="192.0.2.7",
-        user_agent="Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/126.0.0.0 Safari/537.36",
+        user_agent="Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/126.0 Safari/537.36",
         referrer="https://ref.example/page",
         accept_language="en",
         purpose="",

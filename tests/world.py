@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import urllib3
 from running_stack import Stack
 from waiting import wait_until
 
@@ -27,7 +28,7 @@ class World:
         link = self.stack.create("/v1/links", body | fields)
         host = self.profiles[redirect_type]["domain"] if redirect_type else "127.0.0.1"
         path = f"/click/{link['slug']}"
-        wait_until(lambda: self.stack.edge(path, host, "HEAD").status != 404, what="the link to be live at the edge")
+        wait_until(lambda: self._answers(path, host), what="the link to be live at the edge")
         return link | {"host": host, "path": path}
 
     def click(self, link: Any, query: str = "", **headers: str) -> str:
@@ -35,3 +36,9 @@ class World:
         reply = self.stack.edge(link["path"] + (f"?{query}" if query else ""), link["host"], headers=headers)
         assert "x-waypost-click-id" in reply.headers, reply
         return reply.headers["x-waypost-click-id"]
+
+    def _answers(self, path: str, host: str) -> bool:
+        try:
+            return self.stack.edge(path, host, "HEAD").status != 404
+        except urllib3.exceptions.HTTPError:
+            return False

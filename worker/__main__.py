@@ -23,20 +23,20 @@ from worker.resources import Resources, install
 from worker.runner import run, task_queue
 
 USAGE = f"usage: python -m worker {'|'.join(QueueName)} (exactly one queue a process)"
-# A job in hand is finished; one that takes longer is left, as by a kill -9: its transaction rolls back and the batch returns.
+# A job in hand is finished. One that takes longer is left as by a kill -9: it rolls back, and its batch comes again.
 STOP_LIMIT_S = 8.0
 
 
 def main(arguments: list[str]) -> int:
     """Run one worker; return the exit status: 0 stopped, 1 old schema, 2 wrong usage or settings."""
     if len(arguments) != 1 or arguments[0] not in set(QueueName):
-        print(USAGE, file=sys.stderr)
+        sys.stderr.write(f"{USAGE}\n")
         return 2
     name = QueueName(arguments[0])
     try:
         settings = worker_settings()
     except SettingError as error:
-        print(f"worker: {error.message}", file=sys.stderr)
+        sys.stderr.write(f"worker: {error.message}\n")
         return 2
     start_logging(name, settings.log_level)
     stop = Event()
@@ -52,7 +52,7 @@ def main(arguments: list[str]) -> int:
     try:
         require_schema(database.wait())
     except SchemaError as error:
-        print(f"worker: {error.message}", file=sys.stderr)
+        sys.stderr.write(f"worker: {error.message}\n")
         return 1
     except RetryableError:
         return 0

@@ -1,6 +1,6 @@
-"""Click records as rows of COPY's text format: checked field by field, pure. A record that does not fit raises PoisonError.
+"""Click records as rows of COPY's text format: checked field by field, pure. What does not fit raises PoisonError.
 
-There is no limit on the length of a text: the edge's server bounds a request's headers, and whatever passed is kept whole.
+No text is too long: the edge's server bounds a request's headers, and whatever passed is kept whole.
 """
 
 from __future__ import annotations
@@ -24,8 +24,9 @@ DAYS_OFF_MAX = 400
 DAY_MS = 86_400_000
 BIGINT_MAX = 2**63 - 1
 COLUMNS = (
-    "click_id, clicked_at, link_id, profile_id, config_version, class, spool_id, spool_number, method, host, slug, query,"
-    " user_agent, referrer, accept_language, location, parameters, ip, sub1, sub2, sub3, sub4, sub5, sub6, sub7, sub8, sub9, sub10"
+    "click_id, clicked_at, link_id, profile_id, config_version, class, spool_id, spool_number, method, host, slug,"
+    " query, user_agent, referrer, accept_language, location, parameters, ip,"
+    " sub1, sub2, sub3, sub4, sub5, sub6, sub7, sub8, sub9, sub10"
 )
 _NULL = "\\N"
 _SEPARATOR = "\x00"

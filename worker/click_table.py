@@ -1,6 +1,6 @@
 """The clicks table and its day counts: rows in by COPY, culprits found when PostgreSQL refuses one. SQL only.
 
-A batch goes straight into `clicks` by COPY, which either takes every row or none, so the day counts are those of the rows.
+A batch goes straight into `clicks` by COPY, which takes every row or none, so the day counts are those of the rows.
 Only when an id is there already does it pass through a staging table and ON CONFLICT, which says what was new.
 """
 
@@ -22,8 +22,8 @@ from worker.partitions import day_number, day_of
 
 Days = Counter[tuple[int, int, str]]
 _COPY = sql.SQL("copy {} ({}) from stdin")
-_COPY_CLICKS = _COPY.format(sql.Identifier("clicks"), sql.SQL(COLUMNS))  # type: ignore[arg-type]
-_COPY_STAGING = _COPY.format(sql.Identifier("click_staging"), sql.SQL(COLUMNS))  # type: ignore[arg-type]
+_COPY_CLICKS = _COPY.format(sql.Identifier("clicks"), sql.SQL(COLUMNS))
+_COPY_STAGING = _COPY.format(sql.Identifier("click_staging"), sql.SQL(COLUMNS))
 _CREATE_STAGING = "create temp table if not exists click_staging (like clicks including defaults) on commit delete rows"
 _INSERT_STAGED = (
     f"insert into clicks ({COLUMNS}) select {COLUMNS} from click_staging order by click_id"  # noqa: S608
@@ -55,7 +55,7 @@ class Inserted(NamedTuple):
 def insert_clicks(connection: Connection, rows: Sequence[ClickRow]) -> Inserted:
     """Insert rows in the caller's transaction, leaving out ids already there, and set culprits apart.
 
-    Raises what PostgreSQL raised when every single row fails with something that is not about values: it is the database then.
+    When every single row fails with something that is not about values, it is the database, and its error is raised.
     """
     inserted = Inserted(Counter(), [])
     if not rows:

@@ -1,4 +1,4 @@
-"""The task of the clicks queue: store a batch exactly once, whatever was stored of it before and however often it comes."""
+"""The task of the clicks queue: store a batch exactly once, however often it comes and whatever came of it before."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class _Stored(NamedTuple):
 
 
 def store_batch(spool_id: str, first: int, payloads: list[str], missing: int = 0) -> None:
-    """Store records first, first+1, … of a spool. Raises PermanentError, or RetryableError when PostgreSQL stays away."""
+    """Store records first, first+1, … of a spool. Raises PermanentError, or RetryableError: PostgreSQL stays away."""
     used = resources.current()
     batch = check_batch(Batch(spool_id, first, payloads, missing), "clicks")
     rows, poison = parse_clicks(batch, Rules(used.click_id_keys, used.now_ms()))
@@ -81,7 +81,7 @@ def _store(
             save_poison(connection, batch.spool_id, bad)
             stored = sum(inserted.days.values())
             counts = Counts(stored, len(fresh) - stored - len(inserted.culprits), len(bad), missing_in(batch, gaps))
-            # Last before the commit: rows of click_days are shared by all spools, and held from here to the commit only.
+            # Last before the commit: all spools share the rows of click_days, which are held from here to the commit.
             progress = progress.add(batch.first, batch.end)
             save_progress(connection, batch.spool_id, progress, counts)
             add_click_days(connection, inserted.days)

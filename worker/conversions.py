@@ -1,4 +1,4 @@
-"""The conversions table: what is known of a claim, and writing what was decided. SQL only; the deciding is matching's."""
+"""The conversions table: what is known of a claim, and writing what was decided. SQL only; matching decides."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ _IDENTICAL = (
     " order by received_at limit 1"
 )
 _INSERT = (
-    "insert into conversions (click_id, merchant_id, link_id, event, order_id, duplicate_key, status, reason, status_sent,"
-    " payout_minor, currency, authenticated, clicked_at, received_at)"
+    "insert into conversions (click_id, merchant_id, link_id, event, order_id, duplicate_key, status, reason,"
+    " status_sent, payout_minor, currency, authenticated, clicked_at, received_at)"
     " values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
     " on conflict (merchant_id, duplicate_key) do nothing returning conversion_id"
 )
@@ -61,7 +61,7 @@ def lock_claims(connection: Connection, claims: Iterable[Claim]) -> None:
 
 
 def judge(connection: Connection, claim: Claim) -> Decision | None:
-    """Decide a locked claim and write its conversion; None when its click is not stored yet. The postback is not touched."""
+    """Decide a locked claim and write its conversion, not its postback; None when its click is not stored yet."""
     click = load_click(connection, claim.click_id)
     if click is None:
         return None

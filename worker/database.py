@@ -1,4 +1,4 @@
-"""The one PostgreSQL connection of a worker process: waits for a server that is away, runs transactions again, never hangs."""
+"""A worker process's one PostgreSQL connection: waits for a server that is away, repeats transactions, never hangs."""
 
 from __future__ import annotations
 
@@ -47,8 +47,8 @@ class Database:
     def run(self, work: Callable[[Connection], T]) -> T:
         """Return work(connection), run again when the connection or its transaction is lost to no fault of the work.
 
-        Raises RetryableError when the deadline passes or the process is to stop. `work` may find its earlier run committed:
-        a connection lost in COMMIT leaves that open.
+        Raises RetryableError when the deadline passes or the process is to stop. `work` may find its earlier run
+        committed: a connection lost in COMMIT leaves that open.
         """
         deadline = monotonic() + self._deadline_s
         attempt = 0
@@ -70,7 +70,7 @@ class Database:
                     self.close()
 
     def wait(self, deadline: float | None = None) -> Connection:
-        """Return a usable connection, waiting for the server until `deadline` (monotonic seconds), else without limit."""
+        """Return a usable connection, waiting until `deadline` (monotonic seconds), else without limit."""
         if self._connection is not None and not self._connection.closed:
             return self._connection
         pause_s = _WAIT_FIRST_S

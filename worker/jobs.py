@@ -1,7 +1,7 @@
 """The only jobs a worker runs: JSON payloads that name one of our tasks. What else RQ can do is never read from Redis.
 
-SECURITY: whoever can write to Redis can write jobs. RQ by itself would import and call any dotted name, unpickle payloads and
-metadata, import callbacks, and send webhooks. A job that carries any of these is refused and none of it takes place.
+SECURITY: whoever can write to Redis can write jobs. RQ by itself would import and call any dotted name, unpickle
+payloads and metadata, run callbacks and send webhooks. A job with any of these is refused and none takes place.
 """
 
 from __future__ import annotations
@@ -59,14 +59,14 @@ class TaskJob(Job):
         self.refusal: str | None = None
 
     def restore(self, raw_data: Mapping[bytes, bytes]) -> None:
-        """Read the fields we know from a Redis hash. One that cannot be read counts as not there, and is cleaned away."""
+        """Read what we know of a Redis hash. A job that cannot be read counts as not there and is cleaned away."""
         forbidden = [name.decode() for name in _FORBIDDEN_FIELDS if raw_data.get(name)]
         self.refusal = f"it carries {forbidden[0]}" if forbidden else None
         try:
             super().restore({name: value for name, value in raw_data.items() if name in _PLAIN_FIELDS})
         except NoSuchJobError:
             raise
-        except (ValueError, TypeError, AttributeError, LookupError) as error:
+        except (ValueError, TypeError, AttributeError, LookupError, AssertionError) as error:
             log("job-unreadable", logging.ERROR, job=self._id, error=error)
             raise NoSuchJobError(f"unreadable job {self._id}") from error
         self.timeout = min(max(int(self.timeout or TIMEOUT_MAX_S), 1), TIMEOUT_MAX_S)
@@ -77,7 +77,7 @@ class TaskJob(Job):
         refusal = self.refusal or self._call_refusal()
         if refusal:
             raise PermanentError(f"job refused: {refusal}", code="job-refused")
-        function: Callable[..., Any] = import_attribute(Task(self.func_name).value)
+        function: Callable[..., Any] = import_attribute(str(self.func_name))
         return function
 
     def _call_refusal(self) -> str | None:

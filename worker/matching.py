@@ -1,7 +1,7 @@
 """The judge of postbacks: from a claim, its click and what is known already to one decision. Pure, no SQL, no clock.
 
-A *claim* is what a postback says. Its words are compared with what the conversion's last postback said (`status_sent`), so
-that the same words again are a duplicate, also where they had another effect than their own (an expired click, say).
+A *claim* is what a postback says. Its words are compared with what the conversion's last postback said
+(`status_sent`), so that the same words again are a duplicate, also where they had another effect than their own.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class Claim(NamedTuple):
 
 
 class ClickFacts(NamedTuple):
-    """The stored click of a claim, with its link's account and its profile's expiry; null where link or profile is gone."""
+    """A claim's click, with its link's account and its profile's expiry; null where link or profile is gone."""
 
     click_id: UUID
     clicked_at: datetime
@@ -144,13 +144,13 @@ def _first(claim: Claim, click: ClickFacts) -> Conversion:
 def _order_of_another_click(claim: Claim, click: ClickFacts, existing: Conversion) -> Decision:
     if not claim.authenticated or existing.authenticated or claim.status is ConversionStatus.REVERSED:
         return _refused(PostbackReason.ORDER_OF_ANOTHER_CLICK, existing.conversion_id)
-    # SECURITY: order ids can be guessed and every visitor knows a click id, so an unauthenticated report must not keep the
-    # account's own report of that order from counting.
+    # SECURITY: order ids can be guessed and every visitor knows a click id, so an unauthenticated report must not keep
+    # the account's own report of that order from counting.
     return _new(claim, click)._replace(displaces=existing.conversion_id)
 
 
 def _confirmed(claim: Claim, click: ClickFacts, existing: Conversion) -> Decision:
-    """The account itself reports what so far only an unauthenticated postback did: its word stands, as if it came first."""
+    """The account itself reports what only an unauthenticated postback did: its word stands, as if it came first."""
     if claim.status is ConversionStatus.REVERSED:
         return _refused(PostbackReason.ILLEGAL_TRANSITION, existing.conversion_id)
     first = _first(claim, click)
@@ -168,10 +168,10 @@ def _changed(claim: Claim, existing: Conversion) -> Decision:
         amount = (claim.payout_minor, claim.currency)
     new_amount = amount != (existing.payout_minor, existing.currency)
     status = existing.status
-    # The word it was last told, or none: nothing is said about the status. An expired click's conversion stays rejected.
-    if claim.status is not None and claim.status is not existing.status_sent:
-        if existing.reason is not PostbackReason.CLICK_EXPIRED or claim.status is ConversionStatus.REVERSED:
-            status = claim.status
+    # The word it was last told, or none, says nothing about the status. An expired click's conversion stays rejected.
+    expired = existing.reason is PostbackReason.CLICK_EXPIRED and claim.status is not ConversionStatus.REVERSED
+    if claim.status is not None and claim.status is not existing.status_sent and not expired:
+        status = claim.status
     if status is existing.status and not new_amount:
         return Decision(PostbackOutcome.DUPLICATE, PostbackReason.DUPLICATE, existing.conversion_id)
     if not claim.authenticated and (existing.authenticated or status is ConversionStatus.APPROVED):

@@ -1,4 +1,4 @@
-"""What a worker process counted: added up in memory and written as one log line every ten seconds, when there is news."""
+"""What a worker process counted: added up in memory, one log line every ten seconds when there is news."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Parked postbacks and their clicks: judged as soon as both are stored, whichever came last.
 
-Whoever commits second sees the other: the clicks task looks for parked postbacks after its commit, the postbacks task looks
-for the clicks after its own, and maintenance sweeps up what a process killed in between has left.
+Whoever commits second sees the other: the clicks task looks for parked postbacks after its commit, the postbacks task
+looks for the clicks after its own, and maintenance sweeps up what a process killed in between has left.
 """
 
 from __future__ import annotations

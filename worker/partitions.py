@@ -1,4 +1,4 @@
-"""The day partitions of clicks: made for every day a batch needs, ahead of time by maintenance, remembered in memory."""
+"""The day partitions of clicks: made for every day a batch needs, and ahead by maintenance; remembered in memory."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Partitions:
         self._known: set[int] = set()
 
     def ensure(self, connection: Connection, days: Iterable[int]) -> int:
-        """Make what is missing of `days` (days since 1970-01-01, UTC), each in its own transaction; return how many were."""
+        """Make what is missing of `days` (since 1970-01-01, UTC), each in its own transaction; return how many."""
         made = 0
         for day in sorted(set(days) - self._known):
             made += make_partition(connection, _EPOCH + timedelta(days=day))

@@ -24,7 +24,7 @@ _TEXTS = ("route", "method", "host", "query", "content_type", "body", "ip", "use
 
 
 class PostbackRow(NamedTuple):
-    """A postback as it is first stored. `outcome` is parked for what is to be judged (then `claim` is set), else refused."""
+    """A postback as it is first stored. `outcome` is parked where it is to be judged (`claim` is set), else refused."""
 
     number: int
     postback_id: UUID
@@ -102,7 +102,8 @@ def _claim(raw: Postback, postback_id: UUID, received_at: datetime, rules: Rules
     value = parse_click_id(click_id, rules.click_id_keys) if type(click_id) is str else None
     if value is None:
         raise PoisonError(f"not a click id of ours: {str(click_id)[:60]!r}", code="forged-click-id")
-    _require(type(event) is str and event in set(Event), "event")
+    event = event if type(event) is str else ""
+    _require(event in set(Event), "event")
     _require(order_id is None or type(order_id) is str, "order_id")
     _require(status is None or (type(status) is str and status in set(ConversionStatus)), "status")
     _require(payout_minor is None or _is_bigint(payout_minor), "payout_minor")

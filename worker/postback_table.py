@@ -13,12 +13,18 @@ from worker.matching import Claim, Decision
 from worker.postback_rows import PostbackRow, row_values
 
 _INSERT = (
-    "insert into postbacks (postback_id, received_at, spool_id, spool_number, route, method, host, query, content_type, body,"
-    " user_agent, ip, merchant_id, authenticated, click_id, event, order_id, status_sent, payout_minor, currency, answered,"
-    " outcome, reason, detail) values (" + ", ".join(["%s"] * 24) + ") on conflict (postback_id) do nothing"
+    "insert into postbacks (postback_id, received_at, spool_id, spool_number, route, method, host, query, content_type,"  # noqa: S608
+    " body, user_agent, ip, merchant_id, authenticated, click_id, event, order_id, status_sent, payout_minor, currency,"
+    " answered, outcome, reason, detail) values (" + ", ".join(["%s"] * 24) + ") on conflict (postback_id) do nothing"
 )
-_JUDGED = "update postbacks set outcome = %s, reason = %s, detail = coalesce(%s, detail), conversion_id = %s where postback_id = %s"
-_CLAIM = "postback_id, received_at, click_id, event, order_id, status_sent, payout_minor, currency, merchant_id, authenticated"
+_JUDGED = (
+    "update postbacks set outcome = %s, reason = %s, detail = coalesce(%s, detail), conversion_id = %s"
+    " where postback_id = %s"
+)
+_CLAIM = (
+    "postback_id, received_at, click_id, event, order_id, status_sent, payout_minor, currency, merchant_id,"
+    " authenticated"
+)
 _PARKED = (
     f"select {_CLAIM} from postbacks where postback_id = any(%s) and outcome = 'parked'"  # noqa: S608
     " order by received_at, spool_id, spool_number for update"

@@ -32,7 +32,7 @@ from worker.progress import (
 
 
 def store_batch(spool_id: str, first: int, payloads: list[str], missing: int = 0) -> None:
-    """Store records first, first+1, … of a spool. Raises PermanentError, or RetryableError when PostgreSQL stays away."""
+    """Store records first, first+1, … of a spool. Raises PermanentError, or RetryableError: PostgreSQL stays away."""
     used = resources.current()
     batch = check_batch(Batch(spool_id, first, payloads, missing), "postbacks")
     rules = Rules(used.click_id_keys, used.now_ms())
@@ -45,7 +45,7 @@ def store_batch(spool_id: str, first: int, payloads: list[str], missing: int = 0
         publish_progress(used.redis, spool_id, progress)
         used.tally.add(**Counter(outcomes.values()))
         parked += [postback_id for postback_id, outcome in outcomes.items() if outcome == PostbackOutcome.PARKED]
-    # A click that was committed while its postback was being parked did not see it: look again now that it is committed.
+    # A click committed while its postback was being parked did not see it: look again, now that it is committed.
     if parked:
         match_postbacks(used, parked)
 
@@ -63,7 +63,7 @@ def parse_postbacks(batch: Batch, rules: Rules) -> tuple[list[PostbackRow], list
 
 
 def _parts(batch: Batch) -> list[Batch]:
-    """Split a batch: a transaction holds two advisory locks for each postback, and their table is small (6,400 by default)."""
+    """Split a batch: a transaction holds two advisory locks a postback, and their table is small (6,400 by default)."""
     starts = range(0, len(batch.payloads), JUDGED_TOGETHER_MAX) or range(1)
     return [
         Batch(

@@ -1,4 +1,4 @@
-"""How far a spool is stored: its row in PostgreSQL, locked first in every batch's transaction, and its copy in Redis."""
+"""How far a spool is stored: its row in PostgreSQL, locked first in every batch's transaction; its copy in Redis."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def check_batch(batch: Batch, stream: str) -> Batch:
 
 
 def lock_progress(connection: Connection, spool_id: str) -> Progress:
-    """Return a spool's progress, its row locked until the transaction ends, so batches of one spool run one at a time."""
+    """Return a spool's progress, its row locked to the end of the transaction: batches of a spool run one at a time."""
     while True:
         row = connection.execute(
             "select done, ahead from spool_progress where spool_id = %s for update", [spool_id]
@@ -64,7 +64,7 @@ def save_progress(connection: Connection, spool_id: str, progress: Progress, cou
 
 
 def publish_progress(redis: Redis, spool_id: str, progress: Progress) -> None:
-    """Tell the agent what is committed. Failing costs nothing: the agent enqueues the batch again, and it comes here."""
+    """Tell the agent what is committed. A failure costs nothing: the agent sends the batch again, and it comes here."""
     try:
         redis.hset(PROGRESS_KEY, spool_id, encode_progress(progress))
     except RedisError as error:

@@ -1,4 +1,4 @@
-"""What the tasks of this process use. RQ calls a task with JSON arguments only, so the rest is installed once at start."""
+"""What the tasks of this process use. RQ calls a task with JSON arguments only, so the rest is installed at start."""
 
 from __future__ import annotations
 

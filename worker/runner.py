@@ -1,7 +1,7 @@
 """One RQ worker on one queue: takes a job only while PostgreSQL answers, outlives Redis, stops between two jobs.
 
-Built on RQ's SimpleWorker, since a fork a job costs more than a batch. What is switched off of RQ would otherwise let Redis
-command this process (pub/sub), read jobs with pickle (rate limits, groups), or does nothing for us (suspension).
+Built on RQ's SimpleWorker, since a fork a job costs more than a batch. What is switched off of RQ would let Redis
+command this process (pub/sub), read jobs with pickle (rate limits, groups), or stop the pipeline (suspension).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 
 from redis import Redis, RedisError
 from rq import Queue, SimpleWorker
-from rq.exceptions import DequeueTimeout
+from rq.exceptions import DequeueTimeout, DeserializationError
 from rq.job import Job
 from rq.registry import FailedJobRegistry, StartedJobRegistry
 from rq.worker.base import WorkerStatus
@@ -32,7 +32,7 @@ _RETRY_S = 0.5
 
 
 def run(name: QueueName, used: Resources, between_jobs: Callable[[], None] = lambda: None) -> None:
-    """Work until `used.stop` is set. RQ's own loop ends when Redis fails in the middle of a job; this one begins it again."""
+    """Work until `used.stop` is set. RQ's own loop ends when Redis fails in the middle of a job; then comes another."""
     while not used.stop.is_set():
         try:
             QueueWorker(name, used, between_jobs).work(logging_level="ERROR")
@@ -48,7 +48,7 @@ def task_queue(name: QueueName, redis: Redis) -> Queue:
 
 
 class QueueWorker(SimpleWorker):
-    """RQ's worker on exactly one queue. `between_jobs` is called before each look at the queue, at least once a second."""
+    """RQ's worker on exactly one queue. `between_jobs` is called before each look at it, once a second at least."""
 
     job_class = TaskJob
 
@@ -85,7 +85,7 @@ class QueueWorker(SimpleWorker):
 
     def bootstrap(self, *_: Any, **__: Any) -> None:
         """Register this worker, without RQ's log handlers and without its pub/sub thread."""
-        self.register_birth()
+        self.register_birth()  # type: ignore[no-untyped-call]
         self.set_state(WorkerStatus.STARTED)
         log("listening", queue=self.queue_names()[0])
 
@@ -96,7 +96,9 @@ class QueueWorker(SimpleWorker):
         """The process has its own, in place before the first job."""
 
     def dequeue_job_and_maintain_ttl(
-        self, timeout: int | None, max_idle_time: int | None = None
+        self,
+        timeout: int | None,
+        max_idle_time: int | None = None,
     ) -> tuple[Job, Queue] | None:
         """Return the next job, or None to stop (with `timeout` None, RQ's burst: when there is none)."""
         self._used.tally.report()
@@ -123,15 +125,14 @@ class QueueWorker(SimpleWorker):
         return None
 
     def run_maintenance_tasks(self) -> None:
-        """Fail abandoned jobs and forget those that failed long ago. Batches among them were or will be enqueued again."""
+        """Fail abandoned jobs and forget those that failed long ago. Their batches are enqueued again by the agent."""
         queue = self.queues[0]
         if queue.acquire_maintenance_lock():
-            of = {"connection": self.connection, "job_class": TaskJob, "serializer": JobSerializer}
-            StartedJobRegistry(queue.name, **of).cleanup()
-            FailedJobRegistry(queue.name, **of).cleanup()
+            for registry in (StartedJobRegistry, FailedJobRegistry):
+                registry(queue.name, self.connection, TaskJob, serializer=JobSerializer).cleanup()
             self._clean_intermediate(queue)
-            queue.release_maintenance_lock()
-        self.last_cleaned_at = datetime.now(UTC)
+            queue.release_maintenance_lock()  # type: ignore[no-untyped-call]
+        self.last_cleaned_at = datetime.now(UTC)  # type: ignore[assignment]
 
     def handle_exception(self, job: Job, *exc_info: Any) -> None:
         """Log a failed job: in one line when the failure is a known kind, else with where it happened."""
@@ -139,6 +140,8 @@ class QueueWorker(SimpleWorker):
         self._used.tally.add(failed_jobs=1)
         if isinstance(error, WorkerError):
             log("job-failed", logging.ERROR, job=job.id, code=error.code, error=error)
+        elif isinstance(error, DeserializationError):
+            log("job-failed", logging.ERROR, job=job.id, code="job-refused", error="its payload is not a JSON call")
         else:
             log("job-failed", logging.ERROR, job=job.id, error=repr(error))
             logging.getLogger("waypost.worker").error("%s", "".join(traceback.format_exception(*exc_info)))
@@ -146,7 +149,7 @@ class QueueWorker(SimpleWorker):
     def teardown(self) -> None:
         """Unregister, if Redis is there to be told."""
         try:
-            self.register_death()
+            self.register_death()  # type: ignore[no-untyped-call]
         except RedisError as error:
             log("redis-away", logging.WARNING, error=error)
 
@@ -166,7 +169,7 @@ class QueueWorker(SimpleWorker):
             self._used.tally.add(unreadable_jobs=1)
             return None if timeout is None else self._dequeue(timeout)
         if found is not None:
-            found[0].redis_server_version = self.get_redis_server_version()
+            found[0].redis_server_version = self.get_redis_server_version()  # type: ignore[no-untyped-call]
         return found
 
     def _clean_intermediate(self, queue: Queue) -> None:

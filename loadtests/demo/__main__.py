@@ -80,9 +80,10 @@ class Demo:
         replay = self._replay(scene)
         merchant = self._report(replay, scene)
         self._settle(before, len(replay.tally.click_ids))
-        await_judged(self._api, [journey.click_id for journey in merchant.told.journeys if journey.later])
-        with self._bar("status changes", len(merchant.told.journeys)) as advance:
-            merchant.revise(THREADS, advance)
+        revised = [journey for journey in merchant.told.journeys if journey.later]
+        await_judged(self._api, [journey.click_id for journey in revised])
+        with self._bar("status changes", len(revised)) as advance:
+            merchant.revise(revised, THREADS, advance)
         told = merchant.told
         after = self._settle(before, len(replay.tally.click_ids))
         evidence, complete = self._check(replay.tally.click_ids, told)

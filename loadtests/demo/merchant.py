@@ -52,9 +52,9 @@ class Merchant:
         self.told.journeys += journeys
         self._tell(((journey.click_id, journey.steps) for journey in journeys), threads, advance)
 
-    def revise(self, threads: int, advance: Callable[[], None]) -> None:
+    def revise(self, journeys: Sequence[Journey], threads: int, advance: Callable[[], None]) -> None:
         """Send the status changes of what was reported."""
-        self._tell(((journey.click_id, journey.later) for journey in self.told.journeys), threads, advance)
+        self._tell(((journey.click_id, journey.later) for journey in journeys), threads, advance)
 
     def _tell(self, told: Iterator[tuple[str, list[Step]]], threads: int, advance: Callable[[], None]) -> None:
         with ThreadPoolExecutor(threads) as pool:

@@ -58,7 +58,7 @@ def funnel_table(tally: Tally, evidence: Evidence, complete: bool) -> Table:
                     f"  of them {status}",
                     f"{evidence.conversions[event, status]:,}",
                     "",
-                    f"({money})",
+                    money and f"({money})",
                 )
     approved = sum(minor for (_, status), minor in evidence.payout_minor.items() if status == ConversionStatus.APPROVED)
     table.add_section()
@@ -156,4 +156,4 @@ def _table(title: str, first: str, *others: str) -> Table:
 
 def _money(minor: int) -> str:
     whole, _, cents = format_amount(minor, CURRENCY).partition(".")
-    return f"{int(whole):,}.{cents}"
+    return f"{int(whole):,}.{cents}" if minor else ""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
 from urllib.parse import urlsplit
 from wsgiref.validate import WSGIWarning
 
@@ -23,12 +22,6 @@ ROUTES = [
     ("GET", "/v1/ledger"),
     ("GET", "/nothing/here"),
 ]
-
-
-@pytest.fixture
-def admin(database_url: str, redis_url: str) -> Iterator[AdminClient]:
-    with admin_client(database_url, redis_url) as client:
-        yield client
 
 
 def problem(result: Result) -> tuple[int, str]:

@@ -2,41 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import closing
 from threading import Timer
 from time import time
 
 import orjson
 import pytest
-from admin_client import CLICK_ID_KEYS, AdminClient, admin_client, connect
+from admin_client import CLICK_ID_KEYS, AdminClient
 from redis import Redis
 
 from admin_api import ledger
-from admin_api.connections import connect_redis
 from admin_api.nouns import Database
 from config.publication import SPOOLS_KEY
 from tracking.click_id import ClickIdMint, ProcessIdentity
 
 LATER = 10.0
-
-
-@pytest.fixture
-def admin(database_url: str, redis_url: str) -> Iterator[AdminClient]:
-    with admin_client(database_url, redis_url) as client:
-        yield client
-
-
-@pytest.fixture
-def database(database_url: str) -> Iterator[Database]:
-    with closing(connect(database_url)) as connection:
-        yield connection
-
-
-@pytest.fixture
-def redis(redis_url: str) -> Iterator[Redis]:
-    with closing(connect_redis(redis_url)) as client:
-        yield client
 
 
 def report(redis: Redis, spool: str, issued: int, declared_lost: int = 0, age_s: float = -LATER) -> None:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
-from admin_client import EDGE_PORT, AdminClient, admin_client, connect
+from admin_client import EDGE_PORT, AdminClient, connect
 from falcon.testing import Result
 
 from admin_api import links
@@ -16,12 +14,6 @@ NOUNS = {
     "merchants": {"name": "M"},
     "sources": {"name": "S"},
 }
-
-
-@pytest.fixture
-def admin(database_url: str, redis_url: str) -> Iterator[AdminClient]:
-    with admin_client(database_url, redis_url) as client:
-        yield client
 
 
 def assert_problem(result: Result, status: int, code: str, field: str | None = None) -> None:

@@ -1,10 +1,10 @@
-"""Batches of clicks are stored exactly once, in a real PostgreSQL, however they come; bad records never stop good ones."""
+"""Batches of clicks are stored exactly once in a real PostgreSQL, however they come; no bad record stops a good one."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from threading import Event
+from threading import Barrier, Event
 from time import time
 
 import orjson
@@ -37,7 +37,8 @@ def state(database_url: str) -> dict[str, int]:
     days = cases.rows(database_url, "select day, link_id, class, clicks from click_days order by 1, 2, 3")
     counted = cases.rows(
         database_url,
-        "select (clicked_at at time zone 'UTC')::date, link_id, class, count(*) from clicks group by 1, 2, 3 order by 1, 2, 3",
+        "select (clicked_at at time zone 'UTC')::date, link_id, class, count(*) from clicks group by 1, 2, 3"
+        " order by 1, 2, 3",
     )
     assert days == counted
     done, ahead, stored, duplicates, poisoned, missing = cases.rows(
@@ -64,14 +65,17 @@ def published(redis_url: str) -> Progress:
 @pytest.mark.usefixtures("used")
 def test_a_click_is_stored_as_it_was_answered(database_url: str) -> None:
     made = cases.click(
-        query="sub1=one&aff=%C3%A9&z=%00", sub_defaults=[None, "two"], user_agent="caf\xc3\xa9\x00\\\t\n", ip="2001:db8::1"
+        query="sub1=one&aff=%C3%A9&z=%00",
+        sub_defaults=[None, "two"],
+        user_agent="caf\xc3\xa9\x00\\\t\n",
+        ip="2001:db8::1",
     )
     store_batch(cases.SPOOL, 0, cases.payloads([made]))
     (row,) = cases.rows(
         database_url,
-        "select click_id::text, (extract(epoch from clicked_at) * 1000)::bigint, link_id, profile_id, config_version, class,"
-        " method, host, slug, query, parameters, sub1, sub2, sub3, ip::text, user_agent, referrer, accept_language, location,"
-        " spool_id, spool_number from clicks",
+        "select click_id::text, (extract(epoch from clicked_at) * 1000)::bigint, link_id, profile_id, config_version,"
+        " class, method, host, slug, query, parameters, sub1, sub2, sub3, ip::text, user_agent, referrer,"
+        " accept_language, location, spool_id, spool_number from clicks",
     )
     assert row == (
         *(made.click_id, made.at_ms, 1, 1, 3, "valid", "GET", made.host, "abc", made.query),
@@ -143,7 +147,9 @@ def test_poison_is_set_apart_with_its_reason_and_the_rest_of_its_batch_is_stored
     for _ in range(2):
         store_batch(cases.SPOOL, 0, mixed)
     assert state(database_url) == {"done": 10, "stored": 5, "duplicates": 0, "poisoned": 5, "missing": 0}
-    kept = cases.rows(database_url, "select spool_number, split_part(reason, ':', 1), payload from poison_records order by 1")
+    kept = cases.rows(
+        database_url, "select spool_number, split_part(reason, ':', 1), payload from poison_records order by 1"
+    )
     assert [row[:2] for row in kept] == [
         (1, "bad-record"),
         (3, "bad-record"),
@@ -219,6 +225,23 @@ def test_a_partition_that_is_dropped_behind_our_back_is_made_again(database_url:
     store_batch(cases.SPOOL, 1, cases.payloads([cases.click()]))
     assert cases.rows(database_url, "select count(*) from clicks") == [(1,)]
     assert cases.rows(database_url, "select count(*) from poison_records") == [(0,)]
+
+
+def test_processes_that_need_the_same_new_partition_at_once_make_it_once(database_url: str, redis_url: str) -> None:
+    all_here = Barrier(8)
+
+    def make(_: int) -> int:
+        own = cases.resources(database_url, redis_url)
+        own.database.wait()
+        made = 0
+        for day in range(20_000, 20_010):
+            all_here.wait(20)
+            made += own.database.run(lambda connection, day=day: own.partitions.ensure(connection, [day]))  # type: ignore[misc]
+        cases.close(own)
+        return made
+
+    with ThreadPoolExecutor(8) as pool:
+        assert sum(pool.map(make, range(8))) == 10
 
 
 @pytest.mark.usefixtures("used")

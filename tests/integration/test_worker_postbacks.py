@@ -62,7 +62,8 @@ class Stream:
 
     def conversions(self) -> list[tuple[Any, ...]]:
         return cases.rows(
-            self._url, "select status, reason, payout_minor, currency, authenticated from conversions order by received_at"
+            self._url,
+            "select status, reason, payout_minor, currency, authenticated from conversions order by received_at",
         )
 
     def _take(self, spool: str, count: int) -> int:
@@ -83,8 +84,9 @@ def test_a_postback_of_a_stored_click_becomes_a_conversion(stream: Stream, datab
     assert stream.send(sent) == [("recorded", None)]
     (row,) = cases.rows(
         database_url,
-        "select p.body, p.query, p.ip::text, p.answered, p.spool_number, p.status_sent, c.click_id::text, c.merchant_id, c.link_id,"
-        " c.event, c.order_id, c.status, c.payout_minor, c.currency, c.authenticated, c.clicked_at = k.clicked_at"
+        "select p.body, p.query, p.ip::text, p.answered, p.spool_number, p.status_sent,"
+        " c.click_id::text, c.merchant_id, c.link_id, c.event, c.order_id, c.status, c.payout_minor, c.currency,"
+        " c.authenticated, c.clicked_at = k.clicked_at"
         " from postbacks p join conversions c using (conversion_id) join clicks k on k.click_id = c.click_id",
     )
     assert row == (
@@ -127,7 +129,9 @@ def test_a_conflict_whose_original_never_came_is_the_conversion(stream: Stream) 
     assert stream.send(cases.postback(click_id, answered=409)) == [("duplicate", "duplicate")]
 
 
-def test_a_postback_that_overtakes_its_click_is_parked_and_matched_when_it_comes(stream: Stream, database_url: str) -> None:
+def test_a_postback_that_overtakes_its_click_is_parked_and_matched_when_it_comes(
+    stream: Stream, database_url: str
+) -> None:
     late = cases.click()
     first, second = cases.postback(late.click_id, fields={"status": "pending"}), cases.postback(late.click_id)
     approved = cases.postback(late.click_id, fields={"status": "approved"}, at_ms=second.at_ms + 1000)
@@ -136,7 +140,9 @@ def test_a_postback_that_overtakes_its_click_is_parked_and_matched_when_it_comes
     # Judged in the order of their arrival at the edge.
     assert [stream.outcome(each)[0] for each in (first, second, approved)] == ["recorded", "duplicate", "transition"]
     assert stream.conversions() == [("approved", None, 2500, "USD", True)]
-    assert cases.rows(database_url, "select count(distinct conversion_id), count(conversion_id) from postbacks") == [(1, 3)]
+    assert cases.rows(database_url, "select count(distinct conversion_id), count(conversion_id) from postbacks") == [
+        (1, 3)
+    ]
 
 
 def test_statuses_change_by_legal_steps_only(stream: Stream) -> None:
@@ -224,7 +230,9 @@ def test_a_conversion_of_an_expired_click_is_stored_rejected(stream: Stream) -> 
 
 def test_poison_is_set_apart_and_the_rest_of_its_batch_is_judged(stream: Stream, database_url: str) -> None:
     click_id = stream.click()
-    good = cases.postback_payloads([cases.postback(click_id), cases.postback(click_id, fields={"event": "registration"})])
+    good = cases.postback_payloads(
+        [cases.postback(click_id), cases.postback(click_id, fields={"event": "registration"})]
+    )
     bad = [
         "\x00",
         encode_postback(cases.postback(click_id, fields={"event": "unheard-of"})).decode(),
@@ -248,7 +256,9 @@ def test_a_postback_that_postgresql_refuses_does_not_block_its_batch(stream: Str
     store_batch(
         cases.POSTBACK_SPOOL,
         0,
-        cases.postback_payloads([cases.postback(click_id, fields={"event": event}) for event in ("ftd", "qualified", "deposit")]),
+        cases.postback_payloads(
+            [cases.postback(click_id, fields={"event": event}) for event in ("ftd", "qualified", "deposit")]
+        ),
     )
     assert len(stream.conversions()) == 2
     kept = cases.rows(database_url, "select spool_number, split_part(reason, ':', 1) from poison_records")
@@ -279,7 +289,9 @@ def _store_with(own: Resources, spool_id: str, sent: list[Postback]) -> None:
     own.database.run(lambda connection: postbacks._store(connection, batch, rows, poison))
 
 
-@pytest.mark.parametrize("fields", [{"order_id": "A"}, {}, {"event": "deposit"}], ids=["order", "once", "within-window"])
+@pytest.mark.parametrize(
+    "fields", [{"order_id": "A"}, {}, {"event": "deposit"}], ids=["order", "once", "within-window"]
+)
 @pytest.mark.parametrize("clicked", [True, False], ids=["click-first", "parked-first"])
 def test_fifty_equal_postbacks_at_once_make_one_conversion(
     stream: Stream, database_url: str, redis_url: str, fields: dict[str, Any], clicked: bool
@@ -302,7 +314,9 @@ def test_fifty_equal_postbacks_at_once_make_one_conversion(
         for each in running:
             each.result()
     assert len(stream.conversions()) == 1
-    outcomes = cases.rows(database_url, "select outcome, count(*), count(conversion_id) from postbacks group by 1 order by 1")
+    outcomes = cases.rows(
+        database_url, "select outcome, count(*), count(conversion_id) from postbacks group by 1 order by 1"
+    )
     assert outcomes == [("duplicate", 49, 49), ("recorded", 1, 1)]
     deadlocks = "select deadlocks from pg_stat_database where datname = current_database()"
     assert cases.rows(database_url, deadlocks) == [(0,)]
@@ -320,7 +334,9 @@ def test_orders_judged_crosswise_do_not_deadlock(stream: Stream, database_url: s
     def process(slot: int) -> None:
         own = cases.resources(database_url, redis_url)
         order = ids if slot % 2 else ids[::-1]
-        sent = [cases.postback(each, fields={"order_id": f"A-{(number + slot) % 20}"}) for number, each in enumerate(order)]
+        sent = [
+            cases.postback(each, fields={"order_id": f"A-{(number + slot) % 20}"}) for number, each in enumerate(order)
+        ]
         _store_with(own, f"7-{slot}-3fa9c1d2-postbacks", sent)
         cases.close(own)
 
@@ -398,7 +414,9 @@ def test_the_sweep_matches_what_a_killed_process_left(
 def test_the_click_of_a_postback_is_looked_up_in_one_partition(database_url: str) -> None:
     make_partitions()
     with psycopg.connect(database_url) as connection:
-        (partitions,) = connection.execute("select count(*) from pg_inherits where inhparent = 'clicks'::regclass").fetchone() or (0,)
+        (partitions,) = connection.execute(
+            "select count(*) from pg_inherits where inhparent = 'clicks'::regclass"
+        ).fetchone() or (0,)
         assert partitions == 9
         cursor = psycopg.ClientCursor(connection)
         cursor.execute("explain " + LOAD_CLICK, [cases.click().click_id])

@@ -6,6 +6,7 @@ import sys
 from time import monotonic
 
 import pytest
+
 from running_stack import Stack
 from waiting import wait_until
 from world import World

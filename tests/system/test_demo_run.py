@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from running_stack import ROOT, Stack, stack_environ
 
 LOG_LINES = (

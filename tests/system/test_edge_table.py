@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from running_stack import Stack, unique
 from waiting import wait_until
 from world import World

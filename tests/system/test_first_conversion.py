@@ -91,7 +91,21 @@ def test_a_status_change_is_a_transition_and_the_same_again_a_duplicate(world: W
     fields = {"click_id": click_id, "event": "deposit", "payout": "10", "order_id": "T-1", "status": "pending"}
     assert stack.postback(path, fields).status == 200
     assert stack.postback(path, fields).status == 409
+    stack.await_postbacks(click_id, 2)
     assert stack.postback(path, fields | {"status": "approved"}).status == 200
     found = stack.await_postbacks(click_id, 3)
     assert [row["status"] for row in found["conversions"]] == ["approved"]
     assert sorted(row["outcome"] for row in found["postbacks"]) == ["duplicate", "recorded", "transition"]
+
+
+def test_a_chargeback_right_after_its_conversion_is_not_lost(world: World, stack: Stack) -> None:
+    """The two may pass through different edge processes; what the merchant was answered first came first."""
+    link = world.link()
+    path = f"/postback/{world.merchant['postback_token']}"
+    click_ids = [world.click(link) for _ in range(20)]
+    for click_id in click_ids:
+        fields = {"click_id": click_id, "event": "ftd", "payout": "25"}
+        for status in ("approved", "reversed"):
+            assert stack.postback(path, fields | {"status": status}).status == 200
+    ends = [stack.await_postbacks(click_id, 2)["conversions"][0]["status"] for click_id in click_ids]
+    assert ends == ["reversed"] * len(click_ids)

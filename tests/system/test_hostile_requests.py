@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from running_stack import Reply, Stack
 from world import World
 

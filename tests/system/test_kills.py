@@ -9,15 +9,14 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 
-import pytest
 import urllib3
 from redis import Redis
-from running_stack import Reply, Stack, children, is_alive
-from waiting import wait_until
-from world import World
 
 from config.settings import embedded_redis_url
+from running_stack import Reply, Stack, children, is_alive
 from tracking.click_id import parse_click_id
+from waiting import wait_until
+from world import World
 
 PROCESSES = ("edge", "agent", "clicks", "postbacks", "maintenance", "admin", "valkey", "postgres")
 CLICKS_BETWEEN = 15
@@ -122,20 +121,22 @@ def test_nothing_is_lost_when_each_process_is_killed_in_turn(world: World, stack
             kill(victim)
             await_new(stack, name, victim)
             traffic.await_more()
+            assert any(f"{name} stopped" in line and "again" in line for line in stack.log.splitlines())
     traffic.assert_nothing_lost()
 
 
-def test_nothing_is_lost_when_edge_workers_are_killed(world: World, stack: Stack) -> None:
+def test_a_killed_edge_worker_takes_no_click_and_no_other_process_along(world: World, stack: Stack) -> None:
     traffic = Traffic(world)
+    leader = stack.pid("edge")
+    assert leader is not None
     with traffic.flowing():
         for _ in range(4):
             traffic.await_more(5)
-            leader = stack.pid("edge")
-            assert leader is not None
-            workers = wait_until(lambda leader=leader: children(leader), what="edge workers")
-            kill(workers[0])
-            wait_until(lambda victim=workers[0]: not is_alive(victim), what="the kill")
+            victim = wait_until(lambda: children(leader), what="edge workers")[0]
+            kill(victim)
+            wait_until(lambda victim=victim: not is_alive(victim), what="the kill")
     traffic.assert_nothing_lost()
+    assert stack.pid("edge") == leader
 
 
 def test_links_redirect_while_redis_and_postgres_are_stopped(world: World, stack: Stack) -> None:
@@ -166,9 +167,3 @@ def test_nothing_is_lost_when_redis_is_flushed(world: World, stack: Stack) -> No
         link = world.link()
         assert parse_click_id(world.click(link), [bytes.fromhex((stack.home / "click-id-keys").read_text().strip())])
     traffic.assert_nothing_lost()
-
-
-@pytest.mark.parametrize("name", PROCESSES)
-def test_the_supervisor_says_what_it_started_again(stack: Stack, name: str) -> None:
-    """Runs after the kills above: each one left a line that names the process."""
-    assert any(name in line and "again" in line for line in stack.log.splitlines())

@@ -12,6 +12,7 @@ from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+
 from running_stack import Stack, unique
 from waiting import wait_until
 from world import World

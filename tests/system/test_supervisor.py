@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from embedded_servers import server_home
 from running_stack import ROOT, Stack, is_alive, kill_session, members, stack_environ, start
 from waiting import free_port, wait_until

@@ -6,10 +6,16 @@ import ast
 import re
 from enum import StrEnum
 from pathlib import Path
+from typing import Any
 
 import pytest
+from falcon.inspect import inspect_routes
 
-from config.settings import OPTIONS
+from admin_api.app import Collaborators as AdminParts
+from admin_api.app import create_app as create_admin
+from config.settings import OPTIONS, edge_settings
+from edge.app import Collaborators as EdgeParts
+from edge.app import create_app as create_edge
 from edge.outcomes import Outcome
 from tracking.events import ConversionStatus, Event, PostbackOutcome, PostbackReason
 from tracking.queues import QueueName, Task
@@ -20,6 +26,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted([*(ROOT / "docs").rglob("*.md"), *ROOT.glob("*.md")])
 DOCS = "\n".join(path.read_text() for path in PAGES)
 PROGRAMS = ("edge", "worker", "admin_api")
+_PARAMETER = re.compile(r"\{\w+\}")
 _METRIC = re.compile(r"waypost_[a-z0-9_]+")
 _CODE = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)+")
 _LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)")
@@ -42,23 +49,12 @@ def strings(*packages: str) -> set[str]:
     return found
 
 
-def routes() -> set[str]:
-    """Return every path that an app of ours adds, with its parameters' names as written."""
-    found = set()
-    for package in PROGRAMS:
-        for path in sorted((ROOT / package).rglob("*.py")):
-            for node in ast.walk(ast.parse(path.read_bytes())):
-                if (
-                    isinstance(node, ast.Call)
-                    and isinstance(node.func, ast.Attribute)
-                    and node.func.attr == "add_route"
-                ):
-                    first = node.args[0]
-                    if isinstance(first, ast.Constant):
-                        found.add(str(first.value))
-    return {re.sub(r":\w+(\([^)]*\))?\}", "}", route) for route in found} | {
-        text for text in strings(*PROGRAMS) if re.fullmatch(r"/(v1/)?[a-z]+(/\{\w+\})?", text) and text != "/tmp"
-    }
+def routes(home: Path) -> set[str]:
+    """Return every route of both apps, as Falcon has them. Nothing is served, so what they work with may be absent."""
+    absent: Any = None
+    edge_app = create_edge(edge_settings({"WAYPOST_HOME": str(home)}), EdgeParts(absent, absent, absent, absent))
+    admin_app = create_admin(AdminParts(absent, absent, absent, ()))
+    return {route.path for app in (edge_app, admin_app) for route in inspect_routes(app)}
 
 
 def named(word: str) -> bool:
@@ -82,10 +78,12 @@ def test_no_setting_is_documented_that_does_not_exist() -> None:
     assert sorted(set(rows) - set(OPTIONS)) == []
 
 
-def test_every_route_is_documented() -> None:
-    found = routes()
-    assert len(found) >= 15
-    assert sorted(route for route in found if route not in DOCS) == []
+def test_every_route_is_documented(tmp_path: Path) -> None:
+    found = routes(tmp_path)
+    assert {"/click/{slug}", "/post-back/{token}", "/v1/ledger"} <= found
+    # The documentation may name a parameter as the reader knows it: {profile_id} where the code says {object_id}.
+    pages = _PARAMETER.sub("{}", DOCS)
+    assert sorted(route for route in found if _PARAMETER.sub("{}", route) not in pages) == []
 
 
 def test_every_metric_is_documented() -> None:

@@ -27,7 +27,9 @@ def columns(payload: str) -> dict[str, str | None]:
     assert line.count("\n") == 1
     fields = line[:-1].split("\t")
     unescaped = [
-        None if field == "\\N" else field.encode("latin-1", "backslashreplace").decode("unicode_escape")
+        None
+        if field == "\\N"
+        else field.encode("latin-1", "backslashreplace").decode("unicode_escape")
         if "\\" in field
         else field
         for field in fields

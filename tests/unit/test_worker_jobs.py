@@ -24,7 +24,14 @@ ARGUMENTS = ["7-0-3fa9c1d2-clicks", 0, [], 0]
 def restored(call: object = None, **fields: bytes) -> TaskJob:
     data = call if isinstance(call, bytes) else json.dumps(call or [Task.STORE_CLICKS, None, ARGUMENTS, {}]).encode()
     job = TaskJob("one", connection=Redis(port=1))
-    job.restore({b"data": zlib.compress(data), b"origin": b"clicks", b"status": b"queued", **{name.encode(): value for name, value in fields.items()}})
+    job.restore(
+        {
+            b"data": zlib.compress(data),
+            b"origin": b"clicks",
+            b"status": b"queued",
+            **{name.encode(): value for name, value in fields.items()},
+        }
+    )
     return job
 
 
@@ -108,7 +115,7 @@ def test_a_job_with_more_than_a_call_is_refused_and_the_rest_is_not_even_read(fi
     assert job.failure_callback is None
     assert job.stopped_callback is None
     assert job.webhooks == []
-    assert job.dependency_ids == []
+    assert job._dependency_ids == []
     assert job.repeats_left is None
     assert not job.has_rate_limit
     assert job.group_id is None
@@ -116,7 +123,13 @@ def test_a_job_with_more_than_a_call_is_refused_and_the_rest_is_not_even_read(fi
 
 @pytest.mark.parametrize(
     "fields",
-    [{"timeout": b"soon"}, {"status": b"unheard-of"}, {"created_at": b"yesterday"}, {"result_ttl": b"x"}, {"origin": b"\xff"}],
+    [
+        {"timeout": b"soon"},
+        {"status": b"unheard-of"},
+        {"created_at": b"yesterday"},
+        {"result_ttl": b"x"},
+        {"origin": b"\xff"},
+    ],
 )
 def test_a_job_that_cannot_be_read_counts_as_not_there(fields: dict[str, bytes]) -> None:
     with pytest.raises(NoSuchJobError):

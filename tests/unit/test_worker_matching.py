@@ -28,9 +28,7 @@ PENDING, APPROVED, REJECTED, REVERSED = ConversionStatus
 
 
 def claim(**changes: Any) -> Claim:
-    made = Claim(
-        uuid4(), CLICKED_AT + timedelta(hours=1), CLICK.click_id, Event.FTD, "A-1", None, 2500, "USD", 1, True
-    )
+    made = Claim(uuid4(), CLICKED_AT + timedelta(hours=1), CLICK.click_id, Event.FTD, "A-1", None, 2500, "USD", 1, True)
     return made._replace(**changes)
 
 
@@ -54,7 +52,9 @@ def after(*claims: Claim) -> Conversion:
     return known
 
 
-@pytest.mark.parametrize(("word", "status"), [(None, APPROVED), *[(word, word) for word in (APPROVED, PENDING, REJECTED)]])
+@pytest.mark.parametrize(
+    ("word", "status"), [(None, APPROVED), *[(word, word) for word in (APPROVED, PENDING, REJECTED)]]
+)
 def test_a_new_authenticated_conversion_has_the_status_sent_else_approved(
     word: ConversionStatus | None, status: ConversionStatus
 ) -> None:
