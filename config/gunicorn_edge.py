@@ -37,7 +37,7 @@ control_socket_disable = True
 
 
 def pre_fork(server: object, worker: object) -> None:
-    """Give gunicorn its own logging back: meinheld's worker, made just before, has replaced it in the arbiter too.
+    """Give gunicorn its own logging back: meinheld's worker, made just before, replaced it in the arbiter too.
 
     What it puts there takes other arguments, so the first killed worker made the arbiter fail, and all workers with it.
     """

@@ -115,7 +115,7 @@ class Supervisor:
         return self._runs[name].status
 
     def wait_until(self, condition: Callable[[], bool], timeout_s: float, what: str) -> None:
-        """Run until `condition` holds; raise StopRequested, or ProgramError if a program keeps stopping or it takes long."""
+        """Run until `condition` holds; raise StopRequested, or ProgramError if one keeps stopping or it takes long."""
         deadline = monotonic() + timeout_s
         while not condition():
             self._tick()

@@ -14,12 +14,12 @@ from urllib.parse import urlsplit
 
 import psycopg
 import pytest
-from embedded_servers import running_postgres, running_valkey, server_home
 from redis import Redis
 
 from admin_api.migrate import migrate
 from config.database import migration_files
 from config.settings import embedded_settings
+from embedded_servers import running_postgres, running_valkey, server_home
 
 
 @pytest.fixture(scope="session")

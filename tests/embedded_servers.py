@@ -10,11 +10,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from waiting import free_port, wait_until
-
 from config.embedded import postgres, valkey
 from config.embedded.postgres import EmbeddedPostgres, embedded_postgres
 from config.embedded.valkey import EmbeddedValkey, embedded_valkey
+from waiting import free_port, wait_until
 
 # What a crash of the machine would lose is of no interest here, and tests commit much.
 _UNSAFE_BUT_FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "max_connections": "60"}

@@ -126,7 +126,7 @@ class EmbeddedPostgres:
     def _check_data(self) -> None:
         if self.data.stat().st_uid != self.owner.uid:
             raise EmbeddedError(
-                f"{self.data} belongs to user {self.data.stat().st_uid}, but PostgreSQL would run as {self.owner.name}: "
+                f"{self.data} belongs to user {self.data.stat().st_uid}, and PostgreSQL would run as {self.owner.name}: "
                 "start as that user (as root, set EMBEDDED_USER to it) or set another WAYPOST_HOME",
                 field="EMBEDDED_USER",
             )
