@@ -1,5 +1,5 @@
 # Names for what bin/ does; make itself is not needed.
-.PHONY: up demo test lint
+.PHONY: up demo test lint bench
 
 up:
 	@exec bin/up
@@ -13,3 +13,7 @@ test:
 
 lint:
 	@exec bin/lint
+
+# Needs wrk, and nginx for the ratio.
+bench:
+	@exec bin/bench

@@ -1,7 +1,7 @@
 """`python -m config.meinheld_check`: its exit status says whether the meinheld just compiled can serve the edge.
 
 Importing it proves nothing: compiled without NDEBUG it aborts on its first request, and with its parser strict it
-answers 400 to a raw byte beyond ASCII in a query, which loses the click. So it serves such a request, in a process of its own.
+answers 400 to a raw byte beyond ASCII in a query, which loses the click. So a process of its own serves such a request.
 """
 
 from __future__ import annotations

@@ -43,7 +43,7 @@ class Lookup(NamedTuple):
 
 
 class MirrorReader:
-    """Reads the mirror in one process. Open it after fork; not shared between threads without a lock of the caller's."""
+    """Reads the mirror in one process. Open it after fork; not shared between threads without the caller's lock."""
 
     def __init__(self, directory: Path) -> None:
         self._environment = lmdb.open(

@@ -65,7 +65,9 @@ class WorkerSettings:
 
 @dataclass(frozen=True, slots=True)
 class AdminSettings:
-    """What the admin API may know. `edge_port` is for the URLs it shows, the keys for the click ids it is asked about."""
+    """What the admin API may know. `edge_port` is for the URLs it shows, the keys for the click ids it is asked
+    about.
+    """
 
     home: Path
     database_url: str

@@ -1,4 +1,6 @@
-"""Starts the edge: becomes the WSGI server that EDGE_SERVER names. `auto` is meinheld where it is installed, else granian."""
+"""Starts the edge: becomes the WSGI server that EDGE_SERVER names. `auto` is meinheld where it is installed, else
+granian.
+"""
 
 from __future__ import annotations
 
@@ -59,9 +61,10 @@ def main() -> None:
     except SettingError as error:
         sys.exit(f"edge: {error.message}")
     if note:
-        print(note, file=sys.stderr, flush=True)
+        sys.stderr.write(note + "\n")
+        sys.stderr.flush()
     arguments = command(server, settings)
-    os.execv(arguments[0], arguments)
+    os.execv(arguments[0], arguments)  # noqa: S606
 
 
 if __name__ == "__main__":

@@ -9,8 +9,9 @@ from typing import Any
 def client_address(env: dict[str, Any], trusted_proxies: int) -> str:
     """Return the client's address: the peer's, or the one that the outermost of our `trusted_proxies` proxies saw.
 
-    Each proxy appends the address it accepted the connection from, so with n of them the n-th entry from the right is the
-    visitor; anything further left was sent by the visitor. A missing or malformed entry falls back to the peer's address.
+    Each proxy appends the address it accepted the connection from, so with n of them the n-th entry from the right is
+    the visitor; anything further left was sent by the visitor. A missing or malformed entry falls back to the peer's
+    address.
     """
     peer: str = env.get("REMOTE_ADDR") or ""
     if trusted_proxies:
@@ -18,9 +19,11 @@ def client_address(env: dict[str, Any], trusted_proxies: int) -> str:
         if len(entries) >= trusted_proxies:
             entry = entries[-trusted_proxies].strip()
             try:
-                return str(ip_address(entry))
+                address = ip_address(entry)
             except ValueError:
                 return peer
+            # PostgreSQL knows no zones: `fe80::1%eth0` would be refused there.
+            return peer if getattr(address, "scope_id", None) else str(address)
     return peer
 
 

@@ -1,4 +1,6 @@
-"""The agent: everything of an edge host that needs the network. Configuration comes down, records go up; one per host."""
+"""The agent: everything of an edge host that needs the network. Configuration comes down, records go up; one per
+host.
+"""
 
 from __future__ import annotations
 

@@ -48,7 +48,9 @@ class Extent:
 
 @dataclass(slots=True)
 class _Segment:
-    """A segment as far as it was scanned: `stop` is the number after its last record, `offset` where the next one begins."""
+    """A segment as far as it was scanned: `stop` is the number after its last record, `offset` where the next one
+    begins.
+    """
 
     path: Path
     first: int
@@ -81,7 +83,9 @@ class Backlog:
         self._number = 0
 
     def scan(self) -> SpoolReport:
-        """Index the whole records that the writer has finished by now, and return what the ledger needs of that instant."""
+        """Index the whole records that the writer has finished by now, and return what the ledger needs of that
+        instant.
+        """
         known = self._segments[-1].path.name if self._segments else ""
         for _ in range(_INSTANT_TRIES):
             later = [path for path in segments.segment_paths(self.directory) if path.name > known]
@@ -156,7 +160,9 @@ class Backlog:
             counters.close()
 
     def _header(self, later: list[Path]) -> int | None:
-        """Return the first number of the segment that follows, None if none follows or its header is not readable yet."""
+        """Return the first number of the segment that follows, None if none follows or its header is not readable
+        yet.
+        """
         for path in later:
             try:
                 with path.open("rb") as file:
@@ -181,7 +187,9 @@ class Backlog:
         return True
 
     def _read_segment(self, segment: _Segment, limit: int | None, sealed_by: int | None) -> None:
-        """Index a segment from where it was left, up to `limit` bytes. `sealed_by` is the next segment's first number."""
+        """Index a segment from where it was left, up to `limit` bytes. `sealed_by` is the next segment's first
+        number.
+        """
         try:
             with segment.path.open("rb") as file:
                 size = os.fstat(file.fileno()).st_size if limit is None else limit

@@ -1,4 +1,5 @@
-"""The early answer to repeated postbacks: a marker in Redis. PostgreSQL is the judge; without Redis nothing is lost or wrong.
+"""The early answer to repeated postbacks: a marker in Redis. PostgreSQL is the judge; without Redis nothing is lost
+or wrong.
 
 A marker only ever changes the status code of the answer: the postback is spooled and judged either way.
 """

@@ -1,8 +1,8 @@
 """Keeps the local mirror equal to the configuration published in Redis.
 
-Change sets are applied in order, one LMDB transaction each. Anything that does not fit - another epoch, a version skipped, a
-stream that was trimmed or lost - leads to a full resync, built in one transaction beside the living one. Redis away, flushed
-or empty leaves the mirror as it is: the last good configuration goes on serving.
+Change sets are applied in order, one LMDB transaction each. Anything that does not fit - another epoch, a version
+skipped, a stream that was trimmed or lost - leads to a full resync, built in one transaction beside the living one.
+Redis away, flushed or empty leaves the mirror as it is: the last good configuration goes on serving.
 """
 
 from __future__ import annotations

@@ -95,7 +95,9 @@ class TestClickResource:
 
 
 class MetricsResource:
-    """GET /metrics: the counters of every edge process of this host, read from their files, so any process can answer."""
+    """GET /metrics: the counters of every edge process of this host, read from their files, so any process can
+    answer.
+    """
 
     def __init__(self, collector: Collector) -> None:
         self._registry = CollectorRegistry(auto_describe=False)

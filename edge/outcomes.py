@@ -1,4 +1,6 @@
-"""Every way the edge can answer: a closed list that is at once metric label, response reason and a row of docs/http.md."""
+"""Every way the edge can answer: a closed list that is at once metric label, response reason and a row of
+docs/http.md.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,7 @@ class Outcome(StrEnum):
     POSTBACK_DUPLICATE = "postback-duplicate"
     POSTBACK_BAD_BODY = "postback-bad-body"
     POSTBACK_BAD_FIELD = "postback-bad-field"
-    POSTBACK_BAD_TOKEN = "postback-bad-token"
+    POSTBACK_BAD_TOKEN = "postback-bad-token"  # noqa: S105
     POSTBACK_UNKNOWN_CLICK = "postback-unknown-click"
     POSTBACK_TOO_LARGE = "postback-too-large"
     POSTBACK_NOT_LOGGED = "postback-not-logged"

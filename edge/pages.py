@@ -1,4 +1,6 @@
-"""The JavaScript redirect page: fires the profile's pixels, then goes; without JavaScript a meta refresh goes at once."""
+"""The JavaScript redirect page: fires the profile's pixels, then goes; without JavaScript a meta refresh goes at
+once.
+"""
 
 from __future__ import annotations
 
@@ -38,8 +40,8 @@ _PAGE = """<!doctype html>
 def js_redirect_page(url: str, pixels: Sequence[str], timeout_ms: int) -> tuple[bytes, str]:
     """Return the page and its Content-Security-Policy. `url` is absolute http(s), already percent-encoded.
 
-    A pixel whose path ends in `.js` is loaded as a script, any other as an image; all start at once and the page leaves when
-    they have finished or after `timeout_ms`, whichever is first.
+    A pixel whose path ends in `.js` is loaded as a script, any other as an image; all start at once and the page
+    leaves when they have finished or after `timeout_ms`, whichever is first.
     """
     nonce = secrets.token_urlsafe(16)
     entries = [{"url": pixel, "script": urlsplit(pixel).path.endswith(".js")} for pixel in pixels]

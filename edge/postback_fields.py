@@ -1,4 +1,4 @@
-"""Reads a postback's fields out of whatever form it came in: JSON, form or query, under the names other trackers use."""
+"""Reads a postback's fields out of any form it came in: JSON, form or query, under the names other trackers use."""
 
 from __future__ import annotations
 
@@ -44,7 +44,9 @@ class PostbackError(WaypostError):
 
 
 def read_parameters(query: str, content_type: str, body: bytes) -> dict[str, str]:
-    """Return name to text of everything the request carries; the body wins over the query. Raises PostbackError bad-body."""
+    """Return name to text of everything the request carries; the body wins over the query. Raises PostbackError
+    bad-body.
+    """
     parameters = parse_query(query)
     kind = content_type.partition(";")[0].strip().lower()
     if not body.strip():
@@ -59,7 +61,9 @@ def read_parameters(query: str, content_type: str, body: bytes) -> dict[str, str
 
 
 def read_fields(parameters: dict[str, str], keys: Sequence[bytes], default_currency: str) -> dict[str, Any]:
-    """Return the record's `fields`, or raise PostbackError (bad-field, unknown-click) or FieldError, naming the field."""
+    """Return the record's `fields`, or raise PostbackError (bad-field, unknown-click) or FieldError, naming the
+    field.
+    """
     texts = {field: _first(parameters, names) for field, names in ALIASES.items()}
     event = _event(texts["event"])
     status = _status(texts["status"])

@@ -47,7 +47,8 @@ class Frame(NamedTuple):
 class Damage(NamedTuple):
     """What a scan of a whole segment found. `good_end` is where the unbroken run of good frames ends.
 
-    `later` are good frames found beyond it: there are any only if the segment is bad in the middle, not torn at its end.
+    `later` are good frames found beyond it: there are any only if the segment is bad in the middle, not torn at its
+    end.
     """
 
     frames: int

@@ -1,7 +1,7 @@
 """Slots: which edge process of this host may use which spool directories and which share of the click id space.
 
-A process holds one slot under a file lock for as long as it lives, so two living processes never share one; the generation
-in the lock file grows each time the slot is taken.
+A process holds one slot under a file lock for as long as it lives, so two living processes never share one; the
+generation in the lock file grows each time the slot is taken.
 """
 
 from __future__ import annotations

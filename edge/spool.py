@@ -1,8 +1,8 @@
 """The spool's writing side: one append-only stream of one edge process, on disk before the visitor has the answer.
 
-It never raises on a full disk: the caller goes on redirecting and the record is counted as declared lost. A crash leaves at
-most a torn last record, which `_recover` cuts off when the next process takes the spool; a segment that is bad in the middle
-is moved aside by the agent, never deleted.
+It never raises on a full disk: the caller goes on redirecting and the record is counted as declared lost. A crash
+leaves at most a torn last record, which `_recover` cuts off when the next process takes the spool; a segment that is
+bad in the middle is moved aside by the agent, never deleted.
 """
 
 from __future__ import annotations
@@ -38,8 +38,9 @@ class SpoolWriter:
         self._descriptor = -1
         self.full = False
         sequence, number = self._recover()
-        # A kill between a write and its count leaves the counters one behind the files. After a power cut it is the files
-        # that may be behind: the numbers between are never used again, so the agent finds the gap and declares it lost.
+        # A kill between a write and its count leaves the counters one behind the files. After a power cut it is the
+        # files that may be behind: the numbers between are never used again, so the agent finds the gap and declares
+        # it lost.
         self._number = max(number, self._words[NUMBERS])
         self._words[NUMBERS] = self._number
         self._words[ISSUED] = self._number + self._words[DECLARED_LOST]
@@ -67,7 +68,7 @@ class SpoolWriter:
         return True
 
     def sync(self) -> None:
-        """Make all that was appended before this call survive a power cut. May run beside `append` in another thread."""
+        """Make all that was appended before this call survive a power cut. May run beside `append`."""
         self._dirty = False
         retired, self._retired = self._retired, []
         for descriptor in retired:
@@ -85,7 +86,9 @@ class SpoolWriter:
         return self._dirty or bool(self._retired)
 
     def reopen_after_failure(self) -> None:
-        """Begin a new segment if the last attempt to do so failed; called by the background thread under the append lock."""
+        """Begin a new segment if the last attempt to do so failed; called by the background thread under the append
+        lock.
+        """
         if self._descriptor < 0:
             self._open_segment(self._sequence)
 

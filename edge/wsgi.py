@@ -1,4 +1,4 @@
-"""Wires one edge process. Imported by the WSGI server after it forked, so that every process takes a slot of its own."""
+"""Wires one edge process. Imported by the WSGI server after it forked, so that each takes a slot of its own."""
 
 from __future__ import annotations
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from admin_client import published
 from redis import Redis
 
 from admin_api.compilation import stream_served
 from admin_api.measurements import Measurements
 from admin_api.nouns import Database
 from admin_api.publisher import publish_round
+from admin_client import published
 from config.publication import (
     fetch_changes,
     published_meta,

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 
 import orjson
 import urllib3
+
 from embedded_servers import server_home
 from waiting import free_port, wait_until
 

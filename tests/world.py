@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import urllib3
+
 from running_stack import Stack
 from waiting import wait_until
 

@@ -7,9 +7,9 @@ A click id is a valid UUIDv7 (RFC 9562). Its 128 bits, most significant first:
      8  slot   12  generation   18  sequence   24  tag
 
 Node, slot and generation name one run of one edge process: a node is a host, a slot is held by one process at a time
-under a file lock, a generation is one taking of that slot. Within a run the (millisecond, sequence) pair only grows, so
-two ids can never be equal, whatever the clock does. The tag is keyed BLAKE2b over the other fifteen fields' bits: it tells
-our ids from invented ones, it does not authenticate the merchant, because every visitor sees click ids.
+under a file lock, a generation is one taking of that slot. Within a run the (millisecond, sequence) pair only grows,
+so two ids can never be equal, whatever the clock does. The tag is keyed BLAKE2b over the other fifteen fields' bits:
+it tells our ids from invented ones, it does not authenticate the merchant, because every visitor sees click ids.
 """
 
 from __future__ import annotations
@@ -46,8 +46,8 @@ class ProcessIdentity(NamedTuple):
 class ClickIdMint:
     """Mints click ids for one process.
 
-    `keys` are byte strings of at least 16 bytes, the first one mints. `now_ms` gives Unix milliseconds; a clock that steps
-    back is held at the last value, and a millisecond that runs out of sequence numbers borrows the next one.
+    `keys` are byte strings of at least 16 bytes, the first one mints. `now_ms` gives Unix milliseconds; a clock that
+    steps back is held at the last value, and a millisecond that runs out of sequence numbers borrows the next one.
     Not thread-safe: the caller holds its append lock.
     """
 
@@ -60,8 +60,9 @@ class ClickIdMint:
         generation %= GENERATION_COUNT
         self._state = _keyed_state(keys[0])
         self._now_ns = now_ns
-        # PERF: only the last six bytes differ between ids of one millisecond; the text and the hash of all before them is
-        # kept. 1.2 microseconds an id where formatting all 32 digits and hashing all bytes took 2.6 (CPython 3.11).
+        # PERF: only the last six bytes differ between ids of one millisecond; the text and the hash of all before
+        # them is kept. 1.2 microseconds an id where formatting all 32 digits and hashing all bytes took 2.6 (CPython
+        # 3.11).
         self._middle = f"-7{node:03x}-{(0b10 << 14) | (slot << 6) | (generation >> 6):04x}-"
         self._tail = bytes.fromhex(self._middle.replace("-", ""))
         self._serial = (generation & 0x3F) << 18

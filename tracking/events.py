@@ -44,7 +44,7 @@ class PostbackReason(StrEnum):
 
     BAD_BODY = "bad-body"
     BAD_FIELD = "bad-field"
-    BAD_TOKEN = "bad-token"
+    BAD_TOKEN = "bad-token"  # noqa: S105
     UNKNOWN_CLICK = "unknown-click"
     DUPLICATE = "duplicate"
     ORDER_OF_ANOTHER_CLICK = "order-of-another-click"
@@ -53,4 +53,5 @@ class PostbackReason(StrEnum):
     CLICK_NOT_STORED_YET = "click-not-stored-yet"
     CLICK_EXPIRED = "click-expired"
     UNAUTHENTICATED = "unauthenticated"
+    TOKEN_REQUIRED = "token-required"  # noqa: S105
     TOO_LARGE = "too-large"

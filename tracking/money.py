@@ -1,4 +1,6 @@
-"""Money: integer minor units and an ISO 4217 code. Reads and writes decimal text without ever passing through a float."""
+"""Money: integer minor units and an ISO 4217 code. Reads and writes decimal text without ever passing through a
+float.
+"""
 
 from __future__ import annotations
 

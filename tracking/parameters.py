@@ -1,4 +1,6 @@
-"""Query parameters of a click: read without ever failing, and the sub ids among them with the names other trackers use."""
+"""Query parameters of a click: read without ever failing, and the sub ids among them with the names other trackers
+use.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +11,8 @@ from tracking.template import SUB_COUNT
 
 PARAMETERS_MAX = 200
 
-# Names accepted for each sub id, in order of precedence. Source: the parameter names of Voluum, Keitaro, TUNE and Binom.
+# Names accepted for each sub id, in order of precedence. Source: the parameter names of Voluum, Keitaro, TUNE and
+# Binom.
 SUB_ALIASES: tuple[tuple[str, ...], ...] = tuple(
     (f"sub{n}", f"sub_id_{n}", f"s{n}", f"t{n}", *(("subid", "aff_sub") if n == 1 else ()))
     for n in range(1, SUB_COUNT + 1)
@@ -22,7 +25,8 @@ EXTERNAL_ID_NAMES = ("cid", "externalid", "external_id")
 def parse_query(query: str) -> dict[str, str]:
     """Return the parameters of a raw query string, the first value of each name, at most 200 names.
 
-    `query` holds raw bytes as latin-1, as WSGI gives it. Percent escapes and raw bytes are UTF-8; what is not becomes U+FFFD.
+    `query` holds raw bytes as latin-1, as WSGI gives it. Percent escapes and raw bytes are UTF-8; what is not becomes
+    U+FFFD.
     """
     parameters: dict[str, str] = {}
     if not query:

@@ -32,7 +32,9 @@ class ClickClass(StrEnum):
 
 
 class Click(NamedTuple):
-    """One answered request of a link with an active profile. Times are Unix milliseconds; text is latin-1 of raw bytes."""
+    """One answered request of a link with an active profile. Times are Unix milliseconds; text is latin-1 of raw
+    bytes.
+    """
 
     click_id: str
     at_ms: int
@@ -55,8 +57,9 @@ class Click(NamedTuple):
 class Postback(NamedTuple):
     """One received postback, as the edge answered it.
 
-    `fields` is what the edge could read: click_id, event, order_id, status, payout_minor, currency; it is null when the
-    request could not be read at all. `merchant_id` is null unless a token named the account. `body` is latin-1 of raw bytes.
+    `fields` is what the edge could read: click_id, event, order_id, status, payout_minor, currency; it is null when
+    the request could not be read at all. `merchant_id` is null unless a token named the account. `body` is latin-1 of
+    raw bytes.
     """
 
     postback_id: str
@@ -108,7 +111,9 @@ def classify(method: str, purpose: str) -> ClickClass:
 
 
 def as_text(raw: str) -> str:
-    """Return latin-1 of raw bytes as readable text for PostgreSQL, which takes no NUL: bad UTF-8 and NUL become U+FFFD."""
+    """Return latin-1 of raw bytes as readable text for PostgreSQL, which takes no NUL: bad UTF-8 and NUL become
+    U+FFFD.
+    """
     if raw.isascii():
         return raw.replace("\x00", "\ufffd")
     return raw.encode("latin-1", "replace").decode("utf-8", "replace").replace("\x00", "\ufffd")

@@ -16,7 +16,7 @@ from tracking.click_id import parse_click_id
 from tracking.parameters import parse_query, sub_values
 from tracking.records import Click, RecordError, as_text, classify, decode_click
 from tracking.template import SUB_COUNT
-from worker.errors import PoisonError
+from worker.errors import FORGED_CLICK_ID, PoisonError
 from worker.partitions import day_of
 
 # A record further from now than this comes from a broken clock; it would also make a partition that nobody ever drops.
@@ -59,7 +59,7 @@ def click_row(payload: object, spool_id: str, number: int, rules: Rules) -> Clic
     at_ms, link_id, profile_id, config_version = click[1:5]
     value = parse_click_id(click.click_id, rules.click_id_keys)
     if value is None:
-        raise PoisonError(f"not a click id of ours: {click.click_id[:60]!r}", code="forged-click-id")
+        raise PoisonError(f"not a click id of ours: {click.click_id[:60]!r}", code=FORGED_CLICK_ID)
     minted_ms = value.int >> 80
     check_moment(minted_ms, rules.now_ms)
     check_moment(at_ms, rules.now_ms)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -11,10 +10,9 @@ from worker import resources
 from worker.click_rows import ClickRow, Rules, click_row
 from worker.click_table import add_click_days, insert_clicks
 from worker.database import Connection
-from worker.errors import PoisonError, StaleError
-from worker.logs import log
+from worker.errors import StaleError
 from worker.parked import match_clicks
-from worker.poison import Poison, save_poison
+from worker.poison import Poison, save_poison, separate
 from worker.progress import (
     Counts,
     check_batch,
@@ -48,15 +46,8 @@ def store_batch(spool_id: str, first: int, payloads: list[str], missing: int = 0
 
 
 def parse_clicks(batch: Batch, rules: Rules) -> tuple[list[ClickRow], list[Poison]]:
-    """Return the rows of a batch, and the records that are none. Pure."""
-    rows, poison = [], []
-    for number, payload in enumerate(batch.payloads, batch.first):
-        try:
-            rows.append(click_row(payload, batch.spool_id, number, rules))
-        except PoisonError as error:
-            log("poison", logging.WARNING, spool=batch.spool_id, number=number, reason=error.reason)
-            poison.append(Poison(number, payload, error.reason))
-    return rows, poison
+    """Return the rows of a batch, and the records that are none. Pure. Raises KeysDifferError."""
+    return separate(batch, lambda payload, number: click_row(payload, batch.spool_id, number, rules))
 
 
 def _store(

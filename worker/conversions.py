@@ -13,8 +13,10 @@ from worker.errors import StaleError
 from worker.matching import Claim, ClickFacts, Conversion, Decision, Known, decide, duplicate_key, merchant_of
 
 LOAD_CLICK = (
-    "select c.click_id, c.clicked_at, c.link_id, l.merchant_id, p.click_expiry_days from clicks c"
+    "select c.click_id, c.clicked_at, c.link_id, l.merchant_id, p.click_expiry_days,"
+    " coalesce(m.postback_auth = 'token', false) from clicks c"
     " left join links l on l.link_id = c.link_id left join profiles p on p.profile_id = c.profile_id"
+    " left join merchants m on m.merchant_id = l.merchant_id"
     " where c.click_id = %s"
 )
 _COLUMNS = "conversion_id, click_id, status, reason, status_sent, payout_minor, currency, authenticated"

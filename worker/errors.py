@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from tracking.errors import WaypostError
 
+FORGED_CLICK_ID = "forged-click-id"
+
 
 class WorkerError(WaypostError):
     """A task could not do what its job says."""
@@ -21,6 +23,16 @@ class RetryableError(WorkerError):
     """The job is right and could not be done now; whoever enqueued it enqueues it again."""
 
     code = "retryable"
+
+
+class KeysDifferError(RetryableError):
+    """Not one id of a whole batch was made with this worker's CLICK_ID_KEYS: it is the setting that is wrong, not the
+    ids.
+
+    Setting the clicks aside as forged would lose them all, so the batch waits until edge and worker agree.
+    """
+
+    code = "keys-differ"
 
 
 class StaleError(RetryableError):

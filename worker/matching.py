@@ -43,13 +43,17 @@ class Claim(NamedTuple):
 
 
 class ClickFacts(NamedTuple):
-    """A claim's click, with its link's account and its profile's expiry; null where link or profile is gone."""
+    """A claim's click, with its link's account and its profile's expiry; null where link or profile is gone.
+
+    `token_required` says that the account wants every postback authenticated.
+    """
 
     click_id: UUID
     clicked_at: datetime
     link_id: int
     merchant_id: int | None
     expiry_days: int | None
+    token_required: bool = False
 
 
 class Conversion(NamedTuple):
@@ -131,7 +135,8 @@ def _first(claim: Claim, click: ClickFacts) -> Conversion:
     status = claim.status or ConversionStatus.APPROVED
     reason = None
     if not claim.authenticated:
-        status, reason = ConversionStatus.PENDING, PostbackReason.UNAUTHENTICATED
+        status = ConversionStatus.PENDING
+        reason = PostbackReason.TOKEN_REQUIRED if click.token_required else PostbackReason.UNAUTHENTICATED
     expiry_days = EXPIRY_DAYS_DEFAULT if click.expiry_days is None else click.expiry_days
     if claim.received_at - click.clicked_at > timedelta(days=expiry_days):
         status, reason = ConversionStatus.REJECTED, PostbackReason.CLICK_EXPIRED

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import NamedTuple
+import logging
+from collections.abc import Callable, Sequence
+from typing import NamedTuple, TypeVar
 
 import orjson
 
+from tracking.spool_address import Batch
 from worker.database import Connection
+from worker.errors import FORGED_CLICK_ID, KeysDifferError, PoisonError
+from worker.logs import log
 
+Row = TypeVar("Row")
 REASON_CHARACTERS_MAX = 500
 
 
@@ -39,3 +44,23 @@ def storable_text(value: object) -> str:
     """Return text that PostgreSQL takes: NUL becomes U+FFFD, a lone surrogate `?`, and what is no text its JSON."""
     text = value if isinstance(value, str) else orjson.dumps(value, default=repr).decode()
     return text.replace("\x00", "\ufffd").encode("utf-8", "replace").decode("utf-8")
+
+
+def separate(batch: Batch, row_of: Callable[[str, int], Row]) -> tuple[list[Row], list[Poison]]:
+    """Return the rows of a batch's records, and the records that are none. Raises KeysDifferError."""
+    rows: list[Row] = []
+    poison: list[Poison] = []
+    forged = 0
+    for number, payload in enumerate(batch.payloads, batch.first):
+        try:
+            rows.append(row_of(payload, number))
+        except PoisonError as error:
+            log("poison", logging.WARNING, spool=batch.spool_id, number=number, reason=error.reason)
+            poison.append(Poison(number, payload, error.reason))
+            forged += error.code == FORGED_CLICK_ID
+    if forged and forged == len(batch.payloads):
+        raise KeysDifferError(
+            f"no click id in {batch.spool_id} was made with the keys known here;"
+            " give edge and workers the same CLICK_ID_KEYS"
+        )
+    return rows, poison

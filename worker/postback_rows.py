@@ -12,7 +12,7 @@ from tracking.click_id import parse_click_id
 from tracking.events import ConversionStatus, Event, PostbackOutcome, PostbackReason
 from tracking.records import Postback, RecordError, as_text, decode_postback
 from worker.click_rows import BIGINT_MAX, Rules, check_ip, check_moment
-from worker.errors import PoisonError
+from worker.errors import FORGED_CLICK_ID, PoisonError
 from worker.matching import Claim
 from worker.poison import storable_text
 
@@ -101,7 +101,7 @@ def _claim(raw: Postback, postback_id: UUID, received_at: datetime, rules: Rules
     click_id, event, order_id, status, payout_minor, currency = (said.get(name) for name in _FIELDS)
     value = parse_click_id(click_id, rules.click_id_keys) if type(click_id) is str else None
     if value is None:
-        raise PoisonError(f"not a click id of ours: {str(click_id)[:60]!r}", code="forged-click-id")
+        raise PoisonError(f"not a click id of ours: {str(click_id)[:60]!r}", code=FORGED_CLICK_ID)
     event = event if type(event) is str else ""
     _require(event in set(Event), "event")
     _require(order_id is None or type(order_id) is str, "order_id")

@@ -14,10 +14,9 @@ from worker import resources
 from worker.click_rows import Rules
 from worker.conversions import judge, lock_claims
 from worker.database import Connection, is_transient
-from worker.errors import PoisonError
 from worker.logs import log
 from worker.parked import JUDGED_TOGETHER_MAX, match_postbacks
-from worker.poison import Poison, save_poison
+from worker.poison import Poison, save_poison, separate
 from worker.postback_rows import PostbackRow, postback_row
 from worker.postback_table import insert_postback, save_decision
 from worker.progress import (
@@ -51,15 +50,8 @@ def store_batch(spool_id: str, first: int, payloads: list[str], missing: int = 0
 
 
 def parse_postbacks(batch: Batch, rules: Rules) -> tuple[list[PostbackRow], list[Poison]]:
-    """Return the rows of a batch, and the records that are none. Pure."""
-    rows, poison = [], []
-    for number, payload in enumerate(batch.payloads, batch.first):
-        try:
-            rows.append(postback_row(payload, number, rules))
-        except PoisonError as error:
-            log("poison", logging.WARNING, spool=batch.spool_id, number=number, reason=error.reason)
-            poison.append(Poison(number, payload, error.reason))
-    return rows, poison
+    """Return the rows of a batch, and the records that are none. Pure. Raises KeysDifferError."""
+    return separate(batch, lambda payload, number: postback_row(payload, number, rules))
 
 
 def _parts(batch: Batch) -> list[Batch]:

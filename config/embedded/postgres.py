@@ -126,8 +126,8 @@ class EmbeddedPostgres:
     def _check_data(self) -> None:
         if self.data.stat().st_uid != self.owner.uid:
             raise EmbeddedError(
-                f"{self.data} belongs to user {self.data.stat().st_uid}, and PostgreSQL would run as {self.owner.name}: "
-                "start as that user (as root, set EMBEDDED_USER to it) or set another WAYPOST_HOME",
+                f"{self.data} belongs to user {self.data.stat().st_uid}, PostgreSQL would run as {self.owner.name}: "
+                "start as the first (as root, set EMBEDDED_USER to it) or set another WAYPOST_HOME",
                 field="EMBEDDED_USER",
             )
         made_by = (self.data / "PG_VERSION").read_text().strip()

@@ -1,4 +1,5 @@
-"""`python -m loadtests.bench`: clicks per second under each server, one core each for server and load, several rounds in turn.
+"""`python -m loadtests.bench`: clicks per second under each server, one core each for server and load, several rounds
+in turn.
 
 Needs wrk, and nginx for the ratio. The edge runs its whole click path: lookup, id, spool write, answer.
 """

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from contextlib import closing
 
 import pytest
-from admin_client import AdminClient, admin_client, connect
 from redis import Redis
 
 from admin_api.connections import connect_redis
 from admin_api.nouns import Database
+from admin_client import AdminClient, admin_client, connect
 
 
 @pytest.fixture

@@ -7,12 +7,12 @@ from urllib.parse import urlsplit
 from wsgiref.validate import WSGIWarning
 
 import pytest
-from admin_client import AdminClient, admin_client, connect
 from falcon.testing import Result
+
+from admin_client import AdminClient, admin_client, connect
+from config.served import hash_token
 from relay import relay_to
 from waiting import wait_until
-
-from config.served import hash_token
 
 ROUTES = [
     *[(method, path) for path in ("/v1/profiles", "/v1/links") for method in ("GET", "POST")],

@@ -7,11 +7,11 @@ from time import time
 
 import orjson
 import pytest
-from admin_client import CLICK_ID_KEYS, AdminClient
 from redis import Redis
 
 from admin_api import ledger
 from admin_api.nouns import Database
+from admin_client import CLICK_ID_KEYS, AdminClient
 from config.publication import SPOOLS_KEY
 from tracking.click_id import ClickIdMint, ProcessIdentity
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from admin_client import EDGE_PORT, AdminClient, connect
 from falcon.testing import Result
 
 from admin_api import links
 from admin_api.links import SLUG_ALPHABET, SLUG_CHARACTERS
+from admin_client import EDGE_PORT, AdminClient, connect
 
 NOUNS = {
     "profiles": {"name": "P", "domain": "p.example.com"},

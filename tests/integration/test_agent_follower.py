@@ -1,4 +1,6 @@
-"""The agent's downward side against a real Redis: the mirror follows every change and never loses its last good state."""
+"""The agent's downward side against a real Redis: the mirror follows every change and never loses its last good
+state.
+"""
 
 from __future__ import annotations
 
@@ -7,12 +9,12 @@ from pathlib import Path
 
 import pytest
 from redis import Redis
-from waiting import wait_until
 
 from config.mirror import MirrorWriter
 from config.publication import META_KEY, STREAM_KEY, publish, publish_everything
 from edge import follower as follower_module
 from edge.follower import Follower
+from waiting import wait_until
 
 
 class Mirror:

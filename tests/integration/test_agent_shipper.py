@@ -1,4 +1,6 @@
-"""The agent's upward side against a real Redis: nothing is freed before it is confirmed, nothing that got lost stays lost."""
+"""The agent's upward side against a real Redis: nothing is freed before it is confirmed, nothing that got lost stays
+lost.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,6 @@ import pytest
 from redis import Redis
 from rq import Queue
 from rq.job import Job
-from waiting import wait_until
 
 from config.publication import PROGRESS_KEY, SPOOLS_KEY
 from config.settings import EdgeSettings, edge_settings
@@ -20,6 +21,7 @@ from edge.shipper import Shipper
 from edge.spool import SpoolWriter
 from tracking.queues import JobSerializer, QueueName, Task
 from tracking.spool_address import Progress, encode_progress
+from waiting import wait_until
 
 SPOOL = "5-0-abcd-clicks"
 
@@ -180,7 +182,9 @@ def test_a_restarted_agent_skips_what_is_confirmed(redis: Redis, settings: EdgeS
     assert len(segments.segment_paths(settings.spool_dir / SPOOL)) == 1
 
 
-def test_an_older_progress_in_redis_takes_nothing_back(redis: Redis, settings: EdgeSettings, writer: SpoolWriter) -> None:
+def test_an_older_progress_in_redis_takes_nothing_back(
+    redis: Redis, settings: EdgeSettings, writer: SpoolWriter
+) -> None:
     fill(writer, 20)
     shipper = Shipper(settings, redis)
     shipper.step()

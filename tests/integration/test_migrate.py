@@ -13,10 +13,10 @@ from urllib.parse import urlsplit
 
 import psycopg
 import pytest
-from admin_client import connect
 from psycopg import sql
 
 from admin_api.migrate import keep_first_token, migrate
+from admin_client import connect
 from config.database import SchemaError, migration_files
 from config.served import hash_token
 

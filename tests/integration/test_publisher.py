@@ -6,8 +6,6 @@ from contextlib import closing
 from typing import Any
 
 import pytest
-from admin_client import AdminClient, connect, published
-from publisher_rounds import Follower, expected, settle
 from redis import Redis
 
 from admin_api import publisher
@@ -16,6 +14,7 @@ from admin_api.measurements import Measurements
 from admin_api.nouns import Database
 from admin_api.outbox import load_outbox_length
 from admin_api.publisher import publish_round
+from admin_client import AdminClient, connect, published
 from config.publication import (
     HASH_KEY,
     fetch_changes,
@@ -23,6 +22,7 @@ from config.publication import (
     published_meta,
 )
 from config.served import ServedLink, decode_link, decode_profile, decode_token, link_key, profile_key, token_key
+from publisher_rounds import Follower, expected, settle
 
 
 def test_every_noun_is_served_as_the_edge_reads_it(admin: AdminClient, database: Database, redis: Redis) -> None:

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 import pytest
-from admin_client import AdminClient, published
-from publisher_rounds import Follower, expected, settle
 from redis import Redis
 from redis.exceptions import RedisError
 
@@ -14,6 +12,7 @@ from admin_api import publisher
 from admin_api.measurements import Measurements
 from admin_api.nouns import Database
 from admin_api.publisher import publish_round
+from admin_client import AdminClient, published
 from config.publication import (
     HASH_KEY,
     META_KEY,
@@ -22,6 +21,7 @@ from config.publication import (
     publish_everything,
     published_meta,
 )
+from publisher_rounds import Follower, expected, settle
 
 
 class CrashError(Exception):

@@ -6,11 +6,7 @@ import random
 from urllib.parse import urlsplit
 
 import pytest
-from admin_client import AdminClient, published
-from publisher_rounds import Follower, expected
 from redis import Redis
-from relay import relay_to
-from waiting import wait_until
 
 from admin_api import publisher
 from admin_api.connections import connect_redis
@@ -18,11 +14,15 @@ from admin_api.measurements import Measurements
 from admin_api.nouns import Database
 from admin_api.outbox import load_outbox_length
 from admin_api.publisher import Publisher
+from admin_client import AdminClient, published
 from config.publication import (
     HASH_KEY,
     published_meta,
 )
 from config.served import link_key
+from publisher_rounds import Follower, expected
+from relay import relay_to
+from waiting import wait_until
 
 
 @pytest.mark.parametrize("seed", range(3))

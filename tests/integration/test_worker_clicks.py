@@ -10,17 +10,18 @@ from time import time
 import orjson
 import psycopg
 import pytest
-import worker_cases as cases
 from redis import Redis
-from waiting import wait_until
 
+import worker_cases as cases
 from config.publication import PROGRESS_KEY
+from tracking.click_id import ClickIdMint, ProcessIdentity
 from tracking.records import encode_click
 from tracking.spool_address import Progress, decode_progress
+from waiting import wait_until
 from worker import resources
 from worker.clicks import store_batch
 from worker.database import Database
-from worker.errors import PermanentError, RetryableError
+from worker.errors import KeysDifferError, PermanentError, RetryableError
 from worker.resources import Resources
 
 DAY_MS = 86_400_000
@@ -158,6 +159,16 @@ def test_poison_is_set_apart_with_its_reason_and_the_rest_of_its_batch_is_stored
         (9, "date-out-of-range"),
     ]
     assert [row[2] for row in kept] == ["nonsense \ufffd \ufffd", *bad[1:]]
+
+
+@pytest.mark.usefixtures("used")
+def test_a_batch_made_with_other_keys_is_left_for_later_not_set_aside(database_url: str) -> None:
+    other = ClickIdMint([b"o" * 16], ProcessIdentity(7, 2, 0))
+    payloads = cases.payloads([cases.click(click_id=other.mint()[0]) for _ in range(3)])
+    with pytest.raises(KeysDifferError, match="CLICK_ID_KEYS"):
+        store_batch(cases.SPOOL, 0, payloads)
+    assert cases.rows(database_url, "select count(*) from poison_records") == [(0,)]
+    assert cases.rows(database_url, "select count(*) from spool_progress") == [(0,)]
 
 
 def refuse(database_url: str, condition: str, sqlstate: str = "P0001") -> None:

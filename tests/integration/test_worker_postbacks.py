@@ -11,11 +11,11 @@ from uuid import uuid4
 import orjson
 import psycopg
 import pytest
-import worker_cases as cases
-from waiting import wait_until
 
+import worker_cases as cases
 from tracking.records import Click, Postback, encode_postback
 from tracking.spool_address import Batch
+from waiting import wait_until
 from worker import clicks, postbacks
 from worker.click_rows import Rules
 from worker.conversions import LOAD_CLICK

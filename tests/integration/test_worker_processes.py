@@ -17,13 +17,13 @@ from uuid import uuid4
 
 import psycopg
 import pytest
-import worker_cases as cases
-from embedded_servers import running_valkey, server_home
 from redis import Redis, RedisError
 from rq import Queue
-from waiting import wait_until
 
+import worker_cases as cases
+from embedded_servers import running_valkey, server_home
 from tracking.queues import JobSerializer, QueueName, Task
+from waiting import wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
 

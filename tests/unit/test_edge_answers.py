@@ -99,13 +99,16 @@ def profile(profile_id: int, **fields: Any) -> bytes:
 SERVED = {
     profile_key("t.example"): profile(1, fallback_url="https://fallback.example/"),
     profile_key("moved.example"): profile(2, redirect_type="301"),
-    profile_key("js.example"): profile(3, redirect_type="js", pixels=["https://px.example/1.gif", "https://px.example/1.js"]),
+    profile_key("js.example"): profile(
+        3, redirect_type="js", pixels=["https://px.example/1.gif", "https://px.example/1.js"]
+    ),
     profile_key("off.example"): profile(4, active=False),
     link_key(1, "abc"): link(10, "https://m.example/p?c={click_id}&s={sub1}&x={x}&k=1"),
     link_key(1, "all"): link(
-        11, "https://m.example/?t={timestamp}&ua={user_agent}&ip={ip}&co={country}&so={source}&l={link_id}&g={slug}&r={referrer}"
+        11,
+        "https://m.example/?t={timestamp}&ua={user_agent}&ip={ip}&co={country}&so={source}&l={link_id}&g={slug}&r={referrer}",
     ),
-    link_key(1, "subs"): link(12, "https://m.example/?a={sub1}&b={sub2}", sub_defaults=["first", None] + NO_SUBS[2:]),
+    link_key(1, "subs"): link(12, "https://m.example/?a={sub1}&b={sub2}", sub_defaults=["first", None, *NO_SUBS[2:]]),
     link_key(1, "stopped"): link(13, "https://m.example/", active=False),
     link_key(2, "abc"): link(20, "https://m.example/p?c={click_id}&s={sub1}&x={x}"),
     link_key(3, "abc"): link(30, "https://m.example/p?c={click_id}&s={sub1}&x={x}"),
@@ -133,7 +136,9 @@ def edge(settings: EdgeSettings) -> Iterator[Edge]:
 
 
 def test_a_302_link_redirects_with_no_store_and_is_recorded_whole(edge: Edge) -> None:
-    answer = edge.get("/click/abc?sub1=one&x=2&unnamed=kept", User_Agent="UA/1", Referer="https://r.example/", Accept_Language="de")
+    answer = edge.get(
+        "/click/abc?sub1=one&x=2&unnamed=kept", User_Agent="UA/1", Referer="https://r.example/", Accept_Language="de"
+    )
     assert answer.status_code == 302
     assert answer.headers["cache-control"] == "no-store, private"
     click_id = answer.headers["x-waypost-click-id"]
@@ -141,7 +146,13 @@ def test_a_302_link_redirects_with_no_store_and_is_recorded_whole(edge: Edge) ->
     (click,) = edge.clicks
     assert click.click_id == click_id
     assert parse_click_id(click_id, edge.settings.click_id_keys) is not None
-    assert (click.link_id, click.profile_id, click.config_version, click.host, click.slug) == (10, 1, 17, "t.example", "abc")
+    assert (click.link_id, click.profile_id, click.config_version, click.host, click.slug) == (
+        10,
+        1,
+        17,
+        "t.example",
+        "abc",
+    )
     assert click.query == "sub1=one&x=2&unnamed=kept"
     assert (click.user_agent, click.referrer, click.accept_language) == ("UA/1", "https://r.example/", "de")
     assert click.location == answer.headers["location"]
@@ -246,7 +257,9 @@ def test_a_link_without_an_active_profile_redirects_and_logs_nothing(edge: Edge)
         ("/click/stopped", "off.example", "link-inactive"),
     ],
 )
-def test_what_is_not_served_is_404_with_its_reason_and_not_recorded(edge: Edge, path: str, host: str, reason: str) -> None:
+def test_what_is_not_served_is_404_with_its_reason_and_not_recorded(
+    edge: Edge, path: str, host: str, reason: str
+) -> None:
     answer = edge.get(path, host=host)
     assert answer.status_code == 404
     assert answer.headers["x-waypost-reason"] == reason
@@ -315,6 +328,7 @@ def test_an_edge_without_configuration_is_alive_not_ready_and_says_so(settings: 
         (2, "203.0.113.9", PEER),
         (1, "", PEER),
         (1, "unknown", PEER),
+        (1, "fe80::1%eth0", PEER),
         (1, "1.2.3.4\r\nX: y", PEER),
     ],
 )
@@ -333,7 +347,12 @@ def test_a_json_postback_without_token_is_recorded_as_unauthenticated(edge: Edge
     assert (answer.status_code, answer.json["status"]) == (200, "recorded")
     (postback,) = edge.postbacks
     assert postback.postback_id == answer.json["postback_id"]
-    assert (postback.authenticated, postback.merchant_id, postback.answered, postback.reason) == (False, None, 200, None)
+    assert (postback.authenticated, postback.merchant_id, postback.answered, postback.reason) == (
+        False,
+        None,
+        200,
+        None,
+    )
     assert postback.body == body
     assert postback.fields == {
         "click_id": click_id,
@@ -353,14 +372,21 @@ def test_the_token_route_takes_get_and_post_alike_in_the_accounts_currency(edge:
     (postback,) = edge.postbacks
     assert (postback.authenticated, postback.merchant_id) == (True, 7)
     assert postback.fields is not None
-    assert (postback.fields["click_id"], postback.fields["payout_minor"], postback.fields["currency"]) == (click_id, 2500, "EUR")
+    assert (postback.fields["click_id"], postback.fields["payout_minor"], postback.fields["currency"]) == (
+        click_id,
+        2500,
+        "EUR",
+    )
     assert "good-token" not in postback.route
 
 
 def test_form_bodies_other_trackers_names_and_tokens_in_headers_are_accepted(edge: Edge) -> None:
     click_id = click_id_of(edge)
     form = "application/x-www-form-urlencoded"
-    assert edge.postback("/post-back/good-token", f"cid={click_id}&goal=reg&txid=9", "POST", Content_Type=form).status_code == 200
+    assert (
+        edge.postback("/post-back/good-token", f"cid={click_id}&goal=reg&txid=9", "POST", Content_Type=form).status_code
+        == 200
+    )
     body = f'{{"clickId":"{click_id}","event":"deposit"}}'
     for header in ({"Authorization": "Bearer good-token"}, {"X_Postback_Token": "good-token"}):
         assert edge.postback("/v1/postback", body, "POST", Content_Type="application/json", **header).status_code == 200
@@ -406,7 +432,13 @@ def test_a_wrong_token_is_401_and_a_broken_body_400_and_both_are_stored(edge: Ed
     assert edge.postback("/v1/postback", "[1]", "POST", Content_Type="application/json").json["code"] == "bad-body"
     assert edge.postback("/v1/postback", "x", "POST", Content_Type="text/csv").json["code"] == "bad-body"
     assert edge.postback("/v1/postback", "{}" * 40_000, "POST", Content_Type="application/json").status_code == 413
-    assert [postback.reason for postback in edge.postbacks] == ["bad-token", "bad-body", "bad-body", "bad-body", "too-large"]
+    assert [postback.reason for postback in edge.postbacks] == [
+        "bad-token",
+        "bad-body",
+        "bad-body",
+        "bad-body",
+        "too-large",
+    ]
 
 
 def test_a_postback_that_cannot_be_stored_is_503_never_200(edge: Edge) -> None:

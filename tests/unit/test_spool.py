@@ -67,12 +67,14 @@ def test_a_partial_batch_waits_and_a_full_one_does_not(directory: Path) -> None:
     backlog = Backlog(directory, 10)
     backlog.scan()
     first = backlog.take(3600)
-    assert first is not None and first.count == 10
+    assert first is not None
+    assert first.count == 10
     assert backlog.take(3600) is None
     writer.append(payload(12))
     backlog.scan()
     rest = backlog.take(0)
-    assert rest is not None and (rest.first, rest.count) == (10, 3)
+    assert rest is not None
+    assert (rest.first, rest.count) == (10, 3)
     writer.close()
 
 

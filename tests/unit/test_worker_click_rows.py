@@ -6,10 +6,10 @@ from time import time
 
 import orjson
 import pytest
-import worker_cases as cases
 from hypothesis import given
 from hypothesis import strategies as st
 
+import worker_cases as cases
 from tracking.parameters import SUB_ALIASES, sub_value, sub_values
 from tracking.records import encode_click
 from worker.click_rows import COLUMNS, DAYS_OFF_MAX, Rules, click_row, timestamp

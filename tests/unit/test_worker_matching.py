@@ -70,6 +70,13 @@ def test_a_new_unauthenticated_conversion_is_pending_whatever_it_says(word: Conv
     assert stored(decision).status is PENDING
 
 
+def test_an_account_that_wants_tokens_gets_unauthenticated_conversions_pending_and_marked() -> None:
+    decision = decide(anonymous(status=APPROVED), CLICK._replace(token_required=True), Known())
+    assert (decision.outcome, decision.reason) == (PostbackOutcome.RECORDED, PostbackReason.TOKEN_REQUIRED)
+    assert stored(decision).status is PENDING
+    assert decide(claim(), CLICK._replace(token_required=True), Known()).reason is None
+
+
 def test_reversing_what_was_never_recorded_is_refused() -> None:
     decision = decide(claim(status=REVERSED), CLICK, Known())
     assert (decision.outcome, decision.reason) == (PostbackOutcome.REFUSED, PostbackReason.ILLEGAL_TRANSITION)
