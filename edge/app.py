@@ -30,7 +30,7 @@ class Collaborators:
 
 def create_app(settings: EdgeSettings, parts: Collaborators) -> falcon.App[falcon.Request, falcon.Response]:
     """Return the application with every route of "What the edge serves"."""
-    app: falcon.App[falcon.Request, falcon.Response] = falcon.App(media_type="application/json")
+    app: falcon.App[falcon.Request, falcon.Response] = falcon.App(media_type=falcon.MEDIA_TEXT)
     app.set_error_serializer(serialize_error)
     click = ClickResource(Router(parts.mirror), parts.recorder, parts.countries, settings.trusted_proxies)
     intake = PostbackIntake(

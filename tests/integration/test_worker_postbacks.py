@@ -183,7 +183,7 @@ def test_an_unauthenticated_order_cannot_keep_the_accounts_own_from_counting(str
     stranger, buyer = stream.click(), stream.click()
     order = {"fields": {"order_id": "A"}}
     assert stream.send(cases.postback(stranger, merchant_id=None, authenticated=False, **order)) == [
-        ("recorded", "unauthenticated")
+        ("recorded", "token-required")
     ]
     assert stream.send(cases.postback(buyer, **order)) == [("recorded", None)]
     assert [row[:2] for row in stream.conversions()] == [("rejected", "order-of-another-click"), ("approved", None)]
@@ -192,11 +192,11 @@ def test_an_unauthenticated_order_cannot_keep_the_accounts_own_from_counting(str
 def test_an_unauthenticated_postback_stays_pending(stream: Stream) -> None:
     click_id = stream.click()
     anonymous = {"merchant_id": None, "authenticated": False}
-    assert stream.send(cases.postback(click_id, **anonymous)) == [("recorded", "unauthenticated")]
+    assert stream.send(cases.postback(click_id, **anonymous)) == [("recorded", "token-required")]
     assert stream.send(cases.postback(click_id, **anonymous)) == [("duplicate", "duplicate")]
     approving = cases.postback(click_id, fields={"status": "approved"}, **anonymous)
     assert stream.send(approving) == [("refused", "unauthenticated")]
-    assert stream.conversions() == [("pending", "unauthenticated", 2500, "USD", False)]
+    assert stream.conversions() == [("pending", "token-required", 2500, "USD", False)]
     assert stream.send(cases.postback(click_id)) == [("transition", None)]
     assert stream.conversions() == [("approved", None, 2500, "USD", True)]
     changing = cases.postback(click_id, fields={"payout_minor": 1}, **anonymous)
