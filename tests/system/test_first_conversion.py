@@ -5,6 +5,8 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import urlencode
 
+import pytest
+
 from running_stack import Stack
 from world import World
 
@@ -61,12 +63,14 @@ def test_every_event_by_every_route_becomes_a_conversion(world: World, stack: St
     assert {row["status"] for row in conversions} == {"approved"}
 
 
-def test_an_unauthenticated_postback_stays_pending(world: World, stack: Stack) -> None:
-    click_id = world.click(world.link())
+@pytest.mark.parametrize(("postback_auth", "reason"), [("none", "unauthenticated"), ("token", "token-required")])
+def test_an_unauthenticated_postback_stays_pending(world: World, stack: Stack, postback_auth: str, reason: str) -> None:
+    merchant = stack.create("/v1/merchants", {"name": "Any", "postback_auth": postback_auth})
+    click_id = world.click(world.link(merchant_id=merchant["merchant_id"]))
     fields = {"click_id": click_id, "event": "ftd", "payout": 9, "status": "approved"}
     assert stack.postback("/v1/postback", fields).status == 200
     (conversion,) = stack.await_postbacks(click_id, 1)["conversions"]
-    assert (conversion["status"], conversion["reason"]) == ("pending", "unauthenticated")
+    assert (conversion["status"], conversion["reason"]) == ("pending", reason)
     assert conversion["authenticated"] is False
 
 
