@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from hashlib import blake2b
 from typing import Any
 from uuid import UUID
@@ -10,7 +11,7 @@ from uuid import UUID
 from tracking.events import REPEAT_WINDOW_S, ConversionStatus, PostbackReason
 from worker.database import Connection
 from worker.errors import StaleError
-from worker.matching import Claim, ClickFacts, Conversion, Decision, Known, decide, duplicate_key, merchant_of
+from worker.matching import Claim, ClickFacts, Conversion, Known, duplicate_key, merchant_of
 
 LOAD_CLICK = (
     "select c.click_id, c.clicked_at, c.link_id, l.merchant_id, p.click_expiry_days,"
@@ -39,6 +40,10 @@ _UPDATE = (
     "update conversions set status = %s, reason = %s, status_sent = %s, payout_minor = %s, currency = %s,"
     " authenticated = %s, updated_at = now() where conversion_id = %s"
 )
+_REWRITE = (
+    "update conversions set status = %s, reason = %s, status_sent = %s, payout_minor = %s, currency = %s,"
+    " authenticated = %s, received_at = %s, updated_at = now() where conversion_id = %s"
+)
 _DISPLACE = (
     "update conversions set duplicate_key = null, status = 'rejected', reason = %s, updated_at = now()"
     " where conversion_id = %s"
@@ -62,30 +67,14 @@ def lock_claims(connection: Connection, claims: Iterable[Claim]) -> None:
         connection.execute(_LOCK, [locks])
 
 
-def judge(connection: Connection, claim: Claim) -> Decision | None:
-    """Decide a locked claim and write its conversion, not its postback; None when its click is not stored yet."""
-    click = load_click(connection, claim.click_id)
-    if click is None:
-        return None
-    decision = decide(claim, click, _known(connection, claim, click))
-    if decision.displaces is not None:
-        connection.execute(_DISPLACE, [PostbackReason.ORDER_OF_ANOTHER_CLICK.value, decision.displaces])
-    if decision.insert is not None:
-        return decision._replace(conversion_id=_insert(connection, claim, click, decision.insert))
-    if decision.update is not None:
-        changed = decision.update
-        values = (changed.status, changed.reason, changed.status_sent, changed.payout_minor, changed.currency)
-        connection.execute(_UPDATE, [*values, changed.authenticated, changed.conversion_id])
-    return decision
-
-
 def load_click(connection: Connection, click_id: UUID) -> ClickFacts | None:
     """Return a stored click. Planned with its value, so that one partition is touched and locked, not all of them."""
     row = connection.execute(LOAD_CLICK, [click_id], prepare=False).fetchone()
     return None if row is None else ClickFacts(*row)
 
 
-def _known(connection: Connection, claim: Claim, click: ClickFacts) -> Known:
+def load_known(connection: Connection, claim: Claim, click: ClickFacts) -> Known:
+    """Return what is stored of a claim: by its key, or as an identical one within the window."""
     key = duplicate_key(claim)
     if key is not None:
         row = connection.execute(_BY_KEY, [merchant_of(claim, click), key]).fetchone()
@@ -97,7 +86,8 @@ def _known(connection: Connection, claim: Claim, click: ClickFacts) -> Known:
     return Known(identical_id=None if row is None else row[0])
 
 
-def _insert(connection: Connection, claim: Claim, click: ClickFacts, made: Conversion) -> UUID:
+def insert_conversion(connection: Connection, claim: Claim, click: ClickFacts, made: Conversion) -> UUID:
+    """Store a new conversion, made by `claim`. Raises StaleError when there is one under its key already."""
     row = connection.execute(
         _INSERT,
         [
@@ -117,6 +107,23 @@ def _insert(connection: Connection, claim: Claim, click: ClickFacts, made: Conve
         raise StaleError("a conversion appeared under the same key")
     conversion_id: UUID = row[0]
     return conversion_id
+
+
+def update_conversion(connection: Connection, changed: Conversion) -> None:
+    """Write what a transition changed."""
+    values = (changed.status, changed.reason, changed.status_sent, changed.payout_minor, changed.currency)
+    connection.execute(_UPDATE, [*values, changed.authenticated, changed.conversion_id])
+
+
+def rewrite_conversion(connection: Connection, made: Conversion, received_at: datetime) -> None:
+    """Write a conversion as if its postbacks had come in order; `received_at` is that of the one that made it."""
+    values = (made.status, made.reason, made.status_sent, made.payout_minor, made.currency, made.authenticated)
+    connection.execute(_REWRITE, [*values, received_at, made.conversion_id])
+
+
+def displace(connection: Connection, conversion_id: UUID) -> None:
+    """Reject an unauthenticated conversion and free its key for the account's own report of the order."""
+    connection.execute(_DISPLACE, [PostbackReason.ORDER_OF_ANOTHER_CLICK.value, conversion_id])
 
 
 def _conversion(row: Sequence[Any]) -> Conversion:

@@ -12,8 +12,9 @@ from uuid import UUID
 
 import psycopg
 
-from worker.conversions import judge, lock_claims
+from worker.conversions import lock_claims
 from worker.database import Connection, is_transient
+from worker.judging import judge
 from worker.logs import log
 from worker.postback_table import (
     lock_parked,

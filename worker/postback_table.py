@@ -25,6 +25,14 @@ _CLAIM = (
     "postback_id, received_at, click_id, event, order_id, status_sent, payout_minor, currency, merchant_id,"
     " authenticated"
 )
+# All that say something about one conversion: the same click, event and order.
+_ABOUT = (
+    " from postbacks where click_id = %(click_id)s and event = %(event)s"
+    " and order_id is not distinct from %(order_id)s and postback_id <> %(postback_id)s"
+    " and answered in (200, 409) and outcome <> 'parked'"
+)
+_JUDGED_LATER = f"select exists (select 1 {_ABOUT} and received_at > %(received_at)s)"
+_JUDGED_CLAIMS = f"select {_CLAIM} {_ABOUT} order by received_at, spool_id, spool_number"
 _PARKED = (
     f"select {_CLAIM} from postbacks where postback_id = any(%s) and outcome = 'parked'"  # noqa: S608
     " order by received_at, spool_id, spool_number for update"
@@ -54,6 +62,17 @@ def save_refusal(connection: Connection, postback_id: UUID, detail: str) -> None
     """Refuse a parked postback that PostgreSQL does not let be judged, so that it is not tried for ever."""
     refused = [PostbackOutcome.REFUSED.value, PostbackReason.BAD_FIELD.value, detail, None, postback_id]
     connection.execute(_JUDGED, refused)
+
+
+def judged_later(connection: Connection, claim: Claim) -> bool:
+    """Whether a postback about the same conversion was received after this one and judged before it."""
+    row = connection.execute(_JUDGED_LATER, claim._asdict()).fetchone()
+    return row is not None and bool(row[0])
+
+
+def judged_claims(connection: Connection, claim: Claim) -> list[Claim]:
+    """Return every other judged claim about the same conversion, oldest first."""
+    return [_claim(row) for row in connection.execute(_JUDGED_CLAIMS, claim._asdict())]
 
 
 def lock_parked(connection: Connection, postback_ids: Sequence[UUID]) -> list[Claim]:

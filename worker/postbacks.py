@@ -12,8 +12,9 @@ from tracking.events import PostbackOutcome
 from tracking.spool_address import Batch, Progress
 from worker import resources
 from worker.click_rows import Rules
-from worker.conversions import judge, lock_claims
+from worker.conversions import lock_claims
 from worker.database import Connection, is_transient
+from worker.judging import judge
 from worker.logs import log
 from worker.parked import JUDGED_TOGETHER_MAX, match_postbacks
 from worker.poison import Poison, save_poison, separate

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from itertools import permutations
 from time import time
 from typing import Any
 from uuid import uuid4
@@ -53,6 +54,10 @@ class Stream:
         first = self._take(cases.POSTBACK_SPOOL, len(sent))
         store_batch(cases.POSTBACK_SPOOL, first, cases.postback_payloads(list(sent)))
         return [self.outcome(each) for each in sent]
+
+    def conversions_of(self, click_id: str) -> list[tuple[Any, ...]]:
+        """Return status and amount of a click's conversions."""
+        return cases.rows(self._url, "select status, payout_minor from conversions where click_id = %s", click_id)
 
     def outcome(self, sent: Postback) -> tuple[str, str | None]:
         ((outcome, reason),) = cases.rows(
@@ -434,3 +439,50 @@ def test_the_sweep_looks_each_click_up_in_one_partition(stream: Stream, database
         cursor.execute("explain (analyze, costs off) " + _PARKED_WITH_CLICK, {"within": None, "limit": 10})
         plan = "\n".join(row[0] for row in cursor.fetchall())
     assert plan.count(" on clicks_") - plan.count("never executed") == 1
+
+
+def said(status: str | None, at_ms: int, payout_minor: int = 2500, **fields: Any) -> dict[str, Any]:
+    """Return the changes of a postback received at a moment."""
+    return {"at_ms": at_ms, "fields": {"status": status, "payout_minor": payout_minor, **fields}}
+
+
+@pytest.mark.parametrize("order_id", [None, "A-7"])
+def test_a_chargeback_stored_before_its_conversion_still_reverses_it(stream: Stream, order_id: str | None) -> None:
+    click_id = stream.click()
+    chargeback = cases.postback(click_id, **said("reversed", NOW_MS + 50, order_id=order_id))
+    conversion = cases.postback(click_id, **said("approved", NOW_MS, order_id=order_id))
+    assert stream.send(chargeback) == [("refused", "illegal-transition")]
+    assert stream.send(conversion) == [("recorded", None)]
+    assert stream.outcome(chargeback) == ("transition", None)
+    assert [row[0] for row in stream.conversions()] == ["reversed"]
+    assert stream.send(cases.postback(click_id, **said("reversed", NOW_MS + 90, order_id=order_id))) == [
+        ("duplicate", "duplicate")
+    ]
+
+
+def test_amounts_stored_out_of_order_end_on_the_newest(stream: Stream) -> None:
+    click_id = stream.click()
+    moments = {10: 1000, 30: 3000, 20: 2000}
+    sent = {ms: cases.postback(click_id, **said("approved", NOW_MS + ms, amount)) for ms, amount in moments.items()}
+    for each in sent.values():
+        stream.send(each)
+    assert [row[2] for row in stream.conversions()] == [3000]
+    assert [stream.outcome(sent[ms])[0] for ms in (10, 20, 30)] == ["recorded", "transition", "transition"]
+
+
+def test_every_order_of_arrival_leads_to_the_same_conversion(stream: Stream) -> None:
+    words = [("pending", 1000), ("approved", 1500), (None, 2000), ("reversed", 2000)]
+    results = set()
+    for order in permutations(range(len(words))):
+        click_id = stream.click()
+        sent = [
+            cases.postback(click_id, **said(word, NOW_MS + 10 * place, amount))
+            for place, (word, amount) in enumerate(words)
+        ]
+        for place in order:
+            stream.send(sent[place])
+        (row,) = list(stream.conversions_of(click_id))
+        results.add((row, tuple(stream.outcome(each) for each in sent)))
+    assert results == {
+        (("reversed", 2000), (("recorded", None), ("transition", None), ("transition", None), ("transition", None)))
+    }
