@@ -15,7 +15,12 @@ from config.leftovers import MARK, RunRecord, end_leftovers
 from config.process_table import identity
 from waiting import wait_until
 
-_SLEEPER = [sys.executable, "-c", "import time; print(flush=True); time.sleep(60)"]
+# A test run in the background of a script inherits an ignored SIGINT, and Python then leaves it ignored.
+_SLEEPER = [
+    sys.executable,
+    "-c",
+    "import signal, time; signal.signal(signal.SIGINT, signal.SIG_DFL); print(flush=True); time.sleep(60)",
+]
 
 
 @pytest.fixture
