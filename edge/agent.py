@@ -47,10 +47,16 @@ def run(settings: EdgeSettings, stopping: Event) -> None:
 
 
 def _loop(name: str, step: Callable[[], None], stopping: Event, while_away: Callable[[], None] | None = None) -> None:
-    """Repeat a step; Redis away is said once, waited out, and said again when it is back."""
+    """Repeat a step; Redis away is said once, waited out, and said again when it is back.
+
+    Any other failure (a full disk, a full mirror) is logged and tried again: one half of the agent must never end while
+    the other goes on and makes it look alive.
+    """
     away = False
     while not stopping.is_set():
         try:
+            if away and while_away is not None:
+                while_away()
             step()
             if away:
                 _log.warning("%s: Redis is back", name)
@@ -60,8 +66,9 @@ def _loop(name: str, step: Callable[[], None], stopping: Event, while_away: Call
                 _log.warning("%s: Redis is away: %s", name, error)
             away = True
             stopping.wait(_PAUSE_S)
-            if while_away is not None:
-                while_away()
+        except Exception:  # noqa: BLE001 - the loop's boundary
+            _log.exception("%s: failed, trying again", name)
+            stopping.wait(_PAUSE_S)
 
 
 def _connect(settings: EdgeSettings) -> Redis:
