@@ -1,5 +1,5 @@
 # Names for what bin/ does; make itself is not needed.
-.PHONY: up demo test lint bench
+.PHONY: up demo test lint bench bench-pipeline faults
 
 up:
 	@exec bin/up
@@ -17,3 +17,11 @@ lint:
 # Needs wrk, and nginx for the ratio.
 bench:
 	@exec bin/bench
+
+# SEED=n replays a run. About six minutes; exit status 1 unless nothing was lost.
+faults:
+	@exec bin/faults --save $${SEED:+--seed "$$SEED"}
+
+# Clicks stored a second, behind the edge and through it, and a backlog drained. About five minutes. Needs wrk.
+bench-pipeline:
+	@exec bin/bench-pipeline

@@ -10,6 +10,7 @@ import orjson
 from falcon.media import JSONHandler
 from redis import Redis
 
+from admin_api import ask
 from admin_api.addresses import Addresses
 from admin_api.authentication import Authentication
 from admin_api.clicks import ClickItem
@@ -85,6 +86,7 @@ def create_app(collaborators: Collaborators) -> App:
     app.add_route("/v1/links/{object_id}", item(LINKS))
     app.add_route("/v1/clicks/{click_id}", ClickItem(pool, collaborators.click_id_keys))
     app.add_route("/v1/ledger", LedgerItem(pool, redis))
+    app.add_route(ask.PATH, ask.TrackingDomain(pool))
     app.add_route("/livez", Livez())
     app.add_route("/readyz", Readyz(pool, redis))
     app.add_route("/metrics", Metrics(pool, redis, measurements))

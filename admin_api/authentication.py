@@ -1,4 +1,6 @@
-"""Who may call: all routes but health and metrics need an API token that is stored, not expired and not revoked."""
+"""Who may call: all routes but health, metrics and a proxy's question need an API token that is stored
+and neither expired nor revoked.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +11,7 @@ from admin_api.errors import AuthenticationError
 from admin_api.nouns import Database
 from config.served import hash_token
 
-OPEN_PATHS = frozenset({"/livez", "/readyz", "/metrics"})
+OPEN_PATHS = frozenset({"/livez", "/readyz", "/metrics", "/internal/tracking-domain"})
 TOKEN_CHARACTERS_MAX = 200
 _SCHEMES = ("apikey", "bearer")
 

@@ -9,6 +9,7 @@ One key and one orjson array each, in the Redis hash and in the LMDB mirror alik
 
 from __future__ import annotations
 
+from functools import lru_cache
 from hashlib import sha256
 from typing import Any, NamedTuple
 
@@ -71,8 +72,10 @@ def encode_served(value: ServedProfile | ServedLink | ServedToken) -> bytes:
     return orjson.dumps(tuple(value))
 
 
+# PERF: there are few profiles and a link in a million is rarely remembered, so that each click would decode its own.
+@lru_cache(1024)
 def decode_profile(data: bytes) -> ServedProfile:
-    """Return a profile; `data` is trusted."""
+    """Return a profile, which nobody may change; `data` is trusted."""
     return ServedProfile(*orjson.loads(data))
 
 

@@ -47,9 +47,18 @@ def command(server: str, settings: EdgeSettings) -> list[str]:
                 str(settings.port),
             ),
             *("--workers", str(settings.workers), "--blocking-threads", "1", "--no-ws", "--http", "1"),
-            *("--respawn-failed-workers", "--workers-kill-timeout", "10", "--log-level", settings.log_level, _APP),
+            *(
+                "--respawn-failed-workers",
+                "--workers-kill-timeout",
+                "8",
+                "--http1-header-read-timeout",
+                "8000",
+                "--log-level",
+                settings.log_level,
+                _APP,
+            ),
         ]
-    worker_class = "meinheld.gmeinheld.MeinheldWorker" if server == "meinheld" else "gthread"
+    worker_class = "edge.meinheld_worker.GracefulMeinheldWorker" if server == "meinheld" else "gthread"
     return [sys.executable, "-m", "gunicorn", "-c", str(_GUNICORN_CONFIG), "-k", worker_class, _APP]
 
 

@@ -12,6 +12,7 @@ from edge.clicks import ClickResource
 from edge.countries import CountryTable
 from edge.decision import Router
 from edge.duplicates import DuplicateMarkers
+from edge.exchange import EdgeRequest, EdgeResponse
 from edge.health import EdgeCollector, LiveResource, MetricsResource, ReadyResource, TestClickResource
 from edge.postbacks import IntakeSettings, JsonPostbackResource, PostbackIntake, TokenPostbackResource
 from edge.problems import serialize_error
@@ -28,9 +29,11 @@ class Collaborators:
     markers: DuplicateMarkers
 
 
-def create_app(settings: EdgeSettings, parts: Collaborators) -> falcon.App[falcon.Request, falcon.Response]:
+def create_app(settings: EdgeSettings, parts: Collaborators) -> falcon.App[EdgeRequest, EdgeResponse]:
     """Return the application with every route of "What the edge serves"."""
-    app: falcon.App[falcon.Request, falcon.Response] = falcon.App(media_type=falcon.MEDIA_TEXT)
+    app: falcon.App[EdgeRequest, EdgeResponse] = falcon.App(
+        media_type=falcon.MEDIA_TEXT, request_type=EdgeRequest, response_type=EdgeResponse
+    )
     app.set_error_serializer(serialize_error)
     click = ClickResource(Router(parts.mirror), parts.recorder, parts.countries, settings.trusted_proxies)
     intake = PostbackIntake(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+from bisect import bisect_right
 from collections import deque
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +17,7 @@ from typing import NamedTuple
 
 from edge import segments
 from edge.counters import CounterFile
-from edge.segments import HEADER_BYTES, Frame, SegmentError
+from edge.segments import FRAME_BYTES, HEADER_BYTES, SegmentError
 from edge.spool import COUNTERS_NAME, DECLARED_LOST, END_OFFSET, ISSUED, NUMBERS, SEGMENT, WORDS
 from tracking.spool_address import Batch, Progress
 
@@ -122,7 +123,9 @@ class Backlog:
             with extent.path.open("rb") as file:
                 file.seek(extent.start)
                 data = file.read(extent.end - extent.start)
-            payloads = [frame.payload.decode() for frame in segments.frames(data, 0, len(data))]
+            ends = segments.frame_ends(data, len(data))
+            begins = [0, *ends]
+            payloads = [data[begin + FRAME_BYTES : end].decode() for begin, end in zip(begins, ends, strict=False)]
         if len(payloads) != extent.count:
             raise SegmentError(f"{extent.path} changed: {len(payloads)} records where there were {extent.count}")
         return Batch(self.spool_id, extent.first, payloads, extent.missing)
@@ -134,6 +137,8 @@ class Backlog:
             self._pending.popleft()
         while len(self._segments) > 1 and progress.covers(self._segments[0].first, self._segments[0].stop):
             segment = self._segments.pop(0)
+            # An earlier gap that nobody has confirmed yet may stand before them in the queue.
+            self._pending = deque(extent for extent in self._pending if extent.path != segment.path)
             if segment.damaged:
                 _set_aside(segment.path)
             else:
@@ -181,9 +186,12 @@ class Backlog:
             except FileNotFoundError:
                 pass
             return False
-        if not self._segments:
-            self._number = first
         self._segments.append(_Segment(path, first, first))
+        if first and not self._number:
+            # What lay before the oldest segment is confirmed, or was in one whose header is damaged. The database knows
+            # which: of numbers declared missing it counts those that it has not.
+            self._pending.append(Extent(self.directory, 0, 0, 0, 0, monotonic(), first))
+            self._number = first
         return True
 
     def _read_segment(self, segment: _Segment, limit: int | None, sealed_by: int | None) -> None:
@@ -196,11 +204,10 @@ class Backlog:
                 while segment.offset < size:
                     file.seek(segment.offset)
                     data = file.read(min(_READ_BYTES, size - segment.offset))
-                    base, before = segment.offset, segment.offset
-                    for frame in segments.frames(data, 0, len(data)):
-                        self._index(segment, Frame(base + frame.start, base + frame.end, frame.payload))
-                    if segment.offset == before:
+                    ends = segments.frame_ends(data, len(data))
+                    if not ends:
                         break
+                    self._index(segment, segment.offset, ends)
                 if sealed_by is not None and segment.offset < size:
                     self._salvage(segment, sealed_by)
         except FileNotFoundError:
@@ -208,27 +215,41 @@ class Backlog:
         if sealed_by is not None and sealed_by > self._number:
             self._account_missing(segment, sealed_by - self._number)
 
-    def _index(self, segment: _Segment, frame: Frame) -> None:
-        last = self._pending[-1] if self._pending else None
-        if (
+    def _index(self, segment: _Segment, base: int, ends: list[int]) -> None:
+        """Take note of frames that follow each other from offset `base` on, each given by where it ends after that."""
+        at, start = 0, 0
+        while at < len(ends):
+            last = self._pending[-1] if self._pending else None
+            if not self._may_grow(last, segment, base + start, base + ends[at]):
+                last = Extent(segment.path, base + start, base + start, self._number, 0, monotonic())
+                self._pending.append(last)
+            assert last is not None
+            # As many as the extent has room for, but one at least.
+            many = bisect_right(ends, last.start + _EXTENT_BYTES_MAX - base, at) - at
+            many = max(1, min(many, self._batch_records - last.count))
+            at += many
+            start = ends[at - 1]
+            last.end, last.count = base + start, last.count + many
+            self._number += many
+        segment.stop, segment.offset = self._number, base + start
+
+    def _may_grow(self, last: Extent | None, segment: _Segment, start: int, end: int) -> bool:
+        """Whether a frame may be added to the last extent."""
+        return (
             last is not None
             and last.path == segment.path
-            and last.end == frame.start
+            and last.end == start
             and last.count < self._batch_records
             and not last.missing
-            and frame.end - last.start <= _EXTENT_BYTES_MAX
-        ):
-            last.end, last.count = frame.end, last.count + 1
-        else:
-            self._pending.append(Extent(segment.path, frame.start, frame.end, self._number, 1, monotonic()))
-        self._number += 1
-        segment.stop, segment.offset = self._number, frame.end
+            and end - last.start <= _EXTENT_BYTES_MAX
+        )
 
     def _salvage(self, segment: _Segment, next_first: int) -> None:
         """Index the good records beyond damage in a finished segment; the last of them are the last of its numbers."""
         segment.damaged = True
         data = segment.path.read_bytes()
-        later = segments.inspect(data, len(data)).later
+        # What was indexed before the damage came about keeps its numbers.
+        later = [frame for frame in segments.inspect(data, len(data)).later if frame.start >= segment.offset]
         lost = next_first - self._number - len(later)
         _log.error(
             "spool %s: %s is damaged, %d records lost, %d salvaged", self.spool_id, segment.path.name, lost, len(later)
@@ -236,7 +257,7 @@ class Backlog:
         if lost > 0:
             self._account_missing(segment, lost)
         for frame in later:
-            self._index(segment, frame)
+            self._index(segment, frame.start, [frame.end - frame.start])
 
     def _account_missing(self, segment: _Segment, count: int) -> None:
         _log.error("spool %s: %d records from number %d on are missing", self.spool_id, count, self._number)

@@ -18,10 +18,11 @@ from rq import Queue
 from config.publication import PROGRESS_KEY, SPOOLS_KEY
 from config.settings import EdgeSettings
 from edge.backlog import Backlog, Extent, SpoolReport
+from edge.batch_jobs import BatchJob
 from edge.recorder import spool_bytes
 from edge.segments import SegmentError
 from edge.slots import spool_directories
-from tracking.queues import STREAM_QUEUES, JobSerializer
+from tracking.queues import POSTBACK_BATCH_RECORDS_MAX, STREAM_QUEUES, JobSerializer
 from tracking.spool_address import decode_progress, stream_of
 
 _log = logging.getLogger(__name__)
@@ -32,16 +33,24 @@ _LOOK_INTERVAL_S = 1.0
 # RQ's own key of a job's hash; its `status` field says whether anybody will still run it.
 _JOB_KEY = "rq:job:%s"
 _HOPELESS = (None, b"failed", b"canceled", b"stopped")
+# What is sent in vain is sent again at once, then after pauses that begin with this and double up to AGENT_RETRY_S.
+_PAUSE_FIRST_S = 1.0
+_DOUBLINGS_MAX = 20
+_UNREADABLE = "unreadable"
 
 
 @dataclass(slots=True)
 class _Sent:
+    """An extent on its way, and the job that carries it now. `trouble` is the last state of one that was logged."""
+
     backlog: Backlog
     extent: Extent
-    job_id: str
-    sent_at: float
-    looked_at: float
+    job_id: str = ""
+    sent_at: float = 0.0
+    looked_at: float = 0.0
     suspect: bool = False
+    tries: int = 0
+    trouble: str = ""
 
 
 class Shipper:
@@ -51,7 +60,7 @@ class Shipper:
         self._settings = settings
         self._redis = redis
         self._queues = {
-            stream: (Queue(name, connection=redis, serializer=JobSerializer), task)
+            stream: (Queue(name, connection=redis, job_class=BatchJob, serializer=JobSerializer), task)
             for stream, (name, task) in STREAM_QUEUES.items()
         }
         self._backlogs: dict[str, Backlog] = {}
@@ -76,8 +85,12 @@ class Shipper:
         for directory in spool_directories(self._settings.spool_dir):
             backlog = self._backlogs.get(directory.name)
             if backlog is None:
-                backlog = self._backlogs[directory.name] = Backlog(directory, self._settings.agent_batch_records)
+                backlog = self._backlogs[directory.name] = Backlog(directory, self._batch_records(directory.name))
             self._reports[directory.name] = backlog.scan()
+
+    def _batch_records(self, spool_id: str) -> int:
+        most = self._settings.agent_batch_records
+        return most if stream_of(spool_id) == "clicks" else min(most, POSTBACK_BATCH_RECORDS_MAX)
 
     def _confirm(self) -> int:
         spool_ids = list(self._backlogs)
@@ -91,9 +104,13 @@ class Shipper:
                 for first, end in ((0, known.done), *known.ahead):
                     progress = progress.add(first, end)
                 self._backlogs[spool_id].confirm(progress)
-        before = len(self._sent)
-        self._sent = [sent for sent in self._sent if not _is_confirmed(sent)]
-        return before - len(self._sent)
+        confirmed = [sent for sent in self._sent if _is_confirmed(sent)]
+        for sent in confirmed:
+            if sent.trouble:
+                _log.warning("%s is stored, sent %d times", _name(sent), sent.tries)
+        if confirmed:
+            self._sent = [sent for sent in self._sent if not _is_confirmed(sent)]
+        return len(confirmed)
 
     def _look_after(self) -> None:
         """Send again what nobody will run any more: its job is gone, has failed, or is overdue."""
@@ -107,14 +124,23 @@ class Shipper:
         for sent, status in zip(due, pipeline.execute(), strict=True):
             sent.looked_at = now
             overdue = now - sent.sent_at >= self._settings.agent_retry_s
-            if status in _HOPELESS and not sent.suspect and not overdue:
+            if status not in _HOPELESS and not overdue:
+                continue
+            if not sent.suspect and not overdue:
                 # It may have finished between the confirmation and this look; then the next round confirms it.
                 sent.suspect = True
-            elif status in _HOPELESS or overdue:
-                _log.warning("job %s of %s is %s; sending again", sent.job_id, sent.backlog.spool_id, status or "gone")
+            elif now - sent.sent_at >= self._pause_s(sent.tries):
+                # No job was made of an extent that could not be read; that has been said.
+                if status is not None or not sent.trouble.startswith(_UNREADABLE):
+                    _say(sent, "overdue" if status not in _HOPELESS else (status or b"gone").decode())
                 self._cancel(sent)
-                self._enqueue(sent.backlog, sent.extent)
-        self._sent = [sent for sent in self._sent if sent.job_id]
+                self._enqueue(sent)
+
+    def _pause_s(self, tries: int) -> float:
+        """Return how long after an extent was sent for the `tries`-th time it may be sent again."""
+        if tries < 2:
+            return 0.0
+        return min(_PAUSE_FIRST_S * 2.0 ** min(tries - 2, _DOUBLINGS_MAX), self._settings.agent_retry_s)
 
     def _cancel(self, sent: _Sent) -> None:
         queue, _ = self._queues[stream_of(sent.backlog.spool_id)]
@@ -122,7 +148,6 @@ class Shipper:
         pipeline.lrem(queue.key, 1, sent.job_id)
         pipeline.delete(_JOB_KEY % sent.job_id)
         pipeline.execute()
-        sent.job_id = ""
 
     def _send(self) -> int:
         count = 0
@@ -130,36 +155,48 @@ class Shipper:
         progressing = True
         while progressing and len(self._sent) < self._settings.agent_outstanding_batches:
             progressing = False
-            for backlog in self._backlogs.values():
+            for backlog in list(self._backlogs.values()):
                 if len(self._sent) >= self._settings.agent_outstanding_batches:
                     break
                 extent = backlog.take(wait_s)
                 if extent is not None:
-                    self._enqueue(backlog, extent)
+                    # Noted before it is sent: if Redis fails in between, it is looked after like any that got lost.
+                    self._sent.append(sent := _Sent(backlog, extent))
+                    self._enqueue(sent)
                     count += 1
                     progressing = True
         return count
 
-    def _enqueue(self, backlog: Backlog, extent: Extent) -> None:
-        queue, task = self._queues[stream_of(backlog.spool_id)]
-        now = monotonic()
-        job_id = f"{backlog.spool_id}-{extent.first}-{secrets.token_hex(4)}"
-        # Noted before it is sent: if Redis fails in between, the job is looked after like any that got lost.
-        self._sent.append(_Sent(backlog, extent, job_id, now, now))
+    def _enqueue(self, sent: _Sent) -> None:
+        queue, task = self._queues[stream_of(sent.backlog.spool_id)]
+        sent.sent_at = sent.looked_at = monotonic()
+        sent.job_id = f"{sent.backlog.spool_id}-{sent.extent.first}-{secrets.token_hex(4)}"
+        sent.suspect = False
+        sent.tries += 1
         try:
-            batch = backlog.read(extent)
-        except (OSError, SegmentError) as error:
-            _log.error("spool %s: cannot read records %d to %d: %s", backlog.spool_id, extent.first, extent.stop, error)
+            batch = sent.backlog.read(sent.extent)
+        except OSError as error:
+            _say(sent, f"{_UNREADABLE}: {error}")
+            return
+        except SegmentError as error:
+            # Damaged since it was indexed. A new backlog finds what can be saved, and declares the rest missing.
+            _log.error("%s: %s; reading this spool anew", _name(sent), error)
+            self._forget(sent.backlog)
             return
         queue.enqueue_call(
             task.value,
             args=tuple(batch),
-            job_id=job_id,
+            job_id=sent.job_id,
             timeout=_JOB_TIMEOUT_S,
             result_ttl=0,
             failure_ttl=_FAILURE_TTL_S,
-            description=job_id,
+            description=sent.job_id,
         )
+
+    def _forget(self, backlog: Backlog) -> None:
+        """Drop a backlog and what is on its way from it; what is stored twice for that is stored once."""
+        self._backlogs.pop(backlog.spool_id, None)
+        self._sent = [sent for sent in self._sent if sent.backlog is not backlog]
 
     def _report(self) -> None:
         common = {"bytes": spool_bytes(self._settings.spool_dir), "at": self._scanned_at}
@@ -173,3 +210,14 @@ class Shipper:
 
 def _is_confirmed(sent: _Sent) -> bool:
     return sent.backlog.progress.covers(sent.extent.first, sent.extent.stop)
+
+
+def _name(sent: _Sent) -> str:
+    return f"records {sent.extent.first} to {sent.extent.stop} of {sent.backlog.spool_id}"
+
+
+def _say(sent: _Sent, state: str) -> None:
+    """Log what is wrong with an extent, once for as long as it stays the same."""
+    if sent.trouble != state:
+        sent.trouble = state
+        _log.warning("%s: job %s is %s; sending again until they are stored", _name(sent), sent.job_id, state)

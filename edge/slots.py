@@ -12,10 +12,17 @@ import re
 import secrets
 from pathlib import Path
 
+from edge import segments
+from edge.spool import SpoolWriter
 from tracking.click_id import SLOT_MAX, ProcessIdentity
 from tracking.errors import WaypostError
 from tracking.spool_address import spool_id
 
+_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+# In each spool: the boot it is written in, or that it is ended.
+_BOOT_NAME = "boot"
+_ENDED = "ended"
+_SEGMENT_BYTES = 1 << 20
 _SPOOL_NAME = re.compile(r"(\d+)-(\d+)-[0-9a-f]+-(clicks|postbacks)")
 
 
@@ -39,13 +46,8 @@ class Slot:
         self.identity = ProcessIdentity(node, number, generation)
 
     def spool_directory(self, stream: str) -> Path:
-        """Return the directory of this slot's spool of `stream`, made if there is none. Its name is the spool's id."""
-        prefix = f"{self.identity.node}-{self.identity.slot}-"
-        for path in sorted(self.spool_dir.glob(f"{prefix}*-{stream}")):
-            return path
-        path = self.spool_dir / spool_id(self.identity.node, self.identity.slot, secrets.token_hex(4), stream)
-        path.mkdir(mode=0o700)
-        return path
+        """Return the directory of this slot's spool of `stream`. Its name is the spool's id."""
+        return spool_of_boot(self.spool_dir, (self.identity.node, self.identity.slot), stream, boot_id())
 
     def counters_path(self) -> Path:
         """Return where this slot counts its answers by outcome."""
@@ -54,6 +56,37 @@ class Slot:
     def release(self) -> None:
         """Give the slot back."""
         os.close(self._descriptor)
+
+
+def spool_of_boot(spool_dir: Path, slot: tuple[int, int], stream: str, boot: str) -> Path:
+    """Return the slot's spool that was begun since the system booted as `boot`, made if there is none.
+
+    After a power cut, records that were stored already may be gone from the files, and with them that their numbers
+    were used: a new record of such a number would be taken for stored. So a new boot begins a new spool, numbered anew.
+    """
+    node, number = slot
+    earlier = []
+    for path in sorted(spool_dir.glob(f"{node}-{number}-*-{stream}")):
+        begun = _begun(path)
+        if begun == boot:
+            return path
+        if begun != _ENDED:
+            earlier.append(path)
+    for path in earlier:
+        _end(path)
+    path = spool_dir / spool_id(node, number, secrets.token_hex(4), stream)
+    path.mkdir(mode=0o700)
+    (path / _BOOT_NAME).write_text(boot)
+    segments.sync_directory(spool_dir)
+    return path
+
+
+def boot_id() -> str:
+    """Return what changes whenever the system boots; where it does not tell, every boot is the same one."""
+    try:
+        return _BOOT_ID.read_text().strip()
+    except OSError:
+        return "unknown"
 
 
 def spool_directories(spool_dir: Path) -> list[Path]:
@@ -79,6 +112,21 @@ def slot_is_held(spool: Path) -> bool:
         return not _try_lock(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _begun(spool: Path) -> str | None:
+    try:
+        return (spool / _BOOT_NAME).read_text()
+    except FileNotFoundError:
+        return None
+
+
+def _end(spool: Path) -> None:
+    """Mend an earlier boot's spool and close it with an empty segment, so that its agent sees where its numbers end."""
+    before = len(segments.segment_paths(spool))
+    SpoolWriter(spool, _SEGMENT_BYTES).close()
+    if len(segments.segment_paths(spool)) > before:  # Else the disk is full, and the next start tries again.
+        (spool / _BOOT_NAME).write_text(_ENDED)
 
 
 def _lock_lowest(spool_dir: Path, node: int) -> tuple[int, int]:

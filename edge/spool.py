@@ -7,6 +7,7 @@ bad in the middle is moved aside by the agent, never deleted.
 
 from __future__ import annotations
 
+import errno
 import logging
 import mmap
 import os
@@ -16,7 +17,7 @@ from zlib import crc32
 
 from edge import segments
 from edge.counters import CounterFile
-from edge.segments import FRAME, HEADER_BYTES, SegmentError
+from edge.segments import FRAME, FRAME_BYTES, HEADER_BYTES, SegmentError
 
 _log = logging.getLogger(__name__)
 
@@ -36,6 +37,7 @@ class SpoolWriter:
         self._words = self._counters.words
         self._retired: list[int] = []
         self._descriptor = -1
+        self._end = HEADER_BYTES
         self.full = False
         sequence, number = self._recover()
         # A kill between a write and its count leaves the counters one behind the files. After a power cut it is the
@@ -50,20 +52,25 @@ class SpoolWriter:
 
     def append(self, payload: bytes) -> bool:
         """Write one record with one write(2). Return whether it is on its way to disk; if not it is counted as lost."""
-        words = self._words
         size = len(payload)
         frame = FRAME.pack(size, crc32(payload, size)) + payload
-        if self.full or self._descriptor < 0 or not self._write(frame):
-            words[DECLARED_LOST] += 1
-            words[ISSUED] += 1
+        written = -1
+        if not self.full and self._descriptor >= 0:
+            try:
+                written = os.write(self._descriptor, frame)
+            except OSError as error:
+                _log.error("spool %s: write failed: %s", self.directory.name, error)
+        if written != FRAME_BYTES + size:
+            self._lose(written)
             return False
-        self._number += 1
-        self._end += len(frame)
+        self._number = number = self._number + 1
+        self._end = end = self._end + FRAME_BYTES + size
         self._dirty = True
-        words[END_OFFSET] = self._end
-        words[NUMBERS] = self._number
+        words = self._words
+        words[END_OFFSET] = end
+        words[NUMBERS] = number
         words[ISSUED] += 1
-        if self._end >= self._segment_bytes:
+        if end >= self._segment_bytes:
             self._rotate()
         return True
 
@@ -100,18 +107,14 @@ class SpoolWriter:
             self._descriptor = -1
         self._counters.close()
 
-    def _write(self, frame: bytes) -> bool:
-        try:
-            written = os.write(self._descriptor, frame)
-        except OSError as error:
-            _log.error("spool %s: write failed: %s", self.directory.name, error)
-            return False
-        if written == len(frame):
-            return True
-        # A short write means the disk filled up in the middle of a record: cut the piece off again.
-        os.ftruncate(self._descriptor, self._end)
-        _log.error("spool %s: disk full", self.directory.name)
-        return False
+    def _lose(self, written: int) -> None:
+        """Count a record as declared lost of which `written` bytes are on disk, or of which writing failed (-1)."""
+        if written >= 0:
+            # A short write means the disk filled up in the middle of a record: cut the piece off again.
+            os.ftruncate(self._descriptor, self._end)
+            _log.error("spool %s: disk full", self.directory.name)
+        self._words[DECLARED_LOST] += 1
+        self._words[ISSUED] += 1
 
     def _rotate(self) -> None:
         # The old file is synced and closed by the background thread, so that no visitor waits for the disk.
@@ -126,7 +129,9 @@ class SpoolWriter:
         try:
             descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND, 0o600)
             try:
-                os.write(descriptor, segments.encode_header(self._number, time_ns() // 1_000_000))
+                header = segments.encode_header(self._number, time_ns() // 1_000_000)
+                if os.write(descriptor, header) != HEADER_BYTES:
+                    raise OSError(errno.ENOSPC, "disk full")
             except OSError:
                 os.close(descriptor)
                 raise
@@ -141,8 +146,9 @@ class SpoolWriter:
 
     def _recover(self) -> tuple[int, int]:
         """Return the newest segment's sequence number and the number of the next record, mending its torn tail."""
+        sequence = -1
         for path in reversed(segments.segment_paths(self.directory)):
-            sequence = int(path.stem)
+            sequence = max(sequence, int(path.stem))
             try:
                 return sequence, mend(path)
             except SegmentError as error:
@@ -150,9 +156,7 @@ class SpoolWriter:
                 _log.error("spool %s: %s: %s", self.directory.name, path.name, error)
                 if path.stat().st_size <= HEADER_BYTES:
                     path.unlink()
-                    continue
-                return sequence, 0
-        return -1, 0
+        return sequence, 0
 
 
 def mend(path: Path) -> int:

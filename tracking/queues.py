@@ -7,7 +7,9 @@ from typing import Any
 
 import orjson
 
-BATCH_RECORDS_MAX = 1000
+BATCH_RECORDS_MAX = 5000
+# A postback is judged one by one, at a few milliseconds each; a job of these must be done well before its deadline.
+POSTBACK_BATCH_RECORDS_MAX = 1000
 
 
 class QueueName(StrEnum):

@@ -1,4 +1,4 @@
-"""Destination templates: checked and split once when a link is saved, expanded by the edge on every click.
+"""Destination templates: checked and split once when a link is saved; tracking.plan expands them on every click.
 
 A compiled template alternates literal text and macro names, literal first and last:
 `https://m.example/?c={click_id}` is `("https://m.example/?c=", "click_id", "")`.
@@ -7,7 +7,6 @@ A compiled template alternates literal text and macro names, literal first and l
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
 from urllib.parse import quote, urlsplit
 
 import idna
@@ -90,18 +89,6 @@ def compile_template(url: str, field: str) -> Parts:
     for name, literal in zip(names, literals[1:], strict=True):
         parts += [name, literal]
     return tuple(parts)
-
-
-def expand(parts: Sequence[str], value_of: Callable[[str], str]) -> str:
-    """Return the URL of one click. Every value is percent-encoded as UTF-8, so no value can leave its place."""
-    if len(parts) == 1:
-        return parts[0]
-    pieces = list(parts)
-    for index in range(1, len(pieces), 2):
-        value = value_of(pieces[index])
-        # PERF: most values are letters and digits; quote() would cost a microsecond to leave them as they are.
-        pieces[index] = value if value.isascii() and value.isalnum() else quote(value, safe="", errors="replace")
-    return "".join(pieces)
 
 
 def _ascii_host(host: str, field: str) -> str:

@@ -17,6 +17,7 @@ from config.settings import SettingError, worker_settings
 from tracking.queues import QueueName
 from worker.database import Database
 from worker.errors import RetryableError
+from worker.jobs import load_tasks
 from worker.logs import log, start_logging
 from worker.maintenance import Schedule
 from worker.resources import Resources, install
@@ -39,6 +40,7 @@ def main(arguments: list[str]) -> int:
         sys.stderr.write(f"worker: {error.message}\n")
         return 2
     start_logging(name, settings.log_level)
+    load_tasks()
     stop = Event()
     _stop_on_signals(stop)
     database = Database(settings.database_url, stop)

@@ -6,6 +6,7 @@ payloads and metadata, run callbacks and send webhooks. A job with any of these 
 
 from __future__ import annotations
 
+import importlib
 import logging
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -48,6 +49,13 @@ _FORBIDDEN_FIELDS = (
 )
 _TASKS = frozenset(task.value for task in Task)
 TIMEOUT_MAX_S = 600
+
+
+def load_tasks() -> None:
+    """Import every task, so that a broken installation fails when the worker starts and not with each job."""
+    for task in Task:
+        module_name, _, function_name = task.rpartition(".")
+        getattr(importlib.import_module(module_name), function_name)
 
 
 class TaskJob(Job):

@@ -18,6 +18,7 @@ from worker.judging import judge
 from worker.logs import log
 from worker.postback_table import (
     lock_parked,
+    parked_any,
     parked_claims,
     parked_of_clicks,
     parked_with_click,
@@ -32,6 +33,9 @@ SWEEP_MAX = 1000
 
 def match_clicks(used: Resources, click_ids: Sequence[str]) -> int:
     """Judge the postbacks that waited for these clicks; return how many were judged."""
+    # PERF: hardly ever does any postback wait, and a thousand ids handed over for nothing are 3 microseconds a click.
+    if not used.database.run(parked_any):
+        return 0
     waiting = used.database.run(lambda connection: parked_of_clicks(connection, click_ids))
     return match_postbacks(used, waiting)
 

@@ -37,6 +37,7 @@ _PARKED = (
     f"select {_CLAIM} from postbacks where postback_id = any(%s) and outcome = 'parked'"  # noqa: S608
     " order by received_at, spool_id, spool_number for update"
 )
+_PARKED_ANY = "select exists (select from postbacks where outcome = 'parked')"
 _PARKED_OF_CLICKS = "select postback_id from postbacks where outcome = 'parked' and click_id = any(%s)"
 # Each row looks its click up by itself, in the one partition that can hold it.
 _PARKED_WITH_CLICK = (
@@ -84,6 +85,12 @@ def parked_claims(connection: Connection, postback_ids: Sequence[UUID]) -> list[
     """Return the same claims without locking them: what to lock is in them."""
     unlocked = _PARKED.removesuffix(" for update")
     return [_claim(row) for row in connection.execute(unlocked, [list(postback_ids)])]
+
+
+def parked_any(connection: Connection) -> bool:
+    """Whether any postback is parked; the answer is of this moment, so ask after the commit of what it may wait for."""
+    row = connection.execute(_PARKED_ANY).fetchone()
+    return row is not None and bool(row[0])
 
 
 def parked_of_clicks(connection: Connection, click_ids: Sequence[str]) -> list[UUID]:

@@ -1,5 +1,5 @@
-"""`python -m loadtests.bench`: clicks per second under each server, one core each for server and load, several rounds
-in turn.
+"""`python -m loadtests.bench`: the click path under each server, one core each for server and load, several rounds in
+turn, with 10 and with 1,000,000 links, quiet and while the mirror changes 100 times a second.
 
 Needs wrk, and nginx for the ratio. The edge runs its whole click path: lookup, id, spool write, answer.
 """
@@ -7,98 +7,80 @@ Needs wrk, and nginx for the ratio. The edge runs its whole click path: lookup, 
 from __future__ import annotations
 
 import argparse
-import platform
-import re
 import shutil
 import statistics
-import subprocess
 import sys
 import tempfile
-from contextlib import AbstractContextManager
-from datetime import UTC, datetime
 from importlib.util import find_spec
 from pathlib import Path
+from time import monotonic
 
-from rich.console import Console
-from rich.table import Table
+from loadtests.bench.contestants import FASTPYSGI, Contestant, running
+from loadtests.bench.load import paced_latencies, throughput
+from loadtests.bench.mirrors import build, churn
+from loadtests.bench.report import CHURN, LARGE, QUIET, SMALL, Findings, plot, save, show, situation
 
-from config.mirror import MirrorWriter, stamp
-from config.served import ServedLink, ServedProfile, encode_served, link_key, profile_key
-from config.settings import inherited_environment
-from loadtests.bench.contestants import edge, nginx
-from tracking.template import compile_template
-
-_HOST = "bench.example"
-_SERVER_CORE, _LOAD_CORE = 0, 1
+_ROOT = Path(__file__).resolve().parents[2]
+# Enough to compare with; it is offered for debugging only.
+_SMALL_ONLY = ("nginx", "gthread")
 
 
 def main() -> None:
-    """Measure and print the table."""
+    """Measure, print, and write the result file and the plot."""
     parser = argparse.ArgumentParser(prog="python -m loadtests.bench", description=__doc__)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=int, default=4)
-    parser.add_argument("--links", type=int, default=10)
+    parser.add_argument("--servers", nargs="*", help="only these")
+    parser.add_argument("--dry", action="store_true", help="write no result file and no plot")
     arguments = parser.parse_args()
     if shutil.which("wrk") is None:
         sys.exit("bench: wrk is not installed; on Debian and Ubuntu: apt-get install wrk nginx-light")
-    names = ["nginx"] if shutil.which("nginx") else []
-    names += ["meinheld"] if find_spec("meinheld") else []
-    names += ["granian", "gthread"]
+    servers = ["nginx"] if shutil.which("nginx") else []
+    servers += ["meinheld"] if find_spec("meinheld") else []
+    servers += ["granian", "gthread"]
+    servers += [FASTPYSGI] if find_spec(FASTPYSGI) else []
+    servers = arguments.servers or servers
+    found = Findings(arguments.rounds, arguments.seconds)
     with tempfile.TemporaryDirectory(prefix="waypost-bench-") as directory:
-        home = Path(directory)
-        _fill_mirror(home, arguments.links)
-        rates: dict[str, list[float]] = {name: [] for name in names}
+        homes = {SMALL: Path(directory) / "small", LARGE: Path(directory) / "large"}
+        for links, home in homes.items():
+            home.mkdir()
+            found.build_s = build(home, links)
         for _ in range(arguments.rounds):
-            for name in names:
-                rates[name].append(_measure(name, home, arguments.seconds))
-    _print(rates, arguments)
+            for server in servers:
+                for links, home in homes.items():
+                    if links == SMALL or server not in _SMALL_ONLY:
+                        _round(found, server, links, home)
+    show(found)
+    if not arguments.dry:
+        sys.stderr.write(f"bench: {save(found, _ROOT / 'loadtests' / 'results')}\n")
+        if not plot(found, _ROOT / "docs" / "performance.png"):
+            sys.stderr.write("bench: no plot, since matplotlib is not installed\n")
 
 
-def _measure(name: str, home: Path, seconds: int) -> float:
-    """Return requests a second of one server in one round."""
-    contestant: AbstractContextManager[int]
-    if name == "nginx":
-        contestant = nginx(_SERVER_CORE, home)
-    else:
-        environ = {**inherited_environment(), "WAYPOST_HOME": str(home), "REDIS_URL": "redis://127.0.0.1:1/0"}
-        contestant = edge(name, _SERVER_CORE, home, environ)
-    with contestant as port:
-        url = f"http://127.0.0.1:{port}/click/link1?sub1=a&sub2=b"
-        command = ["taskset", "-c", str(_LOAD_CORE), "wrk", "-t1", "-c32", f"-d{seconds}s", "-H", f"Host: {_HOST}", url]
-        output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-    # wrk counts any answer but 2xx and 3xx apart; a server that refuses quickly must not win.
-    if "Non-2xx" in output:
-        raise RuntimeError(f"{name} refused requests:\n{output}")
-    found = re.search(r"Requests/sec:\s+([0-9.]+)", output)
-    if found is None:
-        raise RuntimeError(f"wrk printed no rate:\n{output}")
-    return float(found[1])
+def _round(found: Findings, server: str, links: int, home: Path) -> None:
+    with running(server, home) as contestant:
+        # nginx answers every request alike, faster than wrk can make up different ones.
+        rate = throughput(contestant.port, 1 if server == "nginx" else links, found.seconds, home)
+        found.add(server, situation(links, QUIET), rate)
+        if server in _SMALL_ONLY:
+            return
+        with churn(home) as changes:
+            began = monotonic()
+            found.add(server, situation(links, CHURN), throughput(contestant.port, links, found.seconds, home))
+            found.changes_per_s.append(changes[0] / (monotonic() - began))
+        if links == LARGE:
+            _look(found, server, contestant, rate)
 
 
-def _fill_mirror(home: Path, links: int) -> None:
-    profile = ServedProfile(1, "Bench", True, "302", None, [], 300)
-    parts = list(compile_template("https://m.example/p?c={click_id}&s={sub1}", "destination_url"))
-    served = [(profile_key(_HOST), encode_served(profile))]
-    served += [
-        (link_key(1, f"link{number}"), encode_served(ServedLink(number, True, parts, None, [None] * 10)))
-        for number in range(1, links + 1)
-    ]
-    writer = MirrorWriter(home / "mirror", 1 << 32)
-    writer.replace(stamp("bench", 1, "0-0"), served)
-    writer.close()
-
-
-def _print(rates: dict[str, list[float]], arguments: argparse.Namespace) -> None:
-    medians = {name: statistics.median(values) for name, values in rates.items()}
-    limit = medians.get("nginx")
-    when = f"{datetime.now(UTC):%Y-%m-%d}, Python {platform.python_version()}, {platform.machine()}"
-    table = Table(title=f"Clicks per second on one core, {arguments.rounds} rounds in turn, {when}")
-    for heading in ("server", "median", "min", "max", "of nginx"):
-        table.add_column(heading, justify="left" if heading == "server" else "right")
-    for name, values in rates.items():
-        ratio = f"{medians[name] / limit:.2f}" if limit else "-"
-        table.add_row(name, f"{medians[name]:,.0f}", f"{min(values):,.0f}", f"{max(values):,.0f}", ratio)
-    Console().print(table)
+def _look(found: Findings, server: str, contestant: Contestant, rate: float) -> None:
+    """Note what one look a round is enough for. The last round's stands, but for the start, which is a median."""
+    found.start_s.setdefault(server, []).append(contestant.start_s)
+    resident, own = contestant.resident()
+    found.resident_mb[server], found.anonymous_mb[server] = resident / 1e6, own / 1e6
+    latencies = paced_latencies(contestant.port, rate / 2, found.seconds / 2, LARGE)
+    found.p99_ms[server] = statistics.quantiles(latencies, n=100)[98]
+    found.paced_per_s[server] = rate / 2
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import orjson
@@ -149,6 +150,38 @@ def test_a_failed_job_is_sent_again_under_a_new_id_and_removed(
     wait_until(replaced, what="a new job")
     assert not redis.exists(f"rq:job:{job.id}")
     assert sent_numbers(redis) == [0, 1, 2]
+
+
+def test_a_batch_that_fails_for_ever_is_sent_ever_more_rarely_and_said_once(
+    redis: Redis,
+    settings: EdgeSettings,
+    writer: SpoolWriter,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    now = 1000.0
+    monkeypatch.setattr("edge.shipper.monotonic", lambda: now)
+    fill(writer, 3)
+    shipper = Shipper(replace(settings, agent_retry_s=30, agent_batch_wait_ms=0), redis)
+    sent_at: list[float] = []
+    while now < 1400:
+        for job in jobs(redis):
+            sent_at.append(now)
+            redis.lrem("rq:queue:clicks", 0, job.id)
+            redis.hset(f"rq:job:{job.id}", "status", "failed")
+        shipper.step()
+        now += 0.25
+    pauses = [later - earlier for earlier, later in pairwise(sent_at)]
+    # The first time at once, as after a kill; a look takes a second, and a failure is believed at the second look.
+    assert pauses[0] <= 3
+    assert pauses == sorted(pauses), pauses
+    assert 29 <= pauses[-1] <= 32, pauses
+    assert len(caplog.records) == 1, caplog.text
+    assert "failed" in caplog.text
+    confirm(redis, (0, 3))
+    shipper.step()
+    assert f"is stored, sent {len(sent_at)} times" in caplog.text
+    assert len(caplog.records) == 2
 
 
 def test_an_overdue_job_is_replaced_not_added_to(redis: Redis, settings: EdgeSettings, writer: SpoolWriter) -> None:

@@ -15,6 +15,7 @@ from redis import Redis
 import worker_cases as cases
 from config.publication import PROGRESS_KEY
 from tracking.click_id import ClickIdMint, ProcessIdentity
+from tracking.queues import BATCH_RECORDS_MAX
 from tracking.records import encode_click
 from tracking.spool_address import Progress, decode_progress
 from waiting import wait_until
@@ -353,7 +354,7 @@ def test_redis_away_does_not_undo_a_batch(database_url: str, used: Resources) ->
         (cases.SPOOL, -1, [], 0),
         (cases.SPOOL, "0", [], 0),
         (cases.SPOOL, 0, "text", 0),
-        (cases.SPOOL, 0, ["x"] * 1001, 0),
+        (cases.SPOOL, 0, ["x"] * (BATCH_RECORDS_MAX + 1), 0),
         (cases.SPOOL, 0, [], -1),
         (cases.SPOOL, 0, [], True),
     ],

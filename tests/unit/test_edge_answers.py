@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -29,7 +31,7 @@ from edge.duplicates import DuplicateMarkers
 from edge.recorder import Recorder
 from edge.slots import spool_directories
 from tracking.click_id import parse_click_id
-from tracking.records import Click, Postback, decode_click, decode_postback
+from tracking.records import Click, Postback, decode_click, decode_postback, encode_click
 from tracking.template import compile_template
 
 NO_SUBS: list[str | None] = [None] * 10
@@ -156,6 +158,7 @@ def test_a_302_link_redirects_with_no_store_and_is_recorded_whole(edge: Edge) ->
     assert click.query == "sub1=one&x=2&unnamed=kept"
     assert (click.user_agent, click.referrer, click.accept_language) == ("UA/1", "https://r.example/", "de")
     assert click.location == answer.headers["location"]
+    assert edge.payloads("clicks") == [encode_click(click).decode()]
 
 
 def test_a_301_link_redirects_permanently_without_no_store(edge: Edge) -> None:
@@ -286,6 +289,26 @@ def test_a_full_spool_redirects_counts_the_loss_and_gives_no_click_id(edge: Edge
     assert 'waypost_edge_answers_total{outcome="not-logged"} 1.0' in metrics
     edge.recorder._clicks.full = False
     assert "x-waypost-click-id" in edge.get("/click/abc").headers
+
+
+def test_a_changed_link_goes_elsewhere_at_once(settings: EdgeSettings) -> None:
+    # LMDB opens a file once in a process, so the agent's side is one of its own.
+    code = (
+        "import sys; from pathlib import Path; from config.mirror import MirrorWriter, stamp\n"
+        "writer = MirrorWriter(Path(sys.argv[1]), 1 << 24)\n"
+        "writer.apply(stamp('e', 18, '2-0'), {sys.argv[2]: sys.argv[3].encode()}); writer.close()\n"
+    )
+    writer = MirrorWriter(settings.mirror_dir, 1 << 24)
+    writer.replace(stamp("e", 17, "1-0"), SERVED.items())
+    writer.close()
+    edge = Edge(settings)
+    assert edge.get("/click/free").headers["location"].startswith("https://free.example/")
+    changed = link(50, "https://other.example/").decode()
+    command = [sys.executable, "-c", code, str(settings.mirror_dir), link_key(None, "free"), changed]
+    subprocess.run(command, check=True, cwd=Path(__file__).resolve().parents[2])
+    assert edge.get("/click/free").headers["location"] == "https://other.example/"
+    edge.recorder.close()
+    edge.mirror.close()
 
 
 def test_the_test_click_tells_the_profile_mirror_and_spool(edge: Edge) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +15,7 @@ from config.mirror import MirrorReader, MirrorWriter, make_mirror, stamp
 from config.served import ServedLink, ServedProfile, encode_served, link_key, profile_key
 
 MAX_BYTES = 1 << 22
+ROOT = Path(__file__).resolve().parents[2]
 PROFILE = encode_served(ServedProfile(7, "a", True, "302", None, [], 300))
 OTHER_PROFILE = encode_served(ServedProfile(77, "b", True, "301", None, [], 300))
 LINK = encode_served(ServedLink(1, True, ["https://a.example/"], None, [None] * 10))
@@ -113,3 +116,37 @@ def test_what_was_mirrored_is_there_after_a_restart(tmp_path: Path) -> None:
     make_mirror(tmp_path / "mirror", MAX_BYTES)
     with reading(tmp_path) as reader:
         assert reader.lookup("a.example", "x").link == LINK
+
+
+def test_a_reader_follows_a_mirror_that_grows_beyond_what_it_held_on_opening(tmp_path: Path) -> None:
+    # In a process of its own, for LMDB opens a file once in a process.
+    many = {f"l:7:{number}": LINK * 12 for number in range(12_000)}
+    with writing(tmp_path) as writer:
+        fill(writer)
+    code = (
+        "import sys; from pathlib import Path; from config.mirror import MirrorReader\n"
+        "reader = MirrorReader(Path(sys.argv[1]))\n"
+        "for line in sys.stdin: print(reader.lookup('a.example', 'x').version, reader.changes(), flush=True)\n"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path / "mirror")]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT) as reader:
+        assert reader.stdin is not None
+        assert reader.stdout is not None
+
+        def ask() -> list[int]:
+            reader.stdin.write("?\n")
+            reader.stdin.flush()
+            return [int(word) for word in reader.stdout.readline().split()]
+
+        version, changes = ask()
+        assert version == 5
+        for round_number, max_bytes in enumerate((1 << 25, 1 << 28), 6):
+            writer = MirrorWriter(tmp_path / "mirror", max_bytes)
+            growth = {f"{key}-{round_number}": value for key, value in many.items()}
+            writer.apply(stamp("e1", round_number, "2-0"), growth)
+            writer.close()
+            now = ask()
+            assert now[0] == round_number
+            assert now[1] > changes
+            changes = now[1]
+        reader.stdin.close()

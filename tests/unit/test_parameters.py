@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tracking.parameters import PARAMETERS_MAX, parse_query, sub_value
-from tracking.template import SUB_COUNT, compile_template, expand
+from tracking.plan import fill, make_plan
+from tracking.template import SUB_COUNT, compile_template
 
 NO_DEFAULTS = [None] * SUB_COUNT
 latin1 = st.text(st.characters(max_codepoint=255), max_size=300)
@@ -24,9 +25,14 @@ def test_any_query_is_read(query: str) -> None:
 
 @given(query=latin1)
 def test_no_query_breaks_out_of_a_location(query: str) -> None:
-    parameters = parse_query(query)
     parts = compile_template("https://m.example/{a}?s={sub1}", "u")
-    location = expand(parts, lambda name: next(iter(parameters.values()), ""))
+    name = next(iter(parse_query(query)), "")
+    for asked in ("a", name):
+        plan = make_plan([part if part != "a" else asked for part in parts], NO_DEFAULTS)
+        check_location(fill(plan, "", query, lambda name: ""))
+
+
+def check_location(location: str) -> None:
     assert location.isascii()
     assert location.isprintable()
     assert " " not in location

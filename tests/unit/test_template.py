@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tracking.errors import FieldError
-from tracking.template import CLICK_MACROS, UNAVAILABLE_MACROS, check_domain, check_url, compile_template, expand
+from tracking.plan import Plan, fill
+from tracking.template import CLICK_MACROS, UNAVAILABLE_MACROS, Parts, check_domain, check_url, compile_template
 
 HOSTILE_URLS = (
     "",
@@ -154,10 +155,16 @@ def test_no_macro_is_both_available_and_not() -> None:
     assert not CLICK_MACROS & UNAVAILABLE_MACROS
 
 
+def filled(parts: Parts, value: str) -> str:
+    """Return the URL with the same value for every macro."""
+    plan = Plan(list(parts), (), (), tuple((place, parts[place]) for place in range(1, len(parts), 2)))
+    return fill(plan, "", "", lambda name: value)
+
+
 @given(value=st.text(max_size=200))
 def test_no_value_leaves_its_place(value: str) -> None:
     parts = compile_template("https://m.example/{a}?b={b}#{c}", "u")
-    location = expand(parts, lambda name: value)
+    location = filled(parts, value)
     assert location.isascii()
     assert not any(character in location for character in "\r\n\t \x00\"'<>\\`")
     split = urlsplit(location)
@@ -172,7 +179,7 @@ def test_whatever_is_saved_is_an_absolute_http_url_in_ascii(url: str) -> None:
         parts = compile_template(url, "u")
     except FieldError:
         return
-    location = expand(parts, lambda name: "v")
+    location = filled(parts, "v")
     assert location.isascii()
     assert location.isprintable()
     assert " " not in location

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import pickle
+import subprocess
+import sys
 import zlib
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,6 +22,7 @@ from worker import clicks, maintenance, postbacks
 from worker.errors import PermanentError
 from worker.jobs import TIMEOUT_MAX_S, TaskJob
 
+ROOT = Path(__file__).resolve().parents[2]
 ARGUMENTS = ["7-0-3fa9c1d2-clicks", 0, [], 0]
 
 
@@ -143,3 +148,20 @@ def test_no_job_may_take_for_ever(timeout: bytes, kept: int) -> None:
 
 def test_retries_are_not_taken_from_redis() -> None:
     assert not restored(retries_left=b"1000000").should_retry
+
+
+def test_a_worker_of_a_broken_installation_fails_at_start_before_it_waits_for_any_server(tmp_path: Path) -> None:
+    code = (
+        "import sys; sys.modules['worker.postbacks'] = None\n"
+        "from worker.__main__ import main; sys.exit(main(['clicks']))\n"
+    )
+    environ = os.environ | {
+        "WAYPOST_HOME": str(tmp_path),
+        "PYTHONPATH": str(ROOT),
+        "DATABASE_URL": "postgresql://127.0.0.1:1/none",
+        "REDIS_URL": "redis://127.0.0.1:1/0",
+    }
+    run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=environ, capture_output=True, text=True)
+    assert run.returncode == 1
+    assert "worker.postbacks" in run.stderr
+    assert "postgresql-away" not in run.stderr

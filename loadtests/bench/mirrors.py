@@ -1,0 +1,61 @@
+"""Mirrors to measure with: how long a large one takes to build, and a writer that changes one 100 times a second."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Event, Thread
+from time import monotonic
+
+from config.mirror import MirrorWriter, stamp
+from config.served import ServedLink, ServedProfile, encode_served, link_key, profile_key
+from tracking.template import compile_template
+
+HOST = "bench.example"
+CHANGES_PER_S = 100
+_PARTS = list(compile_template("https://m.example/p?c={click_id}&s={sub1}", "destination_url"))
+_MIRROR_BYTES = 1 << 32
+
+
+def build(home: Path, links: int) -> float:
+    """Make a mirror of one profile and `links` links called link1, link2, …; return the seconds it took."""
+    writer = MirrorWriter(home / "mirror", _MIRROR_BYTES)
+    began = monotonic()
+    writer.replace(stamp("bench", 1, "0-0"), _served(links))
+    writer.close()
+    return monotonic() - began
+
+
+@contextmanager
+def churn(home: Path) -> Iterator[list[int]]:
+    """Change one link 100 times a second in this process while the body runs; yields a list whose item is the count."""
+    writer = MirrorWriter(home / "mirror", _MIRROR_BYTES)
+    stopping, done = Event(), [0]
+
+    def write() -> None:
+        due = monotonic()
+        while not stopping.wait(max(0.0, due - monotonic())):
+            due += 1 / CHANGES_PER_S
+            done[0] += 1
+            changed = {link_key(1, "changing"): encode_served(_link(done[0]))}
+            writer.apply(stamp("bench", 1 + done[0], f"0-{done[0]}"), changed)
+
+    thread = Thread(target=write, name="churn", daemon=True)
+    thread.start()
+    try:
+        yield done
+    finally:
+        stopping.set()
+        thread.join()
+        writer.close()
+
+
+def _served(links: int) -> Iterator[tuple[str, bytes]]:
+    yield profile_key(HOST), encode_served(ServedProfile(1, "Bench", True, "302", None, [], 300))
+    for number in range(1, links + 1):
+        yield link_key(1, f"link{number}"), encode_served(_link(number))
+
+
+def _link(number: int) -> ServedLink:
+    return ServedLink(number, True, _PARTS, None, [None] * 10)

@@ -1,0 +1,153 @@
+"""`python -m tests.own_cost`: what our own code costs in one click, in process and without a server, line by line.
+
+Each line is the fastest of many short runs in CPU time of this thread, so that other work on the machine stays out.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from time import thread_time
+from typing import Any, NamedTuple
+
+import falcon
+
+from config.mirror import MirrorReader
+from config.settings import edge_settings
+from edge.app import Collaborators, create_app
+from edge.countries import CountryTable
+from edge.decision import Redirect, Router, decide
+from edge.duplicates import DuplicateMarkers
+from edge.exchange import EdgeRequest, EdgeResponse
+from edge.recorder import Recorder
+from edge.visit import Visit
+from loadtests.bench.mirrors import HOST, build
+from tracking.parameters import parse_query
+from tracking.plan import fill
+
+QUERY = "sub1=a&sub2=b"
+_RUN, _RUNS = 100, 300
+_OUT = {"location": "https://m.example/p", "cache-control": "no-store", "x-waypost-click-id": "x"}
+
+
+class Cost(NamedTuple):
+    """Microseconds of one line."""
+
+    name: str
+    us: float
+
+
+class _Null:
+    """A responder that decides, records and looks up nothing."""
+
+    def on_get(self, req: falcon.Request, resp: EdgeResponse, slug: str) -> None:
+        resp.redirect(falcon.HTTP_302, dict(_OUT))
+
+
+class _StockNull:
+    def on_get(self, req: falcon.Request, resp: falcon.Response, slug: str) -> None:
+        resp.status = falcon.HTTP_302
+        for name, value in _OUT.items():
+            resp.set_header(name, value)
+
+
+def environ() -> dict[str, Any]:
+    """Return the WSGI environment of a click."""
+    return {
+        "REQUEST_METHOD": "GET",
+        "PATH_INFO": "/click/link1",
+        "QUERY_STRING": QUERY,
+        "HTTP_HOST": HOST,
+        "HTTP_USER_AGENT": "Mozilla/5.0 (X11; Linux x86_64; rv:130.0) Gecko/20100101 Firefox/130.0",
+        "HTTP_ACCEPT_LANGUAGE": "en",
+        "REMOTE_ADDR": "127.0.0.1",
+        "SERVER_NAME": "x",
+        "SERVER_PORT": "80",
+        "SERVER_PROTOCOL": "HTTP/1.1",
+        "wsgi.input": io.BytesIO(),
+        "wsgi.errors": sys.stderr,
+        "wsgi.url_scheme": "http",
+    }
+
+
+def fastest_us(call: Callable[[], object], runs: int = _RUNS) -> float:
+    """Return microseconds of one call in the fastest of `runs` runs of 100."""
+    best = float("inf")
+    for _ in range(runs):
+        began = thread_time()
+        for _ in range(_RUN):
+            call()
+        best = min(best, thread_time() - began)
+    return best / _RUN * 1e6
+
+
+@contextmanager
+def edge_parts(home: Path) -> Iterator[tuple[Collaborators, Any]]:
+    """Yield what one edge process works with, and its application, over a mirror of ten links."""
+    build(home, 10)
+    settings = edge_settings({"WAYPOST_HOME": str(home), "REDIS_URL": "redis://127.0.0.1:1/0", "EDGE_NODE_ID": "1"})
+    parts = Collaborators(
+        MirrorReader(settings.mirror_dir), Recorder(settings), CountryTable(None), DuplicateMarkers(settings.redis_url)
+    )
+    yield parts, create_app(settings, parts)
+    parts.recorder.close()
+    parts.mirror.close()
+
+
+def own_and_frame(app: Any, runs: int = _RUNS) -> tuple[float, float]:
+    """Return microseconds of a click in all, and of the same request through Falcon with a responder of no work."""
+    frame: Any = falcon.App(media_type=falcon.MEDIA_TEXT, request_type=EdgeRequest, response_type=EdgeResponse)
+    frame.add_route("/click/{slug}", _Null())
+    return _of(app, runs), _of(frame, runs)
+
+
+def _of(app: Any, runs: int) -> float:
+    return fastest_us(lambda: app(environ(), lambda *_: None), runs)
+
+
+def costs(home: Path) -> list[Cost]:
+    """Return the budget of one click."""
+    with edge_parts(home) as (parts, app):
+        stock: Any = falcon.App()
+        stock.add_route("/click/{slug}", _StockNull())
+        router = Router(parts.mirror)
+        decision = router.decide(HOST, "link1")
+        assert isinstance(decision, Redirect)
+        visit = Visit(environ(), decision, 0, parts.countries)
+        recorder = parts.recorder
+        click_id, at_ms = recorder._mint.mint()
+        payload = visit.record(click_id, at_ms)
+        descriptor = os.open(home / "written", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+        every, frame = own_and_frame(app)
+        lines = [
+            Cost("a click in all", every),
+            Cost("Falcon with our request and response, no work", frame),
+            Cost("OWN CODE: the difference", every - frame),
+            Cost("decide: remembered", fastest_us(lambda: router.decide(HOST, "link1"))),
+            Cost("mint the click id", fastest_us(recorder._mint.mint)),
+            Cost("parse the query", fastest_us(lambda: parse_query(QUERY))),
+            Cost("fill in the destination, parsing included", fastest_us(lambda: _fill(decision, click_id))),
+            Cost("record, filling in included", fastest_us(lambda: visit.record(click_id, at_ms))),
+            Cost("append to the spool, write(2) included", fastest_us(lambda: recorder._clicks.append(payload))),
+            Cost("write(2) of the same bytes alone", fastest_us(lambda: os.write(descriptor, payload))),
+            Cost("for comparison: decide, not remembered", fastest_us(lambda: decide(parts.mirror, HOST, "link1"))),
+            Cost("for comparison: Falcon as it comes, no work", _of(stock, _RUNS)),
+            Cost("for comparison: an empty lambda", fastest_us(lambda: None)),
+        ]
+        os.close(descriptor)
+        return lines
+
+
+def _fill(decision: Redirect, click_id: str) -> str:
+    return fill(decision.plan, click_id, QUERY, str)
+
+
+if __name__ == "__main__":
+    with tempfile.TemporaryDirectory(prefix="waypost-own-cost-") as directory:
+        for name, us in costs(Path(directory)):
+            sys.stdout.write(f"{name:50s} {us:6.2f} us\n")

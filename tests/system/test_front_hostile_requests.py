@@ -1,0 +1,136 @@
+"""Malformed and smuggling requests, and hostile values in every parameter and macro, at each server and behind nginx.
+
+Refused or understood alike by proxy and application: whatever the proxy answered as a redirect was recorded once.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from bare_edge import HOST, SERVERS, BareEdge, running_edge
+from exchanges import Exchange, exchange, exchanges, get
+from front_proxy import running_nginx
+from hostile_corpus import CORPUS, HOSTILE_VALUES, NEVER_RECORDED, request_named
+from waiting import wait_until
+
+PARAMETERS = [f"sub{number}" for number in range(1, 11)] + ["x", "cid", "utm_source"]
+# gunicorn's own answers in the debugging server: 501 before our code, 500 when its body reader raises.
+_BAD_CHUNKS = ("size-nonsense", "size-minus", "size-hex", "extension-lf", "without-end", "trailer-host")
+OWN_5XX = {("gthread", name, 501) for name in ("te-unknown", "te-quoted")}
+OWN_5XX |= {("gthread", f"chunk-{name}", 500) for name in _BAD_CHUNKS}
+
+# meinheld's parser reads trailers into a request that is gone already, and its process dies of it.
+CRASHES = {"meinheld": {"chunk-trailer", "chunk-trailer-host"}}
+
+
+class Place:
+    """One edge and where it is reached: its own port or a proxy's. Each corpus is sent once."""
+
+    def __init__(self, edge: BareEdge, port: int, behind: str) -> None:
+        self.edge = edge
+        self.port = port
+        self.behind = behind
+        self.crashes = CRASHES.get(edge.server, set()) if behind == "nothing" else set()
+        self.answers = exchanges(port, {name: request_named(name) for name in CORPUS if name not in self.crashes})
+        self.recorded: Counter[str] = Counter()
+        for click in edge.clicks():
+            self.recorded.update(name for name in CORPUS if f"sub1={name}&" in f"{click.query}&")
+
+
+@pytest.fixture(scope="module", params=[(server, behind) for server in SERVERS for behind in ("nothing", "nginx")])
+def place(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+    server, behind = request.param
+    home: Path = tmp_path_factory.mktemp(f"{server}-{behind}")
+    with running_edge(server, home / "edge", TRUSTED_PROXIES=str(int(behind == "nginx"))) as edge:
+        if behind == "nginx":
+            with running_nginx(home / "nginx", edge.port) as front:
+                yield Place(edge, front.port, behind)
+        else:
+            yield Place(edge, edge.port, behind)
+
+
+def answers(place: Place) -> bool:
+    try:
+        return get(place.port, b"/click/link1").statuses == [302]
+    except OSError:
+        return False
+
+
+def redirects(answer: Exchange) -> int:
+    return sum(300 <= status < 400 for status in answer.statuses)
+
+
+def test_the_corpus_is_large_and_a_plain_request_passes(place: Place) -> None:
+    assert len(CORPUS) >= 30
+    # The table in docs/deployment.md: `bin/test -s tests/system/test_front_hostile_requests.py -k corpus_is_large`.
+    through = [name for name, answer in place.answers.items() if any(status < 400 for status in answer.statuses)]
+    print(  # noqa: T201
+        f"\n{place.edge.server} behind {place.behind}: {len(CORPUS) - len(through)} refused; not: {', '.join(through)}"
+    )
+    assert (place.answers["plain"].statuses, place.recorded["plain"]) == ([302], 1)
+
+
+def test_no_request_is_answered_with_a_5xx(place: Place) -> None:
+    wrong = {
+        (place.edge.server, name, status)
+        for name, answer in place.answers.items()
+        for status in answer.statuses
+        if status >= 500
+    }
+    assert wrong <= (OWN_5XX if place.behind == "nothing" else set())
+
+
+def test_what_was_answered_with_a_redirect_is_what_was_recorded(place: Place) -> None:
+    differ = {
+        name: (answer.statuses, place.recorded[name])
+        for name, answer in place.answers.items()
+        if redirects(answer) != place.recorded[name]
+    }
+    assert differ == {}
+
+
+def test_nothing_is_recorded_under_a_host_that_is_not_ours(place: Place) -> None:
+    assert {click.host for click in place.edge.clicks()} == {HOST}
+
+
+def test_what_readers_understand_differently_is_refused_behind_a_proxy(place: Place) -> None:
+    if place.behind == "nginx":
+        assert {name: place.recorded[name] for name in NEVER_RECORDED if place.recorded[name]} == {}
+
+
+def test_a_process_that_a_request_kills_is_replaced_and_nothing_recorded_is_lost(place: Place) -> None:
+    before = len(place.edge.clicks())
+    for name in place.crashes:
+        exchange(place.port, request_named(name))
+    wait_until(lambda: answers(place), what="the edge to answer again")
+    assert len(place.edge.clicks()) > before
+
+
+def test_the_edge_goes_on_serving_after_all_of_it(place: Place) -> None:
+    assert get(place.port, b"/click/link1").statuses == [302]
+
+
+@pytest.mark.parametrize("name", HOSTILE_VALUES)
+def test_a_hostile_value_in_any_parameter_or_macro_gives_an_encoded_redirect(place: Place, name: str) -> None:
+    value = HOSTILE_VALUES[name]
+    header = value if value.isascii() or place.edge.server == "meinheld" else b"-"
+    alone = [(parameter.encode() + b"=" + value) for parameter in PARAMETERS]
+    for query in [*alone, b"&".join(alone)]:
+        answer = get(place.port, b"/click/macros?" + query, b"User-Agent: " + header, b"Referer: " + header)
+        assert all(status < 500 for status in answer.statuses), (query, answer)
+        if answer.statuses != [302]:
+            # Only raw bytes that no browser sends may be refused, and then by the server's parser.
+            assert not value.isascii() or set(value) & set(b'<>"\\`'), (query, answer)
+            assert answer.statuses == [400], (query, answer)
+            continue
+        location = answer.location
+        assert location is not None
+        assert location.startswith("https://m.example/")
+        assert location.isascii()
+        assert location.isprintable()
+        assert not set(location) & set(" <>\"'\\")
+        assert b"\r\nset-cookie" not in answer.data.lower()

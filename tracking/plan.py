@@ -1,0 +1,67 @@
+"""How a compiled template becomes the URL of one click: the plan is made once a link, the filling in once a click."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+from urllib.parse import quote
+
+from tracking.parameters import SUB_ALIASES, parse_query
+from tracking.template import CLICK_MACROS, SUB_NAMES
+
+_SUB_INDEX = {name: index for index, name in enumerate(SUB_NAMES)}
+
+
+class Plan(NamedTuple):
+    """A compiled template, its macros sorted by where their values come from. Numbers are places in `pieces`."""
+
+    pieces: list[str]
+    click_id: tuple[int, ...]
+    # Place; the query parameters that fill it, the first one present wins; what stands there when there is none.
+    query: tuple[tuple[int, tuple[str, ...], str], ...]
+    other: tuple[tuple[int, str], ...]
+
+
+def make_plan(parts: Sequence[str], sub_defaults: Sequence[str | None]) -> Plan:
+    """Return the plan of a link's compiled template (tracking.template)."""
+    click_id, query, other = [], [], []
+    for place in range(1, len(parts), 2):
+        name = parts[place]
+        index = _SUB_INDEX.get(name)
+        if name == "click_id":
+            click_id.append(place)
+        elif index is not None:
+            default = sub_defaults[index] if index < len(sub_defaults) else None
+            query.append((place, SUB_ALIASES[index], default or ""))
+        elif name in CLICK_MACROS:
+            other.append((place, name))
+        else:
+            query.append((place, (name,), ""))
+    return Plan(list(parts), tuple(click_id), tuple(query), tuple(other))
+
+
+def fill(plan: Plan, click_id: str, query: str, value_of: Callable[[str], str]) -> str:
+    """Return the URL of one click. `query` is as in parse_query; `value_of` knows the macros of `plan.other`.
+
+    Every value is percent-encoded as UTF-8, so no value can leave its place. A click id needs no encoding.
+    """
+    source, click_id_places, query_places, other_places = plan
+    pieces = source.copy()
+    for place in click_id_places:
+        pieces[place] = click_id
+    if query_places:
+        parameters = parse_query(query)
+        for place, names, value in query_places:
+            for name in names:
+                if name in parameters:
+                    value = parameters[name]  # noqa: PLW2901
+                    break
+            # PERF: most values are letters and digits; quote() would cost a microsecond to leave them as they are.
+            pieces[place] = value if value.isascii() and value.isalnum() else _quoted(value)
+    for place, name in other_places:
+        pieces[place] = _quoted(value_of(name))
+    return "".join(pieces)
+
+
+def _quoted(value: str) -> str:
+    return quote(value, safe="", errors="replace")
