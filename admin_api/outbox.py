@@ -8,7 +8,7 @@ from typing import NamedTuple
 from admin_api.nouns import Database
 
 CHANNEL = "waypost_outbox"
-# A source's links are split into rows of this many keys, so that a round of them is short: 300 rows took 0.3 s.
+# A source's links are split into rows of this many keys, so that a round of them is short and others get their turn.
 KEYS_PER_ROW = 10
 
 
