@@ -6,6 +6,7 @@ import os
 import platform
 import shutil
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,13 +19,13 @@ from rich.status import Status
 
 from loadtests.demo.api import AdminApi
 from loadtests.demo.stack import Stack
-from loadtests.faults.attacks import Attacks
+from loadtests.faults.attacks import Attacks, Done
 from loadtests.faults.evidence import await_quiet, judge_postbacks, ledger_troubles, stored_clicks
 from loadtests.faults.menu import STEP, plan
 from loadtests.faults.oracle import Answer, judge
 from loadtests.faults.report import Report, explained
 from loadtests.faults.requests import Link, Request, attempt_in, request_of, stored_as
-from loadtests.faults.servers import limits_of, server_of
+from loadtests.faults.servers import Limits, limits_of, server_of
 from loadtests.faults.stack import BrokenStack, FaultsError, broken_stack
 from loadtests.faults.traffic import Lane, Traffic
 
@@ -111,7 +112,7 @@ def _run(wanted: Wanted, stack: BrokenStack, status: Status, began: tuple[dateti
         answered=sum((lane.answered for lane in traffic.lanes), Counter()),
         error_answers=Counter(mishap.what for lane in traffic.lanes for mishap in lane.error_answers),
         broken=Counter(mishap.what for lane in traffic.lanes for mishap in lane.broken),
-        unexplained=_unexplained(traffic.lanes, attacks),
+        unexplained=unexplained(traffic.lanes, attacks.done, limits),
         log_lines=stack.log_lines(),
     )
 
@@ -158,9 +159,13 @@ def _await_redirects(traffic: Traffic, status: Status) -> None:
         lane.broken.clear()
 
 
-def _unexplained(lanes: list[Lane], attacks: Attacks) -> Counter[str]:
+def unexplained(lanes: Sequence[Lane], struck: Sequence[Done], limits: Limits) -> Counter[str]:
     """Count the broken connections that no fault on an edge process explains."""
-    windows = [(done.began, done.ended) for done in attacks.done if done.at_the_edge]
+    windows = [
+        (done.began, done.ended)
+        for done in struck
+        if done.at_the_edge or (limits.idle_by_wall_clock and done.fault.kind == STEP)
+    ]
     return Counter(mishap.what for lane in lanes for mishap in lane.broken if not explained(mishap.at, windows))
 
 

@@ -11,16 +11,21 @@ from importlib.util import find_spec
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What must not be sent through a server. `note` says why; it is empty where nothing is spoilt."""
+    """What must not be sent through a server, `note` says why; and what else its connections break of.
+
+    `idle_by_wall_clock`: a clock that leaps ahead makes it close every connection that is idle.
+    """
 
     one_address: bool = False
     ascii_headers: bool = False
+    idle_by_wall_clock: bool = False
     note: str = "none"
 
 
 LIMITS = {
     "meinheld": Limits(
         one_address=True,
+        idle_by_wall_clock=True,
         note="all visitors of one address: REMOTE_ADDR is that of the connection accepted last (a shared buffer)",
     ),
     "granian": Limits(ascii_headers=True, note="ASCII headers: a value with other bytes arrives empty"),

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from loadtests.faults.menu import FILL, FLUSH, KILL, RELOAD, STEP, plan
+from loadtests.faults.attacks import Done
+from loadtests.faults.menu import EDGE_WORKER, FILL, FLUSH, KILL, RELOAD, STEP, Fault, plan
 from loadtests.faults.oracle import NOT_LOGGED, RECORDED, UNANSWERED, Answer, Verdict, judge
 from loadtests.faults.requests import Link, attempt_in, request_of, stored_as
+from loadtests.faults.run import unexplained
+from loadtests.faults.servers import Limits
+from loadtests.faults.traffic import Lane, Mishap
 
 LINKS = (Link(1, 1, "a.example", "one", (None,) * 10), Link(2, 1, "a.example", "two", (None, "two", *[None] * 8)))
 SEED = 7
@@ -69,3 +73,14 @@ def test_a_plan_replays_by_its_seed_and_holds_every_kind() -> None:
     assert {KILL, FLUSH, FILL, STEP, RELOAD} <= {fault.kind for fault in plan(5, 24, 25)}
     assert STEP not in {fault.kind for fault in plan(5, 330, 300, frozenset({STEP}))}
     assert sum(fault.kind == KILL for fault in plan(5, 330, 300)) >= 200
+
+
+def test_a_broken_connection_is_explained_by_a_fault_at_the_edge_and_by_a_step_only_where_that_closes_it() -> None:
+    lane = Lane("0", "127.0.0.1", broken=[Mishap(101.0, "RemoteDisconnected")])
+    by_wall_clock = Limits(idle_by_wall_clock=True)
+    killed = [Done(100.0, 100.0, Fault(0.0, KILL, EDGE_WORKER))]
+    stepped = [Done(100.0, 103.0, Fault(0.0, STEP, amount=600))]
+    assert not unexplained([lane], killed, Limits())
+    assert unexplained([lane], stepped, Limits()) == {"RemoteDisconnected": 1}
+    assert not unexplained([lane], stepped, by_wall_clock)
+    assert unexplained([lane], [Done(100.0, 100.0, Fault(0.0, KILL, "clicks"))], by_wall_clock)
