@@ -1,5 +1,5 @@
 # Names for what bin/ does; make itself is not needed.
-.PHONY: up demo test lint bench bench-pipeline faults
+.PHONY: up demo test lint bench bench-pipeline bench-deliveries faults
 
 up:
 	@exec bin/up
@@ -25,3 +25,7 @@ faults:
 # Clicks stored a second, behind the edge and through it, and a backlog drained. About five minutes. Needs wrk.
 bench-pipeline:
 	@exec bin/bench-pipeline
+
+# What a dead partner costs the others' deliveries. About two minutes.
+bench-deliveries:
+	@exec bin/bench-deliveries

@@ -8,29 +8,33 @@ _LOCAL_HOST = "127.0.0.1"
 
 
 class Addresses(NamedTuple):
-    """How public URLs are made. A name of this machine has no proxy before it: http, with the edge's own port."""
+    """How public URLs are made. A name of this machine has no proxy before it: http, with the ports of edge and intake.
+
+    Without an intake (port 0) the edge takes postbacks itself.
+    """
 
     public_scheme: str
     edge_port: int
-
-    def origin(self, domain: str | None) -> str:
-        """Return scheme, host and port under which the edge answers for a tracking domain, or for none."""
-        if domain is None or domain in ("localhost", _LOCAL_HOST) or domain.endswith(".localhost"):
-            return f"http://{domain or _LOCAL_HOST}:{self.edge_port}"
-        return f"{self.public_scheme}://{domain}"
+    intake_port: int = 0
 
     def link_url(self, domain: str | None, slug: str) -> str:
         """Return the URL of a tracking link."""
-        return f"{self.origin(domain)}/click/{slug}"
+        return f"{self._origin(domain, self.edge_port)}/click/{slug}"
 
     def postback_urls(self, domain: str | None, token: str) -> dict[str, str]:
         """Return the URLs a merchant may report to; `{click_id}` stands where the merchant's own macro goes.
 
         Every tracking domain takes every merchant's postbacks. The callers give the oldest profile's, as the one least
-        likely to go away; while there is none, the edge's own address is shown.
+        likely to go away; while there is none, an address of this machine is shown.
         """
-        origin = self.origin(domain)
+        origin = self._origin(domain, self.intake_port or self.edge_port)
         return {
             "get": f"{origin}/postback/{token}?click_id={{click_id}}&event=conversion",
             "json": f"{origin}/postback/{token}",
         }
+
+    def _origin(self, domain: str | None, port: int) -> str:
+        """Return scheme, host and port that answer for a tracking domain, or for none; `port` is for this machine."""
+        if domain is None or domain in ("localhost", _LOCAL_HOST) or domain.endswith(".localhost"):
+            return f"http://{domain or _LOCAL_HOST}:{port}"
+        return f"{self.public_scheme}://{domain}"

@@ -15,16 +15,40 @@ from admin_api.addresses import Addresses
 from admin_api.authentication import Authentication
 from admin_api.clicks import ClickItem
 from admin_api.connections import Pool
+from admin_api.deliveries import Deliveries, DeliveriesReplay, DeliveryItem, DeliveryReplay
 from admin_api.health import Livez, Metrics, Readyz
+from admin_api.issues import IssueItem, Issues
 from admin_api.ledger import LedgerItem
 from admin_api.links import LINKS
 from admin_api.measurements import Measurements
+from admin_api.merchant_secrets import MerchantSecrets
 from admin_api.merchants import MERCHANTS
+from admin_api.money_routes import add_money_routes
 from admin_api.nouns import Noun
+from admin_api.outgoing_postbacks import (
+    OutgoingPostbackItem,
+    OutgoingPostbacks,
+    OutgoingPostbackSecret,
+    OutgoingPostbackTest,
+    outgoing_postbacks,
+)
+from admin_api.platforms import PlatformList
+from admin_api.postback_templates import PostbackTemplates
+from admin_api.postbacks import Postbacks
 from admin_api.problems import handle_error
 from admin_api.profiles import PROFILES
+from admin_api.reconciliation import (
+    ReconciliationExport,
+    ReconciliationIssues,
+    ReconciliationItem,
+    ReconciliationRows,
+    Reconciliations,
+)
+from admin_api.replay import ManyReplays, PostbackReplay, ReplayItem, ReplayJudgements, ReplayRequests, Replays
 from admin_api.resources import Collection, Item, MerchantTokens
 from admin_api.sources import SOURCES
+from admin_api.trace import ClickTrace, TraceSearch
+from tracking.public_address import Network
 
 App = falcon.App[falcon.Request, falcon.Response]
 
@@ -38,6 +62,8 @@ class Collaborators:
     addresses: Addresses
     click_id_keys: tuple[bytes, ...]
     measurements: Measurements = field(default_factory=Measurements)
+    # Private networks that outgoing postbacks may go to.
+    outgoing_networks: tuple[Network, ...] = ()
 
 
 class Accounting:
@@ -80,14 +106,54 @@ def create_app(collaborators: Collaborators) -> App:
     app.add_route("/v1/merchants", collection(MERCHANTS))
     app.add_route("/v1/merchants/{object_id}", item(MERCHANTS))
     app.add_route("/v1/merchants/{object_id}/tokens", MerchantTokens(pool, collaborators.addresses))
+    app.add_route("/v1/merchants/{object_id}/secrets", MerchantSecrets(pool))
+    app.add_route("/v1/platforms", PlatformList())
     app.add_route("/v1/sources", collection(SOURCES))
     app.add_route("/v1/sources/{object_id}", item(SOURCES))
     app.add_route("/v1/links", collection(LINKS))
     app.add_route("/v1/links/{object_id}", item(LINKS))
+    add_money_routes(app, pool, collaborators.addresses)
     app.add_route("/v1/clicks/{click_id}", ClickItem(pool, collaborators.click_id_keys))
+    _add_issues_and_replays(app, pool, redis)
+    partners = outgoing_postbacks(collaborators.outgoing_networks)
+    app.add_route("/v1/outgoing-postbacks", OutgoingPostbacks(partners, pool, collaborators.addresses))
+    app.add_route("/v1/outgoing-postbacks/{object_id}", OutgoingPostbackItem(partners, pool, collaborators.addresses))
+    app.add_route("/v1/outgoing-postbacks/{object_id}/secret", OutgoingPostbackSecret(partners, pool))
+    app.add_route("/v1/outgoing-postbacks/{object_id}/test", OutgoingPostbackTest(partners, pool))
+    app.add_route("/v1/postback-templates", PostbackTemplates())
+    app.add_route("/v1/deliveries", Deliveries(pool))
+    app.add_route("/v1/deliveries/{delivery_id}", DeliveryItem(pool))
+    app.add_route("/v1/deliveries/{delivery_id}/replay", DeliveryReplay(pool))
+    app.add_route("/v1/deliveries/replay", DeliveriesReplay(pool))
     app.add_route("/v1/ledger", LedgerItem(pool, redis))
+    _add_event_log(app, collaborators)
     app.add_route(ask.PATH, ask.TrackingDomain(pool))
     app.add_route("/livez", Livez())
     app.add_route("/readyz", Readyz(pool, redis))
     app.add_route("/metrics", Metrics(pool, redis, measurements))
     return app
+
+
+def _add_issues_and_replays(app: App, pool: Pool, redis: Redis) -> None:
+    """Add the routes of what needs an operator's eye, and of judging postbacks again."""
+    app.add_route("/v1/issues", Issues(pool))
+    app.add_route("/v1/issues/{issue_id}", IssueItem(pool))
+    replays = ReplayRequests(pool, redis)
+    app.add_route("/v1/postbacks/replay", ManyReplays(replays))
+    app.add_route("/v1/postbacks/{postback_id}/replay", PostbackReplay(replays, pool))
+    app.add_route("/v1/replays", Replays(pool))
+    app.add_route("/v1/replays/{replay_id}", ReplayItem(pool))
+    app.add_route("/v1/replays/{replay_id}/judgements", ReplayJudgements(pool))
+
+
+def _add_event_log(app: App, collaborators: Collaborators) -> None:
+    """Add the routes that say what happened, and what a merchant's report says of it."""
+    pool, keys = collaborators.pool, collaborators.click_id_keys
+    app.add_route("/v1/clicks/{click_id}/trace", ClickTrace(pool, keys))
+    app.add_route("/v1/trace", TraceSearch(pool, keys))
+    app.add_route("/v1/postbacks", Postbacks(pool))
+    app.add_route("/v1/reconciliations", Reconciliations(pool, keys))
+    app.add_route("/v1/reconciliations/{object_id}", ReconciliationItem(pool))
+    app.add_route("/v1/reconciliations/{object_id}/issues", ReconciliationIssues(pool))
+    app.add_route("/v1/reconciliations/{object_id}/rows", ReconciliationRows(pool))
+    app.add_route("/v1/reconciliations/{object_id}/rows.csv", ReconciliationExport(pool))

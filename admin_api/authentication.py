@@ -1,5 +1,5 @@
 """Who may call: all routes but health, metrics and a proxy's question need an API token that is stored
-and neither expired nor revoked.
+and neither expired nor revoked. The token's name is who did what the request does.
 """
 
 from __future__ import annotations
@@ -28,8 +28,15 @@ class Authentication:
             return
         token = parse_authorization(req.get_header("Authorization") or "")
         with self._pool.connection() as database:
-            if not is_valid_token(database, token):
-                raise AuthenticationError("this API token is unknown, expired or revoked")
+            name = load_token_name(database, token)
+        if name is None:
+            raise AuthenticationError("this API token is unknown, expired or revoked")
+        req.context.actor = name
+
+
+def actor_of(req: falcon.Request) -> str:
+    """Return who makes a request, as it is written beside what the request changes."""
+    return str(req.context.actor)
 
 
 def parse_authorization(header: str) -> str:
@@ -41,14 +48,14 @@ def parse_authorization(header: str) -> str:
     return token
 
 
-def is_valid_token(database: Database, token: str) -> bool:
-    """Whether a token is stored and still good.
+def load_token_name(database: Database, token: str) -> str | None:
+    """Return the name of a token that is stored and still good, or None.
 
     SECURITY: the index is searched by SHA-256, so how long it takes says nothing about a token that the asker lacks.
     """
     found = database.execute(
-        "select token_id from api_tokens where token_hash = %s and revoked_at is null"
+        "select name from api_tokens where token_hash = %s and revoked_at is null"
         " and (expires_at is null or expires_at > now())",
         [hash_token(token)],
     ).fetchone()
-    return found is not None
+    return None if found is None else found["name"]

@@ -14,15 +14,21 @@ from psycopg import sql
 from admin_api.nouns import Database, Row
 from config.served import (
     NO_PROFILE,
+    ServedAccount,
+    ServedEvents,
     ServedLink,
     ServedProfile,
     ServedToken,
+    account_key,
     encode_served,
+    events_key,
     link_key,
     profile_key,
 )
+from tracking.dyn import DEFAULT_PREFIX
 from tracking.errors import FieldError
-from tracking.template import SUB_NAMES, compile_template
+from tracking.postback_reading import MAPPING_NAMES
+from tracking.template import SUB_NAMES, check_url, compile_template, with_prefix
 
 Served = tuple[str, bytes | None]
 
@@ -33,8 +39,17 @@ _PROFILES: LiteralString = "select * from profiles"
 _TOKENS: LiteralString = (
     "select token_hash, merchant_id, currency from merchant_tokens join merchants using (merchant_id)"
 )
+_ACCOUNTS: LiteralString = (
+    "select merchants.*, array(select secret from merchant_secrets where merchant_secrets.merchant_id ="
+    " merchants.merchant_id order by secret_id) as secrets from merchants"
+)
+_EVENTS: LiteralString = (
+    "select coalesce(array_agg(event order by event), '{}') as events,"
+    " coalesce(array_agg(event order by event) filter (where repeatable), '{}') as repeatable from event_types"
+    " where active"
+)
 _LINKS: LiteralString = (
-    "select link_id, profile_id, slug, active, destination_url, sources.name as source,"
+    "select link_id, profile_id, slug, active, destination_url, sources.name as source, sources.prefix,"
     " sub1, sub2, sub3, sub4, sub5, sub6, sub7, sub8, sub9, sub10 from links left join sources using (source_id)"
 )
 # Two halves, since no index serves a join on equal-or-both-null.
@@ -49,6 +64,7 @@ def load_served(database: Database, keys: Sequence[str]) -> dict[str, bytes | No
     """Return what some served keys are now, in the order given; None where nothing is served."""
     domains = [key[2:] for key in keys if key.startswith("p:")]
     hashes = [key[2:] for key in keys if key.startswith("t:")]
+    accounts = [int(key[2:]) for key in keys if key.startswith("a:")]
     links = [key.split(":", 2)[1:] for key in keys if key.startswith("l:")]
     found: dict[str, bytes | None] = dict.fromkeys(keys)
     if domains:
@@ -57,6 +73,11 @@ def load_served(database: Database, keys: Sequence[str]) -> dict[str, bytes | No
     if hashes:
         rows = database.execute(f"{_TOKENS} where token_hash = any(%s)", [hashes])
         found.update(compile_token(row) for row in rows)
+    if accounts:
+        rows = database.execute(f"{_ACCOUNTS} where merchant_id = any(%s)", [accounts])
+        found.update(compile_account(row) for row in rows)
+    if events_key() in keys:
+        found.update(compile_events(row) for row in database.execute(_EVENTS))
     if links:
         profile_ids, slugs = [int(profile_id) for profile_id, _ in links], [slug for _, slug in links]
         found.update(compile_link(row) for row in database.execute(_LINKS_BY_KEY, [profile_ids, slugs]))
@@ -68,6 +89,8 @@ def stream_served(database: Database) -> Generator[tuple[str, bytes], None, None
     for name, query, compiled in (
         ("served_profiles", _PROFILES, compile_profile),
         ("served_tokens", _TOKENS, compile_token),
+        ("served_accounts", _ACCOUNTS, compile_account),
+        ("served_events", _EVENTS, compile_events),
         ("served_links", _LINKS, compile_link),
     ):
         with database.cursor(name=name) as cursor:
@@ -86,16 +109,48 @@ def compile_profile(row: Row) -> Served:
             name=row["name"],
             active=row["active"],
             redirect_type=row["redirect_type"],
-            fallback_url=row["fallback_url"],
-            pixels=row["pixels"],
+            fallback_url=next(iter(_good_urls([row["fallback_url"]], row["profile_id"], "fallback_url")), None),
+            pixels=_good_urls(row["pixels"], row["profile_id"], "pixels"),
             pixel_timeout_ms=row["pixel_timeout_ms"],
         )
     )
 
 
+def _good_urls(urls: Sequence[str | None], profile_id: int, field: str) -> list[str]:
+    """Return those that could be saved today. SECURITY: a row written past the API sends nobody to `javascript:`."""
+    good = []
+    for url in urls:
+        try:
+            if url is not None:
+                good.append(check_url(url, field))
+        except FieldError as error:
+            _log.error("profile %s is served without one URL: %s", profile_id, error.message)
+    return good
+
+
 def compile_token(row: Row) -> Served:
     """Return the key and value of a postback token."""
     return f"t:{row['token_hash']}", encode_served(ServedToken(row["merchant_id"], row["currency"]))
+
+
+def compile_account(row: Row) -> Served:
+    """Return the key and value of a merchant account."""
+    return account_key(row["merchant_id"]), encode_served(
+        ServedAccount(
+            merchant_id=row["merchant_id"],
+            currency=row["currency"],
+            authentication=row["postback_auth"],
+            networks=row["postback_addresses"],
+            rate_per_minute=row["postback_rate_per_minute"],
+            secrets=row["secrets"],
+            mapping={name: row[name] for name in MAPPING_NAMES},
+        )
+    )
+
+
+def compile_events(row: Row) -> Served:
+    """Return the key and value of the event types in use."""
+    return events_key(), encode_served(ServedEvents(row["events"], row["repeatable"]))
 
 
 def compile_link(row: Row) -> Served:
@@ -108,4 +163,5 @@ def compile_link(row: Row) -> Served:
         _log.error("link %s is not served: %s", row["link_id"], error.message)
         return key, None
     subs = [row[name] for name in SUB_NAMES]
-    return key, encode_served(ServedLink(row["link_id"], row["active"], list(parts), row["source"], subs))
+    served = with_prefix(parts, row["prefix"] or DEFAULT_PREFIX)
+    return key, encode_served(ServedLink(row["link_id"], row["active"], served, row["source"], subs))

@@ -8,6 +8,7 @@ import psycopg
 from psycopg import Connection
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import dict_row
+from psycopg.types.json import JsonbDumper
 from psycopg_pool import ConnectionPool
 from redis import Redis
 from redis.backoff import NoBackoff
@@ -93,6 +94,8 @@ def _place(conninfo: Mapping[str, object]) -> str:
 
 
 def _configure(database: Database) -> None:
+    # A JSON object of a request is stored as one: the columns for such are jsonb.
+    database.adapters.register_dumper(dict, JsonbDumper)
     database.execute("set timezone to 'UTC'")
     # Bounds what one request can hold up; the ledger's counts are the slowest there are.
     database.execute("set statement_timeout to '30s'")

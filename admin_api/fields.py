@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import Any, Final
 
 from tracking.errors import FieldError
@@ -21,6 +22,9 @@ Values = dict[str, Any]
 REQUIRED: Final = object()
 ID_MAX = 2**63 - 1
 PIXELS_MAX = 20
+PERCENT_DIGITS = 4
+_COUNTRY = re.compile("[A-Z]{2}")
+_DAY = re.compile("[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
@@ -169,6 +173,32 @@ def plain_urls(value: Any, field: str) -> list[str]:
 def currency(value: Any, field: str) -> str:
     """Accept an ISO 4217 code."""
     return parse_currency(_text(value, field), field)
+
+
+def countries(value: Any, field: str) -> list[str]:
+    """Accept a list of two-letter country codes; stored in capitals, sorted, each once."""
+    codes = [code.upper() if isinstance(code, str) else "" for code in value] if isinstance(value, list) else [""]
+    if not all(_COUNTRY.fullmatch(code) for code in codes):
+        raise FieldError(field, f'{field} must be a list of two-letter country codes such as ["DE", "AT"]')
+    return sorted(set(codes))
+
+
+def day(value: Any, field: str) -> date:
+    """Accept a day."""
+    text = _text(value, field)
+    try:
+        if not _DAY.fullmatch(text):
+            raise ValueError
+        return date.fromisoformat(text)
+    except ValueError:
+        raise FieldError(field, f"{field} must be a day such as 2026-10-31") from None
+
+
+def percent(value: Any, field: str) -> float:
+    """Accept a percentage from 0 to 100 with at most four digits after the point."""
+    if type(value) not in (int, float) or not 0 <= value <= 100 or round(value, PERCENT_DIGITS) != value:
+        raise FieldError(field, f"{field} must be a number from 0 to 100 with at most {PERCENT_DIGITS} decimals")
+    return float(value)
 
 
 def _text(value: Any, field: str) -> str:

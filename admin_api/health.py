@@ -10,6 +10,7 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from admin_api.connections import Pool
+from admin_api.deliveries import load_backlog
 from admin_api.ledger import load_ledger
 from admin_api.measurements import LEDGER_FIGURES, Measurements
 from admin_api.outbox import load_outbox_length
@@ -76,6 +77,9 @@ class Metrics:
         try:
             with self._pool.connection() as database:
                 measurements.outbox_length.set(load_outbox_length(database))
+                backlog = load_backlog(database)
+                measurements.deliveries_overdue.set(backlog.overdue)
+                measurements.outgoing_suspended.set(backlog.suspended)
                 ledger: dict[str, Any] = load_ledger(database, self._redis, wait_s=0)
         except psycopg.Error:
             measurements.database_up.set(0)

@@ -8,6 +8,7 @@ from functools import partial
 from psycopg.errors import UniqueViolation
 
 from admin_api.addresses import Addresses
+from admin_api.commission_plans import missing_plan
 from admin_api.errors import ConflictError
 from admin_api.fields import Field, Values, destination, flag, matching, object_id, text
 from admin_api.nouns import Created, Database, Noun
@@ -60,6 +61,7 @@ LINKS: Noun = Noun(
         Field("profile_id", object_id, default=None, nullable=True),
         Field("merchant_id", object_id),
         Field("source_id", object_id, default=None, nullable=True),
+        Field("plan_id", object_id, default=None, nullable=True),
         Field("destination_url", destination),
         Field(
             "slug",
@@ -78,6 +80,7 @@ LINKS: Noun = Noun(
         ),
         "links_profile_id_fkey": _missing("profile", "create it at /v1/profiles, or leave it out"),
         "links_merchant_id_fkey": _missing("merchant", "create it at /v1/merchants"),
+        "links_plan_id_fkey": missing_plan("plan_id"),
         "links_source_id_fkey": _missing("source", "create it at /v1/sources, or leave it out"),
     },
     keys=lambda row: [link_key(row["profile_id"], row["slug"])],

@@ -22,6 +22,12 @@ class Measurements:
             "waypost_published_version", "version of the configuration that is in Redis", registry=self.registry
         )
         self.outbox_length = Gauge("waypost_outbox_length", "changes that wait to be published", registry=self.registry)
+        self.deliveries_overdue = Gauge(
+            "waypost_deliveries_overdue", "deliveries that should have been sent 10 s ago", registry=self.registry
+        )
+        self.outgoing_suspended = Gauge(
+            "waypost_outgoing_suspended", "outgoing postbacks that are suspended", registry=self.registry
+        )
         self.database_up = Gauge("waypost_database_up", "whether PostgreSQL answered", registry=self.registry)
         self.ledger = Gauge("waypost_ledger", "the ledger's figures", ["stream", "figure"], registry=self.registry)
 

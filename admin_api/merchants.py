@@ -6,19 +6,30 @@ import secrets
 from typing import Any
 
 from admin_api.addresses import Addresses
-from admin_api.fields import Field, Values, choice, currency, matching, text
+from admin_api.commission_plans import missing_plan
+from admin_api.fields import Field, Values, choice, currency, matching, object_id, text
 from admin_api.nouns import Created, Database, Noun
 from admin_api.outbox import save_change
+from admin_api.postback_mapping import MAPPING_CONFLICTS, MAPPING_FIELDS
 from admin_api.store import insert, load_one
-from config.served import hash_token, token_key
+from config.served import account_key, hash_token, token_key
+from tracking.platforms import PLATFORMS
+from tracking.webhook_signature import SECRET_BYTES, encode_secret
 
 TOKENS_MAX = 2
+SECRETS_MAX = 2
 
 
 def create_merchant(database: Database, values: Values, addresses: Addresses) -> Created:
-    """Insert a merchant with its first postback token."""
+    """Insert a merchant with its first postback token, and its first secret where it is to sign."""
+    platform = PLATFORMS.get(values["platform"] or "")
+    if platform is not None and values["click_parameter"] is None:
+        values = values | {"click_parameter": platform.parameter}
     merchant_id = insert(database, MERCHANTS, values).object_id
-    return Created(merchant_id, _add_token(database, merchant_id, addresses))
+    shown_once = _add_token(database, merchant_id, addresses)
+    if values["postback_auth"] == "hmac":
+        shown_once["postback_secret"] = _add_secret(database, merchant_id)
+    return Created(merchant_id, shown_once)
 
 
 def rotate_token(database: Database, merchant_id: int, addresses: Addresses) -> dict[str, Any]:
@@ -34,6 +45,27 @@ def rotate_token(database: Database, merchant_id: int, addresses: Addresses) -> 
         )
         save_change(database, [*MERCHANTS.keys(before), token_key(shown_once["postback_token"])])
     return {"merchant_id": merchant_id, **shown_once}
+
+
+def rotate_secret(database: Database, merchant_id: int) -> dict[str, Any]:
+    """Give a merchant one more secret to sign with, and return what is shown of it this once. The newest two work."""
+    with database.transaction():
+        before = load_one(database, MERCHANTS, merchant_id, lock=True)
+        secret = _add_secret(database, merchant_id)
+        database.execute(
+            "delete from merchant_secrets where merchant_id = %(merchant_id)s and secret_id not in (select secret_id"
+            " from merchant_secrets where merchant_id = %(merchant_id)s order by secret_id desc limit %(kept)s)",
+            {"merchant_id": merchant_id, "kept": SECRETS_MAX},
+        )
+        save_change(database, MERCHANTS.keys(before))
+    return {"merchant_id": merchant_id, "postback_secret": secret}
+
+
+def _add_secret(database: Database, merchant_id: int) -> str:
+    # Kept as it is, unlike a token: the edge computes the same signature with it.
+    secret = encode_secret(secrets.token_bytes(SECRET_BYTES))
+    database.execute("insert into merchant_secrets (secret, merchant_id) values (%s, %s)", [secret, merchant_id])
+    return secret
 
 
 def _add_token(database: Database, merchant_id: int, addresses: Addresses) -> dict[str, Any]:
@@ -58,15 +90,22 @@ MERCHANTS: Noun = Noun(
             default=None,
             nullable=True,
         ),
-        Field("postback_auth", choice("none", "token"), default="token"),
+        Field("postback_auth", choice("none", "token", "hmac", "address"), default="token"),
         Field("currency", currency, default="USD"),
+        Field("default_plan_id", object_id, default=None, nullable=True),
+        *MAPPING_FIELDS,
     ),
     select=(
         "select merchants.*, array(select token_hash from merchant_tokens where merchant_tokens.merchant_id ="
-        " merchants.merchant_id order by token_id) as token_hashes from merchants"
+        " merchants.merchant_id order by token_id) as token_hashes, (select count(*) from merchant_secrets where"
+        " merchant_secrets.merchant_id = merchants.merchant_id) as active_secrets from merchants"
     ),
     create=create_merchant,
-    in_use="links still name this merchant; delete or move them first",
-    keys=lambda row: [f"t:{token_hash}" for token_hash in row["token_hashes"]],
-    extras=lambda row, addresses: {"active_tokens": len(row["token_hashes"])},
+    in_use="links, commission plans or entries still name this merchant; delete or move links and plans first",
+    conflicts={"merchants_default_plan_id_fkey": missing_plan("default_plan_id"), **MAPPING_CONFLICTS},
+    keys=lambda row: [account_key(row["merchant_id"]), *(f"t:{token_hash}" for token_hash in row["token_hashes"])],
+    extras=lambda row, addresses: {
+        "active_tokens": len(row["token_hashes"]),
+        "active_secrets": row["active_secrets"],
+    },
 )

@@ -15,8 +15,9 @@ from psycopg.errors import Error as DatabaseError
 from admin_api.connections import connect_database
 from admin_api.nouns import Database
 from config.database import SchemaError, applied_migrations, migration_files
+from config.secrets import secret
 from config.served import hash_token
-from config.settings import admin_settings, secret
+from config.settings import admin_settings
 from tracking.errors import WaypostError
 
 TOKEN_FILE = "admin-token"  # noqa: S105

@@ -39,6 +39,8 @@ class Noun:
     create: Callable[[Database, Values, Addresses], Created]
     in_use: str
     conflicts: Mapping[str, Callable[[], WaypostError]] = field(default_factory=dict)
+    # Its name in URLs, where that is not the table's.
+    path: str | None = None
     # The keys of config.served that show this row at the edge.
     keys: Callable[[Row], list[str]] = lambda row: []
     # What its JSON shows beside the id, the fields and the times.

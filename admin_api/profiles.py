@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from functools import partial
 
+from admin_api.commission_plans import missing_plan
 from admin_api.errors import ConflictError
-from admin_api.fields import Field, choice, domain, flag, plain_url, plain_urls, text, whole
+from admin_api.fields import Field, choice, domain, flag, object_id, plain_url, plain_urls, text, whole
 from admin_api.nouns import Noun
 from admin_api.store import insert
 from config.served import profile_key
@@ -23,6 +24,7 @@ PROFILES: Noun = Noun(
         Field("fallback_url", plain_url, default=None, nullable=True),
         Field("pixels", plain_urls, default=[]),
         Field("pixel_timeout_ms", whole(0, 10_000), default=300),
+        Field("plan_id", object_id, default=None, nullable=True),
     ),
     select="select * from profiles",
     create=lambda database, values, addresses: insert(database, PROFILES, values),
@@ -30,7 +32,8 @@ PROFILES: Noun = Noun(
     conflicts={
         "profiles_domain_key": partial(
             ConflictError, "another profile already answers on this domain", code="domain-taken", field="domain"
-        )
+        ),
+        "profiles_plan_id_fkey": missing_plan("plan_id"),
     },
     keys=lambda row: [profile_key(row["domain"])],
 )

@@ -32,7 +32,7 @@ class Collection:
         _respond(resp, self._noun, row, self._addresses)
         resp.media |= created.shown_once
         resp.status = falcon.HTTP_CREATED
-        resp.location = f"/v1/{self._noun.plural}/{created.object_id}"
+        resp.location = f"/v1/{self._noun.path or self._noun.plural}/{created.object_id}"
 
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
         """List objects in the order of their ids."""

@@ -24,8 +24,9 @@ def start(settings: AdminSettings) -> App:
     collaborators = Collaborators(
         pool=pool,
         redis=redis,
-        addresses=Addresses(settings.public_scheme, settings.edge_port),
+        addresses=Addresses(settings.public_scheme, settings.edge_port, settings.intake_port),
         click_id_keys=settings.click_id_keys,
+        outgoing_networks=settings.outgoing.allowed_networks,
     )
     publisher = Publisher(settings.database_url, connect_redis(settings.redis_url), collaborators.measurements)
     publisher.start()

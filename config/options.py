@@ -28,10 +28,23 @@ OPTIONS: dict[str, Option] = {
         Option("EDGE_WORKERS", "2", "edge worker processes"),
         Option("EDGE_SERVER", "auto", "WSGI server of the edge: auto, meinheld, granian or gthread"),
         Option(
+            "INTAKE_PORT", "8083", "port of the postback intake, on EDGE_HOST; 0 leaves postbacks to the edge alone"
+        ),
+        Option("INTAKE_WORKERS", "1", "postback intake processes"),
+        Option(
             "EDGE_NODE_ID", "", "0..4095, different on every edge host; empty draws one and keeps it in WAYPOST_HOME"
         ),
         Option("TRUSTED_PROXIES", "0", "how many proxies in front of the edge append to X-Forwarded-For"),
-        Option("GEOIP_COUNTRY_DB", "", "MaxMind-format country file for {country}; empty leaves it blank"),
+        Option(
+            "GEOIP_COUNTRY_DB",
+            "",
+            "MaxMind-format country file for {country} and for the country of conversions; empty leaves both blank",
+        ),
+        Option(
+            "EXCHANGE_RATES_FILE",
+            "",
+            "the European Central Bank's eurofxref-hist (.zip or .csv); empty loads the one that came with Waypost",
+        ),
         Option(
             "CLICK_ID_KEYS",
             "",
@@ -52,14 +65,30 @@ OPTIONS: dict[str, Option] = {
             "most bytes the configuration mirror may grow to (address space, not memory)",
         ),
         Option("POSTBACK_BODY_BYTES", "65536", "largest postback body accepted"),
-        Option("AGENT_BATCH_RECORDS", "1000", "most clicks in one job, up to 5000; of postbacks at most 1000"),
+        Option(
+            "POSTBACK_RATE_PER_MINUTE",
+            "60000",
+            "most postbacks a minute that one process takes from one account, or from one address without an account",
+        ),
+        Option("AGENT_BATCH_RECORDS", "5000", "most clicks in one job, up to 5000; of postbacks at most 1000"),
         Option("AGENT_BATCH_WAIT_MS", "400", "longest time the agent waits to fill a job"),
-        Option("AGENT_OUTSTANDING_BATCHES", "64", "most jobs in Redis at once; the rest waits in the spool"),
+        Option(
+            "AGENT_OUTSTANDING_BATCHES",
+            "16",
+            "most jobs with clicks, and most with postbacks, in Redis at once; the rest waits in the spool",
+        ),
         Option("AGENT_RETRY_S", "30", "after how many seconds without confirmation a job is looked after"),
         Option("ADMIN_HOST", "127.0.0.1", "address the admin API listens on"),
         Option("ADMIN_PORT", "8081", "port the admin API listens on"),
         Option("ADMIN_THREADS", "8", "threads of the admin API"),
         Option("PUBLIC_SCHEME", "https", "scheme of the tracking URLs shown to the operator"),
+        Option(
+            "OUTGOING_ALLOWED_NETWORKS", "", "private networks that outgoing postbacks may go to, such as 10.0.0.0/8"
+        ),
+        Option("OUTGOING_CONNECT_TIMEOUT_S", "5", "longest time to connect to a partner, TLS included"),
+        Option("OUTGOING_TIMEOUT_S", "15", "longest time of one request to a partner, from connecting to the answer"),
+        Option("DELIVERY_CONCURRENCY", "64", "most requests to partners at once, of one deliveries process"),
+        Option("DELIVERY_PARTNER_CONCURRENCY", "8", "most requests at once to one partner, of one deliveries process"),
         Option("LOG_LEVEL", "info", "debug, info, warning or error"),
     )
 }

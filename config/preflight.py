@@ -45,6 +45,8 @@ def lock_home(home: Path) -> IO[str]:
 def check_ports(settings: EmbeddedSettings) -> None:
     """Raise SettingError unless every port that will be listened on is free and different from the others."""
     wanted = [("EDGE", settings.edge_host, settings.edge_port), ("ADMIN", settings.admin_host, settings.admin_port)]
+    if settings.intake_port:
+        wanted.append(("INTAKE", settings.edge_host, settings.intake_port))
     if not settings.database_url:
         wanted.append(("EMBEDDED_POSTGRES", "127.0.0.1", settings.postgres_port))
     if not settings.redis_url:
@@ -101,17 +103,19 @@ def check_redis(url: str) -> None:
 
 
 def _port_problem(name: str, host: str, port: int) -> str | None:
+    host_setting = "EDGE_HOST" if name == "INTAKE" else f"{name}_HOST"
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         with socket.socket(family, kind, protocol) as listener:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             listener.bind(address)
     except socket.gaierror:
-        return f"{name}_HOST={host} is not an address of this machine; set it to one, such as 127.0.0.1"
+        return f"{host_setting}={host} is not an address of this machine; set it to one, such as 127.0.0.1"
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
             return f"port {port} of {host} is taken by another process; set {name}_PORT to a free one"
         if error.errno == errno.EACCES:
             return f"port {port} may not be opened by this user; set {name}_PORT to one above 1023"
-        return f"{host}:{port} cannot be listened on ({os.strerror(error.errno or 0)}); set {name}_HOST or {name}_PORT"
+        reason = os.strerror(error.errno or 0)
+        return f"{host}:{port} cannot be listened on ({reason}); set {host_setting} or {name}_PORT"
     return None

@@ -18,6 +18,7 @@ from redis import Redis
 from redis.client import Pipeline
 from redis.exceptions import WatchError
 
+from config.served import SERVED_FORMAT
 from tracking.errors import WaypostError
 
 HASH_KEY = "waypost:config"
@@ -109,13 +110,13 @@ def publish_everything(redis: Redis, epoch: str, version: int, served: Iterable[
 
 
 def published_meta(redis: Redis) -> Meta | None:
-    """Return what is published now, or None when Redis holds no configuration (new, or flushed)."""
+    """Return what is published now, or None when Redis holds none of this release (new, flushed, or upgraded)."""
     pipeline = redis.pipeline(transaction=True)
-    pipeline.hmget(META_KEY, "epoch", "version")
+    pipeline.hmget(META_KEY, "epoch", "version", "format")
     pipeline.xrevrange(STREAM_KEY, count=1)
     pipeline.exists(HASH_KEY)
-    (epoch, version), entries, exists = pipeline.execute()
-    if epoch is None or version is None or not exists:
+    (epoch, version, written), entries, exists = pipeline.execute()
+    if epoch is None or version is None or written != b"%d" % SERVED_FORMAT or not exists:
         return None
     return Meta(epoch.decode(), int(version), entries[0][0].decode() if entries else "0-0")
 
@@ -154,7 +155,7 @@ def _announce(pipeline: Pipeline, epoch: str, previous: int, version: int, chang
         "changes": changes,
     }
     pipeline.xadd(STREAM_KEY, entry, maxlen=STREAM_LENGTH, approximate=True)
-    pipeline.hset(META_KEY, mapping={"epoch": epoch, "version": str(version)})
+    pipeline.hset(META_KEY, mapping={"epoch": epoch, "version": str(version), "format": str(SERVED_FORMAT)})
     try:
         pipeline.execute()
     except WatchError as error:

@@ -6,12 +6,13 @@ Each program gets its own frozen record and sees nothing of the others'; the edg
 from __future__ import annotations
 
 import os
-import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from config.options import OPTIONS
+from config.outgoing import OutgoingSettings, outgoing_settings
+from config.secrets import embedded_database_url, embedded_redis_url, secret
 from tracking.click_id import KEY_BYTES_MIN, NODE_MAX
 from tracking.errors import WaypostError
 
@@ -34,6 +35,8 @@ class EdgeSettings:
     port: int
     workers: int
     server: str
+    intake_port: int
+    intake_workers: int
     node_id: int
     trusted_proxies: int
     geoip_country_db: Path | None
@@ -45,6 +48,7 @@ class EdgeSettings:
     mirror_dir: Path
     mirror_max_bytes: int
     postback_body_bytes: int
+    postback_rate_per_minute: int
     agent_batch_records: int
     agent_batch_wait_ms: int
     agent_outstanding_batches: int
@@ -59,13 +63,16 @@ class WorkerSettings:
     home: Path
     database_url: str
     redis_url: str
+    geoip_country_db: Path | None
+    exchange_rates_file: Path | None
     click_id_keys: tuple[bytes, ...]
+    outgoing: OutgoingSettings
     log_level: str
 
 
 @dataclass(frozen=True, slots=True)
 class AdminSettings:
-    """What the admin API may know. `edge_port` is for the URLs it shows, the keys for the click ids it is asked
+    """What the admin API may know. The edge's ports are for the URLs it shows, the keys for the click ids it is asked
     about.
     """
 
@@ -76,8 +83,10 @@ class AdminSettings:
     port: int
     threads: int
     edge_port: int
+    intake_port: int
     public_scheme: str
     click_id_keys: tuple[bytes, ...]
+    outgoing: OutgoingSettings
     log_level: str
 
 
@@ -93,6 +102,7 @@ class EmbeddedSettings:
     user: str
     edge_host: str
     edge_port: int
+    intake_port: int
     admin_host: str
     admin_port: int
     log_level: str
@@ -116,6 +126,10 @@ class _Reader:
 
     def port(self, name: str) -> int:
         return self.number(name, 1, 65535)
+
+    def intake_port(self) -> int:
+        """Return the port of the postback intake, 0 where there is none."""
+        return self.number("INTAKE_PORT", 0, 65535)
 
     def choice(self, name: str, choices: tuple[str, ...]) -> str:
         text = self.text(name).lower()
@@ -155,11 +169,17 @@ class _Reader:
             return int(secret(self.home, "edge-node-id", 2), 16) & NODE_MAX
         return self.number("EDGE_NODE_ID", 0, NODE_MAX)
 
+    def geoip_country_db(self) -> Path | None:
+        return self.optional_path("GEOIP_COUNTRY_DB")
+
+    def optional_path(self, name: str) -> Path | None:
+        text = self.text(name)
+        return Path(text).absolute() if text else None
+
 
 def edge_settings(environ: Mapping[str, str] = os.environ) -> EdgeSettings:
     """Return the edge's and agent's settings, or raise SettingError."""
     read = _Reader(environ)
-    geoip = read.text("GEOIP_COUNTRY_DB")
     return EdgeSettings(
         home=read.home,
         redis_url=read.redis_url(),
@@ -167,9 +187,11 @@ def edge_settings(environ: Mapping[str, str] = os.environ) -> EdgeSettings:
         port=read.port("EDGE_PORT"),
         workers=read.number("EDGE_WORKERS", 1, 256),
         server=read.choice("EDGE_SERVER", EDGE_SERVERS),
+        intake_port=read.intake_port(),
+        intake_workers=read.number("INTAKE_WORKERS", 1, 64),
         node_id=read.node_id(),
         trusted_proxies=read.number("TRUSTED_PROXIES", 0, 16),
-        geoip_country_db=Path(geoip).absolute() if geoip else None,
+        geoip_country_db=read.geoip_country_db(),
         click_id_keys=read.click_id_keys(),
         spool_dir=read.path("SPOOL_DIR", read.home / "spool"),
         spool_segment_bytes=read.number("SPOOL_SEGMENT_BYTES", 4096, 2**31),
@@ -178,6 +200,7 @@ def edge_settings(environ: Mapping[str, str] = os.environ) -> EdgeSettings:
         mirror_dir=read.path("MIRROR_DIR", read.home / "mirror"),
         mirror_max_bytes=read.number("MIRROR_MAX_BYTES", 2**20, 2**44),
         postback_body_bytes=read.number("POSTBACK_BODY_BYTES", 1024, 2**24),
+        postback_rate_per_minute=read.number("POSTBACK_RATE_PER_MINUTE", 1, 1_000_000),
         agent_batch_records=read.number("AGENT_BATCH_RECORDS", 1, 5000),
         agent_batch_wait_ms=read.number("AGENT_BATCH_WAIT_MS", 1, 60_000),
         agent_outstanding_batches=read.number("AGENT_OUTSTANDING_BATCHES", 1, 10_000),
@@ -189,7 +212,16 @@ def edge_settings(environ: Mapping[str, str] = os.environ) -> EdgeSettings:
 def worker_settings(environ: Mapping[str, str] = os.environ) -> WorkerSettings:
     """Return the workers' settings, or raise SettingError."""
     read = _Reader(environ)
-    return WorkerSettings(read.home, read.database_url(), read.redis_url(), read.click_id_keys(), read.log_level())
+    return WorkerSettings(
+        home=read.home,
+        database_url=read.database_url(),
+        redis_url=read.redis_url(),
+        geoip_country_db=read.geoip_country_db(),
+        exchange_rates_file=read.optional_path("EXCHANGE_RATES_FILE"),
+        click_id_keys=read.click_id_keys(),
+        outgoing=outgoing_settings(read.text, read.number),
+        log_level=read.log_level(),
+    )
 
 
 def admin_settings(environ: Mapping[str, str] = os.environ) -> AdminSettings:
@@ -203,8 +235,10 @@ def admin_settings(environ: Mapping[str, str] = os.environ) -> AdminSettings:
         port=read.port("ADMIN_PORT"),
         threads=read.number("ADMIN_THREADS", 1, 64),
         edge_port=read.port("EDGE_PORT"),
+        intake_port=read.intake_port(),
         public_scheme=read.choice("PUBLIC_SCHEME", ("http", "https")),
         click_id_keys=read.click_id_keys(),
+        outgoing=outgoing_settings(read.text, read.number),
         log_level=read.log_level(),
     )
 
@@ -221,6 +255,7 @@ def embedded_settings(environ: Mapping[str, str] = os.environ) -> EmbeddedSettin
         user=read.text("EMBEDDED_USER"),
         edge_host=read.text("EDGE_HOST"),
         edge_port=read.port("EDGE_PORT"),
+        intake_port=read.intake_port(),
         admin_host=read.text("ADMIN_HOST"),
         admin_port=read.port("ADMIN_PORT"),
         log_level=read.log_level(),
@@ -235,36 +270,3 @@ def inherited_environment() -> dict[str, str]:
 def search_path(environ: Mapping[str, str] = os.environ) -> str:
     """Return where programs are looked for."""
     return environ.get("PATH", os.defpath)
-
-
-def embedded_database_url(home: Path, port: int) -> str:
-    """Return the URL of the embedded PostgreSQL of `home`."""
-    return f"postgresql://waypost:{secret(home, 'postgres-password', 24)}@127.0.0.1:{port}/waypost"
-
-
-def embedded_redis_url(home: Path, port: int) -> str:
-    """Return the URL of the embedded Valkey of `home`."""
-    return f"redis://:{secret(home, 'valkey-password', 24)}@127.0.0.1:{port}/0"
-
-
-def secret(home: Path, name: str, size_bytes: int, prefix: str = "") -> str:
-    """Return the hex secret kept in `home` under `name` (mode 0600), made on first use, even by several at once.
-
-    A new one starts with `prefix`.
-    """
-    path = home / name
-    try:
-        return path.read_text().strip()
-    except FileNotFoundError:
-        pass
-    home.mkdir(parents=True, exist_ok=True)
-    draft = home / f".{name}.{os.getpid()}.{secrets.token_hex(4)}"
-    draft.touch(mode=0o600)
-    draft.write_text(f"{prefix}{secrets.token_hex(size_bytes)}\n")
-    try:
-        os.link(draft, path)
-    except FileExistsError:
-        pass
-    finally:
-        draft.unlink()
-    return path.read_text().strip()

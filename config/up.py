@@ -1,7 +1,7 @@
 """`make up`: the servers, the migrations and the programs of the Procfile, kept running until Ctrl-C.
 
-Order of start: lock, leftovers, checks, Valkey and PostgreSQL, migrations, programs. Order of stop: edge and admin,
-which take new work, then agent and workers, then the servers.
+Order of start: lock, leftovers, checks, Valkey and PostgreSQL, migrations, programs. Order of stop: edge, intake and
+admin, which take new work, then agent and workers, then the servers.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from config.embedded import postgres, valkey
 from config.embedded.postgres import EmbeddedPostgres, embedded_postgres, lies_elsewhere
 from config.embedded.valkey import EmbeddedValkey, embedded_valkey
 from config.leftovers import RunRecord, end_leftovers
+from config.secrets import secret
 from config.settings import (
     EmbeddedSettings,
     admin_settings,
     edge_settings,
     embedded_settings,
     search_path,
-    secret,
     worker_settings,
 )
 from config.supervisor import SERVERS, Program, StopRequested, Supervisor
@@ -33,7 +33,7 @@ from tracking.errors import WaypostError
 
 ROOT = Path(__file__).resolve().parent.parent
 # Programs that take requests: the first to stop. Everything else in the Procfile works these off.
-_IN_FRONT = ("edge", "admin")
+_IN_FRONT = ("edge", "intake", "admin")
 _SERVER_STOP_S = 30.0
 _READY_S = 60.0
 
@@ -135,9 +135,15 @@ def _start_programs(supervisor: Supervisor, settings: EmbeddedSettings, procfile
     if supervisor.status("migrate"):
         raise WaypostError("the migrations failed, as said above; DATABASE_URL chooses another database")
     programs = parse_procfile(procfile.read_text()).processes
+    if not settings.intake_port:
+        programs.pop("intake", None)
     for name, command in programs.items():
         supervisor.start(Program(name, command, ROOT, 0 if name in _IN_FRONT else 1, environment=environment))
-    addresses = {"edge": (settings.edge_host, settings.edge_port), "admin": (settings.admin_host, settings.admin_port)}
+    addresses = {
+        "edge": (settings.edge_host, settings.edge_port),
+        "intake": (settings.edge_host, settings.intake_port),
+        "admin": (settings.admin_host, settings.admin_port),
+    }
     for name in filter(programs.__contains__, _IN_FRONT):
         url = f"{_base_url(*addresses[name])}/readyz"
         supervisor.wait_until(lambda url=url: _answers(url), _READY_S, f"{name} to answer 200 at {url}")  # type: ignore[misc]
@@ -169,6 +175,7 @@ def _screen(settings: EmbeddedSettings) -> str:
   Waypost is running. Ctrl-C stops all of it.
 
     tracking    {_base_url(settings.edge_host, settings.edge_port)}/click/SLUG
+    postbacks   {_base_url(settings.edge_host, settings.intake_port or settings.edge_port)}/postback/TOKEN
     admin API   {admin}/v1/
     API token   {token}
 

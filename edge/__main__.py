@@ -1,9 +1,10 @@
 """Starts the edge: becomes the WSGI server that EDGE_SERVER names. `auto` is meinheld where it is installed, else
-granian.
+granian. `python -m edge intake` starts the same application once more for postbacks, on INTAKE_PORT, in threads.
 """
 
 from __future__ import annotations
 
+import argparse
 import importlib.util
 import os
 import sys
@@ -13,6 +14,7 @@ from config.settings import EdgeSettings, SettingError, edge_settings
 
 _GUNICORN_CONFIG = Path(__file__).resolve().parent.parent / "config" / "gunicorn_edge.py"
 _APP = "edge.wsgi:app"
+_INTAKE_APP = "edge.asgi:app"
 
 
 def choose_server(wanted: str, meinheld_installed: bool) -> tuple[str, str | None]:
@@ -32,47 +34,52 @@ def choose_server(wanted: str, meinheld_installed: bool) -> tuple[str, str | Non
 
 
 def command(server: str, settings: EdgeSettings) -> list[str]:
-    """Return the command line of a server."""
+    """Return the command line of the edge under a server."""
     if server == "granian":
-        return [
-            *(
-                sys.executable,
-                "-m",
-                "granian",
-                "--interface",
-                "wsgi",
-                "--host",
-                settings.host,
-                "--port",
-                str(settings.port),
-            ),
-            *("--workers", str(settings.workers), "--blocking-threads", "1", "--no-ws", "--http", "1"),
-            *(
-                "--respawn-failed-workers",
-                "--workers-kill-timeout",
-                "8",
-                "--http1-header-read-timeout",
-                "8000",
-                "--log-level",
-                settings.log_level,
-                _APP,
-            ),
-        ]
+        granian = _granian(settings, settings.port, settings.workers)
+        return [*granian, "--interface", "wsgi", "--blocking-threads", "1", _APP]
     worker_class = "edge.meinheld_worker.GracefulMeinheldWorker" if server == "meinheld" else "gthread"
     return [sys.executable, "-m", "gunicorn", "-c", str(_GUNICORN_CONFIG), "-k", worker_class, _APP]
 
 
+def intake_command(settings: EdgeSettings) -> list[str]:
+    """Return the command line of the postback intake, whatever server the edge has. Raises SettingError."""
+    if not settings.intake_port:
+        raise SettingError("INTAKE_PORT is 0, which means no intake; set it to a port", field="INTAKE_PORT")
+    return [
+        *_granian(settings, settings.intake_port, settings.intake_workers),
+        *("--interface", "asginl", "--loop", "asyncio", _INTAKE_APP),
+    ]
+
+
+def _granian(settings: EdgeSettings, port: int, workers: int) -> list[str]:
+    return [
+        *(sys.executable, "-m", "granian", "--host", settings.host, "--port", str(port), "--workers", str(workers)),
+        *("--no-ws", "--http", "1", "--respawn-failed-workers", "--workers-kill-timeout", "8"),
+        *("--http1-header-read-timeout", "8000", "--log-level", settings.log_level),
+    ]
+
+
 def main() -> None:
     """Replace this process with the server."""
+    parser = argparse.ArgumentParser(prog="python -m edge", description="Answer clicks and postbacks.")
+    parser.add_argument(
+        "part", nargs="?", choices=["intake"], help="the intake takes postbacks in a process of its own"
+    )
+    part = parser.parse_args().part
+    note = None
     try:
         settings = edge_settings()
-        server, note = choose_server(settings.server, importlib.util.find_spec("meinheld") is not None)
+        if part == "intake":
+            arguments = intake_command(settings)
+        else:
+            server, note = choose_server(settings.server, importlib.util.find_spec("meinheld") is not None)
+            arguments = command(server, settings)
     except SettingError as error:
-        sys.exit(f"edge: {error.message}")
+        sys.exit(f"{part or 'edge'}: {error.message}")
     if note:
         sys.stderr.write(note + "\n")
         sys.stderr.flush()
-    arguments = command(server, settings)
     os.execv(arguments[0], arguments)  # noqa: S606
 
 

@@ -6,16 +6,20 @@ from dataclasses import dataclass
 
 import falcon
 
+from config.countries import CountryTable
 from config.mirror import MirrorReader
 from config.settings import EdgeSettings
+from edge.accounts import Accounts
 from edge.clicks import ClickResource
-from edge.countries import CountryTable
 from edge.decision import Router
 from edge.duplicates import DuplicateMarkers
 from edge.exchange import EdgeRequest, EdgeResponse
 from edge.health import EdgeCollector, LiveResource, MetricsResource, ReadyResource, TestClickResource
-from edge.postbacks import IntakeSettings, JsonPostbackResource, PostbackIntake, TokenPostbackResource
+from edge.nonces import Nonces
+from edge.postback_reader import PostbackReader, ReaderSettings
+from edge.postbacks import JsonPostbackResource, PostbackIntake, TokenPostbackResource
 from edge.problems import serialize_error
+from edge.rate_limits import RateLimits
 from edge.recorder import Recorder
 
 
@@ -36,12 +40,14 @@ def create_app(settings: EdgeSettings, parts: Collaborators) -> falcon.App[EdgeR
     )
     app.set_error_serializer(serialize_error)
     click = ClickResource(Router(parts.mirror), parts.recorder, parts.countries, settings.trusted_proxies)
-    intake = PostbackIntake(
-        parts.mirror,
-        parts.recorder,
+    reader = PostbackReader(
+        Accounts(parts.mirror),
+        RateLimits(settings.postback_rate_per_minute),
+        Nonces(settings.spool_dir),
         parts.markers,
-        IntakeSettings(settings.click_id_keys, settings.postback_body_bytes, settings.trusted_proxies),
+        ReaderSettings(settings.click_id_keys, settings.postback_body_bytes),
     )
+    intake = PostbackIntake(reader, parts.recorder, settings.postback_body_bytes, settings.trusted_proxies)
     for prefix in ("/click", "/route"):
         app.add_route(f"{prefix}/{{slug}}", click)
     app.add_route("/click", TestClickResource(parts.mirror, parts.recorder, settings.mirror_dir))

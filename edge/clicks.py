@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import falcon
 
+from config.countries import CountryTable
 from config.served import ServedProfile
-from edge.countries import CountryTable
 from edge.decision import Rejection, Router
 from edge.exchange import EdgeRequest, EdgeResponse
 from edge.outcomes import Outcome

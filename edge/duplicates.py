@@ -7,12 +7,14 @@ A marker only ever changes the status code of the answer: the postback is spoole
 from __future__ import annotations
 
 import logging
+from collections.abc import Set
 from hashlib import blake2b
 from time import monotonic
 from typing import Any
 
 from redis import Redis, RedisError
 
+from edge.nonces import KEPT_S
 from tracking.events import REPEAT_WINDOW_S, REPEATABLE_EVENTS
 
 _log = logging.getLogger(__name__)
@@ -23,7 +25,7 @@ _PAUSE_S = 2.0
 
 
 class DuplicateMarkers:
-    """Remembers postbacks by account, click, event and order."""
+    """Remembers postbacks by account, click, event and order, and signed ones by their id."""
 
     def __init__(self, redis_url: str) -> None:
         self._redis = Redis.from_url(
@@ -31,27 +33,51 @@ class DuplicateMarkers:
         )
         self._paused_until = 0.0
 
-    def seen(self, account: int | None, fields: dict[str, Any]) -> bool:
+    def seen(self, account: int | None, fields: dict[str, Any], repeatable: Set[str] = REPEATABLE_EVENTS) -> bool:
         """Return whether the same postback was marked before, marking it now. False whenever Redis cannot say."""
+        key, content, ttl_s = _marker(account, fields, repeatable)
+        return self._before(key, content, ttl_s) == content
+
+    def nonce_seen(self, account: int, nonce: str) -> bool:
+        """Return whether another host marked this id of an account before, marking it now. False as in `seen`."""
+        return self._before(_nonce_key(account, nonce), "1", KEPT_S) is not None
+
+    def forget_nonce(self, account: int, nonce: str) -> None:
+        """Take the mark of an id away: its postback could not be stored, and is to be sent again."""
         if monotonic() < self._paused_until:
-            return False
-        key, content, ttl_s = _marker(account, fields)
+            return
+        try:
+            self._redis.delete(_nonce_key(account, nonce))
+        except RedisError as error:
+            self._pause(error)
+
+    def _before(self, key: str, content: str, ttl_s: int) -> str | None:
+        """Write a marker and return what stood there before; None whenever Redis cannot say."""
+        if monotonic() < self._paused_until:
+            return None
         try:
             before = self._redis.set(key, content, ex=ttl_s, get=True)
         except RedisError as error:
-            self._paused_until = monotonic() + _PAUSE_S
-            _log.warning("Redis is away, duplicates are found by the worker alone: %s", error)
-            return False
-        return isinstance(before, bytes) and before.decode() == content
+            self._pause(error)
+            return None
+        return before.decode() if isinstance(before, bytes) else None
+
+    def _pause(self, error: RedisError) -> None:
+        self._paused_until = monotonic() + _PAUSE_S
+        _log.warning("Redis is away, duplicates are found by the worker alone: %s", error)
 
 
-def _marker(account: int | None, fields: dict[str, Any]) -> tuple[str, str, int]:
+def _nonce_key(account: int, nonce: str) -> str:
+    return f"waypost:nonce:{account}:{blake2b(nonce.encode(), digest_size=16).hexdigest()}"
+
+
+def _marker(account: int | None, fields: dict[str, Any], repeatable: Set[str]) -> tuple[str, str, int]:
     """Return the key of what a postback is about, its content, and for how long a repeat of it is one."""
     event, order_id = fields["event"], fields["order_id"]
     content = f"{fields['status']}|{fields['payout_minor']}|{fields['currency']}"
     about = f"{account or 0}|{fields['click_id']}|{event}|{order_id or ''}"
     ttl_s = _MARKER_TTL_S
-    if order_id is None and event in REPEATABLE_EVENTS:
+    if order_id is None and event in repeatable:
         about += f"|{content}"
         ttl_s = REPEAT_WINDOW_S
     return (f"waypost:seen:{blake2b(about.encode(), digest_size=16).hexdigest()}", content, ttl_s)

@@ -25,6 +25,13 @@ class Outcome(StrEnum):
     POSTBACK_UNKNOWN_CLICK = "postback-unknown-click"
     POSTBACK_TOO_LARGE = "postback-too-large"
     POSTBACK_NOT_LOGGED = "postback-not-logged"
+    POSTBACK_AMBIGUOUS_CLICK = "postback-ambiguous-click"
+    POSTBACK_BAD_SIGNATURE = "postback-bad-signature"
+    POSTBACK_STALE_SIGNATURE = "postback-stale-signature"
+    POSTBACK_REPLAYED = "postback-replayed"
+    POSTBACK_ADDRESS_NOT_ALLOWED = "postback-address-not-allowed"
+    POSTBACK_RATE_LIMITED = "postback-rate-limited"
+    POSTBACK_RATE_LIMITED_NOT_STORED = "postback-rate-limited-not-stored"
 
 
 PLACE: dict[Outcome, int] = {outcome: place for place, outcome in enumerate(Outcome)}

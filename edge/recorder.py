@@ -33,6 +33,9 @@ class Recorder:
         self._mint = ClickIdMint(settings.click_id_keys, self._slot.identity)
         self._click_lock = Lock()
         self._postback_lock = Lock()
+        self._sync_lock = Lock()
+        # How many postbacks were appended; up to which one all survive a power cut, and up to which one they may not.
+        self._appended = self._synced = self._unsafe = 0
         self._clicks = SpoolWriter(self._slot.spool_directory("clicks"), settings.spool_segment_bytes)
         self._postbacks = SpoolWriter(self._slot.spool_directory("postbacks"), settings.spool_segment_bytes)
         self._outcomes = CounterFile(self._slot.counters_path(), writable=True)
@@ -50,24 +53,40 @@ class Recorder:
         False means that the spool took nothing, and the loss is counted. `record` is called under the append lock and
         must not wait for anything.
         """
-        with self._click_lock:
-            if self._clicks.append(record(*self._mint.mint())):
-                self._answers[_REDIRECTED] += 1
-                return True
-        self._answers[_NOT_LOGGED] += 1
-        return False
+        # PERF: a `with` runs twice as many instructions as these two calls.
+        self._click_lock.acquire()
+        try:
+            logged = self._clicks.append(record(*self._mint.mint()))
+            self._answers[_REDIRECTED if logged else _NOT_LOGGED] += 1
+        finally:
+            self._click_lock.release()
+        return logged
 
     def log_postback(self, payload: bytes) -> bool:
-        """Append a postback and make it survive a power cut before returning True."""
+        """Append a postback and make it survive a power cut before returning True.
+
+        PERF: what several threads append while the disk is busy becomes safe by one sync; with a sync each, 200 a
+        second are more than a disk can take whose sync lasts 5 ms (`python -m loadtests.postbacks`).
+        """
         with self._postback_lock:
             if not self._postbacks.append(payload):
                 return False
+            self._appended = number = self._appended + 1
+        with self._sync_lock:
+            if number <= self._unsafe:
+                # A sync after one that failed succeeds without what that one had to write.
+                return False
+            if number <= self._synced:
+                return True
+            reached = self._appended
             try:
                 self._postbacks.sync()
             except OSError as error:
                 _log.error("postback spool: sync failed: %s", error)
+                self._unsafe = reached
                 return False
-            return True
+            self._synced = reached
+        return True
 
     def count(self, outcome: Outcome) -> None:
         """Count one answer. Two threads of one process may very rarely lose a count; no promise rests on it."""

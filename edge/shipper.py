@@ -1,12 +1,14 @@
 """Ships the spools of a host: extents become RQ jobs, confirmations free the disk, jobs that got lost are sent again.
 
-At most so many jobs stand in Redis at once, so Redis stays small whatever happens behind it; the spool is the buffer.
+At most so many jobs of a stream stand in Redis at once, so Redis stays small whatever happens behind it; the spool is
+the buffer.
 """
 
 from __future__ import annotations
 
 import logging
 import secrets
+from collections import Counter
 from dataclasses import dataclass
 from time import monotonic, time
 from typing import Any
@@ -150,16 +152,23 @@ class Shipper:
         pipeline.execute()
 
     def _send(self) -> int:
+        """Send what there is room for in Redis, the spools in turn, so that none waits until another is empty."""
         count = 0
         wait_s = self._settings.agent_batch_wait_ms / 1000
+        # Each stream has room of its own: no postback waits behind a backlog of clicks.
+        taken = Counter(stream_of(sent.backlog.spool_id) for sent in self._sent)
         progressing = True
-        while progressing and len(self._sent) < self._settings.agent_outstanding_batches:
+        while progressing:
             progressing = False
             for backlog in list(self._backlogs.values()):
-                if len(self._sent) >= self._settings.agent_outstanding_batches:
-                    break
+                stream = stream_of(backlog.spool_id)
+                if taken[stream] >= self._settings.agent_outstanding_batches:
+                    continue
                 extent = backlog.take(wait_s)
                 if extent is not None:
+                    taken[stream] += 1
+                    # The last of the queue now, and still so at the next step.
+                    self._backlogs[backlog.spool_id] = self._backlogs.pop(backlog.spool_id)
                     # Noted before it is sent: if Redis fails in between, it is looked after like any that got lost.
                     self._sent.append(sent := _Sent(backlog, extent))
                     self._enqueue(sent)

@@ -77,12 +77,14 @@ class SpoolWriter:
     def sync(self) -> None:
         """Make all that was appended before this call survive a power cut. May run beside `append`."""
         self._dirty = False
+        # In this order: an append beside this may rotate, and what it retires then is synced here or is `current`.
+        current = self._descriptor
         retired, self._retired = self._retired, []
         for descriptor in retired:
             os.fdatasync(descriptor)
             os.close(descriptor)
-        if self._descriptor >= 0:
-            os.fdatasync(self._descriptor)
+        if current >= 0 and current not in retired:
+            os.fdatasync(current)
         if self._directory_dirty:
             self._directory_dirty = False
             segments.sync_directory(self.directory)

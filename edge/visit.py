@@ -6,11 +6,13 @@ from typing import Any
 
 import orjson
 
+from config.countries import CountryTable
 from edge.address import client_address
-from edge.countries import CountryTable
 from edge.decision import Redirect
+from tracking.dyn import encode_dyn
 from tracking.plan import fill
 from tracking.records import CLICK_RECORD_VERSION, as_text
+from tracking.template import DYN_SERVED
 
 
 class Visit:
@@ -88,4 +90,6 @@ class Visit:
                 return str(self._redirect.link.link_id)
             case "slug":
                 return self._redirect.slug
+        if name.startswith(DYN_SERVED):
+            return encode_dyn(name.removeprefix(DYN_SERVED), self.click_id) if self.click_id else ""
         raise AssertionError(f"{name} is no macro of ours")

@@ -6,10 +6,10 @@ import atexit
 import gc
 import logging
 
+from config.countries import CountryTable
 from config.mirror import MirrorReader, make_mirror
 from config.settings import edge_settings
 from edge.app import Collaborators, create_app
-from edge.countries import CountryTable
 from edge.duplicates import DuplicateMarkers
 from edge.recorder import Recorder
 

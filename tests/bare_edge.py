@@ -16,16 +16,17 @@ from pathlib import Path
 import urllib3
 
 from config.mirror import MirrorWriter, stamp
-from config.served import ServedLink, ServedProfile, encode_served, link_key, profile_key
+from config.served import ServedLink, ServedProfile, ServedToken, encode_served, link_key, profile_key, token_key
 from config.settings import EDGE_SERVERS
 from edge.segments import HEADER_BYTES, frames, segment_paths
-from tracking.records import Click, decode_click
+from tracking.records import Click, Postback, decode_click, decode_postback
 from tracking.template import compile_template
 from waiting import free_port, wait_until
 
 ROOT = Path(__file__).resolve().parents[1]
 HOST = "track.example"
 SLUG = "link1"
+TOKEN = "wpm_bare"
 DESTINATION = "https://m.example/{x}?c={click_id}&s={sub1}"
 EVERY_MACRO = (
     "https://m.example/{x}?u={user_agent}&r={referrer}&i={ip}&k={country}&o={source}&n={link_id}&g={slug}&t={timestamp}&c={click_id}&"
@@ -47,7 +48,7 @@ SERVERS = [
 
 @dataclass
 class BareEdge:
-    """A running edge. `process` is its main process."""
+    """A running edge, or postback intake. `process` is its main process."""
 
     server: str
     port: int
@@ -60,24 +61,34 @@ class BareEdge:
 
     def clicks(self) -> list[Click]:
         """Return every click in the spool."""
-        found = []
-        for directory in sorted((self.home / "spool").glob("*-clicks")):
-            for path in segment_paths(directory):
-                data = path.read_bytes()
-                found += [decode_click(frame.payload) for frame in frames(data, HEADER_BYTES, len(data))]
-        return found
+        return [decode_click(payload) for payload in recorded(self.home / "spool", "clicks")]
+
+    def postbacks(self) -> list[Postback]:
+        """Return every postback in the spool."""
+        return [decode_postback(payload) for payload in recorded(self.home / "spool", "postbacks")]
 
     def signal(self, what: signal.Signals) -> None:
         """Send a signal to the main process."""
         self.process.send_signal(what)
 
 
+def recorded(spool_dir: Path, stream: str) -> list[bytes]:
+    """Return every record of a stream, of whichever process."""
+    found = []
+    for directory in sorted(spool_dir.glob(f"*-{stream}")):
+        for path in segment_paths(directory):
+            data = path.read_bytes()
+            found += [frame.payload for frame in frames(data, HEADER_BYTES, len(data))]
+    return found
+
+
 def fill_mirror(home: Path) -> None:
-    """Write the configuration that a bare edge serves: one domain, and links with a few and with all macros."""
+    """Write what a bare edge serves: one domain, links with a few and with all macros, and a merchant's token."""
     served = [(profile_key(HOST), encode_served(ServedProfile(1, "Bare", True, "302", None, [], 300)))]
     for number, (slug, destination) in enumerate(((SLUG, DESTINATION), ("macros", EVERY_MACRO)), 1):
         parts = list(compile_template(destination, "destination_url"))
         served.append((link_key(1, slug), encode_served(ServedLink(number, True, parts, None, [None] * 10))))
+    served.append((token_key(TOKEN), encode_served(ServedToken(1, "USD"))))
     writer = MirrorWriter(home / "mirror", 1 << 26)
     writer.replace(stamp("bare", 1, "0-0"), served)
     writer.close()
@@ -86,19 +97,34 @@ def fill_mirror(home: Path) -> None:
 def start_edge(server: str, home: Path, listener: socket.socket | None = None, **overrides: str) -> BareEdge:
     """Start an edge on the mirror in `home`; with `listener`, hand that socket over as systemd would."""
     port = int(overrides.get("EDGE_PORT") or (listener.getsockname()[1] if listener else free_port()))
+    command = [sys.executable, "-m", "edge"]
+    if listener:
+        command = [sys.executable, "-c", _HAND_OVER, str(listener.fileno()), *command]
+    return _start(command, server, home, {"EDGE_PORT": str(port), **overrides}, listener)
+
+
+def start_intake(home: Path, **overrides: str) -> BareEdge:
+    """Start a postback intake on the mirror in `home`."""
+    ports = {"INTAKE_PORT": str(free_port()), "EDGE_PORT": "1"}
+    return _start([sys.executable, "-m", "edge", "intake"], "auto", home, ports | overrides)
+
+
+def _start(
+    command: list[str],
+    server: str,
+    home: Path,
+    settings: dict[str, str],
+    listener: socket.socket | None = None,
+) -> BareEdge:
     kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TMPDIR") if name in os.environ}
     environ = kept | {
         "PYTHONPATH": str(ROOT),
         "WAYPOST_HOME": str(home),
         "EDGE_SERVER": server,
-        "EDGE_PORT": str(port),
         "REDIS_URL": "redis://127.0.0.1:1/0",
         "LOG_LEVEL": "warning",
-        **overrides,
+        **settings,
     }
-    command = [sys.executable, "-m", "edge"]
-    if listener:
-        command = [sys.executable, "-c", _HAND_OVER, str(listener.fileno()), *command]
     with (home / "edge.log").open("ab") as log:
         process = subprocess.Popen(
             command,
@@ -110,7 +136,7 @@ def start_edge(server: str, home: Path, listener: socket.socket | None = None, *
             start_new_session=True,
             pass_fds=[listener.fileno()] if listener else [],
         )
-    edge = BareEdge(server, port, home, process)
+    edge = BareEdge(server, int(settings.get("INTAKE_PORT") or settings["EDGE_PORT"]), home, process)
     wait_until(lambda: _answers(edge), 60, f"the edge under {server} to answer")
     return edge
 

@@ -12,6 +12,8 @@ from bare_edge import HOST
 
 _STATUS = re.compile(rb"HTTP/1\.[01] (\d{3})[^\r\n]*\r\n")
 _LOCATION = re.compile(rb"(?i)\r\nlocation: ([^\r\n]*)\r\n")
+# How long a server may take to begin an answer, and after how long it has said it all.
+_BEGIN_S = 6.0
 _SILENCE_S = 2.0
 _LANES = 8
 
@@ -36,10 +38,11 @@ def exchange(port: int, request: bytes, silence_s: float = _SILENCE_S) -> Exchan
         # A server that refuses early may close before it has read everything.
         with suppress(BrokenPipeError, ConnectionResetError):
             connection.sendall(request)
-        connection.settimeout(silence_s)
+        connection.settimeout(max(_BEGIN_S, silence_s))
         try:
             while more := connection.recv(65536):
                 data += more
+                connection.settimeout(silence_s)
             closed = True
         except TimeoutError:
             pass

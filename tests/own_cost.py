@@ -1,6 +1,8 @@
 """`python -m tests.own_cost`: what our own code costs in one click, in process and without a server, line by line.
 
 Each line is the fastest of many short runs in CPU time of this thread, so that other work on the machine stays out.
+`python -m tests.own_cost instructions` counts instead, which no other work can change: the instructions of a click, and
+how much code they lie in, which under a server has left the processor's caches from one click to the next.
 """
 
 from __future__ import annotations
@@ -17,16 +19,17 @@ from typing import Any, NamedTuple
 
 import falcon
 
+from config.countries import CountryTable
 from config.mirror import MirrorReader
 from config.settings import edge_settings
 from edge.app import Collaborators, create_app
-from edge.countries import CountryTable
 from edge.decision import Redirect, Router, decide
 from edge.duplicates import DuplicateMarkers
 from edge.exchange import EdgeRequest, EdgeResponse
 from edge.recorder import Recorder
 from edge.visit import Visit
 from loadtests.bench.mirrors import HOST, build
+from tests.instructions import Footprint, footprints, mark
 from tracking.parameters import parse_query
 from tracking.plan import fill
 
@@ -101,9 +104,14 @@ def edge_parts(home: Path) -> Iterator[tuple[Collaborators, Any]]:
 
 def own_and_frame(app: Any, runs: int = _RUNS) -> tuple[float, float]:
     """Return microseconds of a click in all, and of the same request through Falcon with a responder of no work."""
+    return _of(app, runs), _of(frame_app(), runs)
+
+
+def frame_app() -> Any:
+    """Return a Falcon application as the edge's, with a responder of no work."""
     frame: Any = falcon.App(media_type=falcon.MEDIA_TEXT, request_type=EdgeRequest, response_type=EdgeResponse)
     frame.add_route("/click/{slug}", _Null())
-    return _of(app, runs), _of(frame, runs)
+    return frame
 
 
 def _of(app: Any, runs: int) -> float:
@@ -147,7 +155,39 @@ def _fill(decision: Redirect, click_id: str) -> str:
     return fill(decision.plan, click_id, QUERY, str)
 
 
-if __name__ == "__main__":
+COUNTED = ("a click in all", "the same, through Falcon alone")
+
+
+def count() -> list[Footprint]:
+    """Return what the calls of COUNTED run, or nothing where a process may not be traced."""
+    return footprints([sys.executable, "-m", "tests.own_cost", "count"], Path(__file__).resolve().parents[1])
+
+
+def _be_counted(home: Path) -> None:
+    with edge_parts(home) as (_, app):
+        frame, env = frame_app(), environ()
+        mark([lambda: app(env, _start_response), lambda: frame(env, _start_response)])
+
+
+def _start_response(*_: object) -> None:
+    """Take the answer."""
+
+
+def main(wanted: list[str]) -> None:
+    """Print the budget, or the counts."""
+    if wanted == ["instructions"]:
+        for name, found in zip(COUNTED, count(), strict=True):
+            kilobytes = found.lines * 64 / 1024
+            sys.stdout.write(f"{name:35s} {found.instructions:7,d} instructions in {kilobytes:4.0f} kB of code")
+            sys.stdout.write(f" on {found.pages} pages\n")
+        return
     with tempfile.TemporaryDirectory(prefix="waypost-own-cost-") as directory:
+        if wanted == ["count"]:
+            _be_counted(Path(directory))
+            return
         for name, us in costs(Path(directory)):
             sys.stdout.write(f"{name:50s} {us:6.2f} us\n")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -153,7 +153,8 @@ def stack_environ(home: Path, **overrides: str) -> dict[str, str]:
     # A batch that a killed process took along is looked for after this long.
     fast = {"AGENT_RETRY_S": "2"}
     ports = {
-        name: str(free_port()) for name in ("EDGE_PORT", "ADMIN_PORT", "EMBEDDED_POSTGRES_PORT", "EMBEDDED_VALKEY_PORT")
+        name: str(free_port())
+        for name in ("EDGE_PORT", "INTAKE_PORT", "ADMIN_PORT", "EMBEDDED_POSTGRES_PORT", "EMBEDDED_VALKEY_PORT")
     }
     return kept | {"PYTHONPATH": str(ROOT), "WAYPOST_HOME": str(home)} | ports | fast | overrides
 

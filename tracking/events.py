@@ -29,6 +29,15 @@ class ConversionStatus(StrEnum):
     REVERSED = "reversed"
 
 
+LEGAL_TRANSITIONS = frozenset(
+    {
+        (ConversionStatus.PENDING, ConversionStatus.APPROVED),
+        (ConversionStatus.PENDING, ConversionStatus.REJECTED),
+        (ConversionStatus.APPROVED, ConversionStatus.REVERSED),
+    }
+)
+
+
 class PostbackOutcome(StrEnum):
     """What became of a postback, as the worker judged it."""
 
@@ -52,6 +61,16 @@ class PostbackReason(StrEnum):
     CLICK_OF_ANOTHER_MERCHANT = "click-of-another-merchant"
     CLICK_NOT_STORED_YET = "click-not-stored-yet"
     CLICK_EXPIRED = "click-expired"
+    MANUAL_REVIEW = "manual-review"
+    UNKNOWN_EVENT = "unknown-event"
+    REPLACED = "replaced"
+    OPERATOR_DECISION = "operator-decision"
     UNAUTHENTICATED = "unauthenticated"
     TOKEN_REQUIRED = "token-required"  # noqa: S105
     TOO_LARGE = "too-large"
+    AMBIGUOUS_CLICK = "ambiguous-click"
+    BAD_SIGNATURE = "bad-signature"
+    STALE_SIGNATURE = "stale-signature"
+    REPLAYED = "replayed"
+    ADDRESS_NOT_ALLOWED = "address-not-allowed"
+    RATE_LIMITED = "rate-limited"

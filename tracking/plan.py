@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 from urllib.parse import quote
 
 from tracking.parameters import SUB_ALIASES, parse_query
-from tracking.template import CLICK_MACROS, SUB_NAMES
+from tracking.template import CLICK_MACROS, DYN_SERVED, SUB_NAMES
 
 _SUB_INDEX = {name: index for index, name in enumerate(SUB_NAMES)}
 
@@ -24,20 +25,28 @@ class Plan(NamedTuple):
 
 def make_plan(parts: Sequence[str], sub_defaults: Sequence[str | None]) -> Plan:
     """Return the plan of a link's compiled template (tracking.template)."""
+    return Plan(list(parts), *_places(tuple(parts[1::2]), tuple(sub_defaults)))
+
+
+# PERF: the links of one operator name the same few macros in the same order, and a link that is not remembered waits.
+@lru_cache(1024)
+def _places(
+    names: tuple[str, ...], sub_defaults: tuple[str | None, ...]
+) -> tuple[tuple[int, ...], tuple[tuple[int, tuple[str, ...], str], ...], tuple[tuple[int, str], ...]]:
+    """Return where the values of these macros come from, as a Plan has it."""
     click_id, query, other = [], [], []
-    for place in range(1, len(parts), 2):
-        name = parts[place]
+    for place, name in zip(range(1, 2 * len(names), 2), names, strict=True):
         index = _SUB_INDEX.get(name)
         if name == "click_id":
             click_id.append(place)
         elif index is not None:
             default = sub_defaults[index] if index < len(sub_defaults) else None
             query.append((place, SUB_ALIASES[index], default or ""))
-        elif name in CLICK_MACROS:
+        elif name in CLICK_MACROS or name.startswith(DYN_SERVED):
             other.append((place, name))
         else:
             query.append((place, (name,), ""))
-    return Plan(list(parts), tuple(click_id), tuple(query), tuple(other))
+    return tuple(click_id), tuple(query), tuple(other)
 
 
 def fill(plan: Plan, click_id: str, query: str, value_of: Callable[[str], str]) -> str:

@@ -17,6 +17,7 @@ class QueueName(StrEnum):
 
     CLICKS = "clicks"
     POSTBACKS = "postbacks"
+    DELIVERIES = "deliveries"
     MAINTENANCE = "maintenance"
 
 
@@ -25,8 +26,17 @@ class Task(StrEnum):
 
     STORE_CLICKS = "worker.clicks.store_batch"
     STORE_POSTBACKS = "worker.postbacks.store_batch"
+    SEND_DELIVERIES = "worker.deliveries.send_due"
+    REPLAY = "worker.replay.run"
+    RESUME_REPLAYS = "worker.replay.resume"
+    FLAG_OVERDUE = "worker.parked.flag_overdue"
     MATCH_PARKED = "worker.maintenance.match_parked"
     MAKE_PARTITIONS = "worker.maintenance.make_partitions"
+    FORGET_NONCES = "worker.nonces.forget_old"
+    BOOK_CHANGES = "worker.bookkeeping.run_bookkeeping"
+    BOOK_POSTPONED = "worker.bookkeeping.book_postponed"
+    LOAD_RATES = "worker.rates.load_rates"
+    MAKE_PAYOUTS = "worker.payouts.make_payouts"
 
 
 STREAM_QUEUES: dict[str, tuple[QueueName, Task]] = {

@@ -6,6 +6,7 @@ Text that came from a request is kept as the bytes arrived, one character a byte
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any, NamedTuple
 
@@ -14,7 +15,7 @@ import orjson
 from tracking.errors import WaypostError
 
 CLICK_RECORD_VERSION = 1
-POSTBACK_RECORD_VERSION = 1
+POSTBACK_RECORD_VERSION = 2
 
 
 class RecordError(WaypostError):
@@ -57,9 +58,10 @@ class Click(NamedTuple):
 class Postback(NamedTuple):
     """One received postback, as the edge answered it.
 
-    `fields` is what the edge could read: click_id, event, order_id, status, payout_minor, currency; it is null when
-    the request could not be read at all. `merchant_id` is null unless a token named the account. `body` is latin-1 of
-    raw bytes.
+    `fields` is what the edge could read: click_id, event, order_id, status, payout_minor, currency, and `corrections`,
+    each with field, from, to and rule; it is null when the request could not be read at all. `merchant_id` is null
+    unless a token named the account. `body` is latin-1 of raw bytes. `nonce` is the id that the signature covers, null
+    unless the request was signed and the signature is good. Version 1 has no nonce and no corrections.
     """
 
     postback_id: str
@@ -78,6 +80,11 @@ class Postback(NamedTuple):
     reason: str | None
     detail: str | None
     fields: dict[str, Any] | None
+    nonce: str | None = None
+
+
+# A field that a version lacks stands last and has a default.
+_POSTBACK_FIELDS = {1: len(Postback._fields) - 1, POSTBACK_RECORD_VERSION: len(Postback._fields)}
 
 
 def encode_click(click: Click) -> bytes:
@@ -92,12 +99,12 @@ def encode_postback(postback: Postback) -> bytes:
 
 def decode_click(payload: str | bytes) -> Click:
     """Return the click of a payload of any version, or raise RecordError."""
-    return Click(*_fields(payload, CLICK_RECORD_VERSION, len(Click._fields)))
+    return Click(*_values(payload, {CLICK_RECORD_VERSION: len(Click._fields)}))
 
 
 def decode_postback(payload: str | bytes) -> Postback:
     """Return the postback of a payload of any version, or raise RecordError."""
-    return Postback(*_fields(payload, POSTBACK_RECORD_VERSION, len(Postback._fields)))
+    return Postback(*_values(payload, _POSTBACK_FIELDS))
 
 
 def classify(method: str, purpose: str) -> ClickClass:
@@ -119,15 +126,17 @@ def as_text(raw: str) -> str:
     return raw.encode("latin-1", "replace").decode("utf-8", "replace").replace("\x00", "\ufffd")
 
 
-def _fields(payload: str | bytes, version: int, count: int) -> list[Any]:
+def _values(payload: str | bytes, counts: Mapping[int, int]) -> list[Any]:
+    """Return a payload's values after its version. `counts` says how many there are in each version that is read."""
     try:
         values = orjson.loads(payload)
     except orjson.JSONDecodeError as error:
         raise RecordError(f"not JSON: {error}") from error
     if not isinstance(values, list) or not values:
         raise RecordError("not an array")
-    if values[0] != version:
-        raise RecordError(f"record version {values[0]!r}, this release reads {version}")
-    if len(values) != count + 1:
-        raise RecordError(f"{len(values) - 1} fields where version {version} has {count}")
+    version, known = values[0], " and ".join(map(str, counts))
+    if type(version) is not int or version not in counts:
+        raise RecordError(f"record version {version!r}, this release reads {known}")
+    if len(values) != counts[version] + 1:
+        raise RecordError(f"{len(values) - 1} fields where version {version} has {counts[version]}")
     return values[1:]

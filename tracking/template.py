@@ -20,9 +20,11 @@ SUB_COUNT = 10
 SUB_NAMES = tuple(f"sub{number}" for number in range(1, SUB_COUNT + 1))
 # The macros Waypost fills in itself; any other name is the click's query parameter of that name.
 CLICK_MACROS = frozenset(
-    {"click_id", "timestamp", "user_agent", "ip", "country", "source", "link_id", "slug", "referrer", *SUB_NAMES}
+    {"click_id", "dyn", "timestamp", "user_agent", "ip", "country", "source", "link_id", "slug", "referrer", *SUB_NAMES}
 )
-UNAVAILABLE_MACROS = frozenset({"region", "city", "device", "os", "browser", "campaign", "language", "random", "dyn"})
+UNAVAILABLE_MACROS = frozenset({"region", "city", "device", "os", "browser", "campaign", "language", "random"})
+# `{dyn}` as it is served: with the prefix of the link's source after it. No query parameter can have this name.
+DYN_SERVED = "dyn:"
 
 _MACRO = re.compile(r"\{([A-Za-z_][A-Za-z0-9_.-]{0,63})\}")
 _FORBIDDEN = re.compile(r"[\x00-\x20\x7f\\\u2028\u2029]")
@@ -89,6 +91,11 @@ def compile_template(url: str, field: str) -> Parts:
     for name, literal in zip(names, literals[1:], strict=True):
         parts += [name, literal]
     return tuple(parts)
+
+
+def with_prefix(parts: Parts, prefix: str) -> list[str]:
+    """Return a compiled template as it is served, each `{dyn}` with the prefix of the link's source."""
+    return [f"{DYN_SERVED}{prefix}" if at % 2 and part == "dyn" else part for at, part in enumerate(parts)]
 
 
 def _ascii_host(host: str, field: str) -> str:

@@ -1,4 +1,4 @@
-"""`python -m worker clicks|postbacks|maintenance`: one worker process on one queue, until SIGTERM or SIGINT."""
+"""`python -m worker clicks|postbacks|deliveries|maintenance`: one worker on one queue, until SIGTERM or SIGINT."""
 
 from __future__ import annotations
 
@@ -12,14 +12,17 @@ from redis import Redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from config.countries import CountryTable
 from config.database import SchemaError, require_schema
 from config.settings import SettingError, worker_settings
 from tracking.queues import QueueName
 from worker.database import Database
+from worker.dispatcher import Dispatcher
 from worker.errors import RetryableError
 from worker.jobs import load_tasks
 from worker.logs import log, start_logging
 from worker.maintenance import Schedule
+from worker.outgoing_client import OutgoingClient
 from worker.resources import Resources, install
 from worker.runner import run, task_queue
 
@@ -58,10 +61,16 @@ def main(arguments: list[str]) -> int:
         return 1
     except RetryableError:
         return 0
-    used = Resources(database, redis, settings.click_id_keys, stop)
+    countries = CountryTable(settings.geoip_country_db)
+    used = Resources(database, redis, settings.click_id_keys, stop, countries, rates_file=settings.exchange_rates_file)
     install(used)
     if name is QueueName.MAINTENANCE:
         run(name, used, Schedule(redis, task_queue(name, redis)).enqueue_due)
+    elif name is QueueName.DELIVERIES:
+        dispatcher = Dispatcher(used, Database(settings.database_url, stop), OutgoingClient(settings.outgoing))
+        dispatcher.start()
+        run(name, used)
+        dispatcher.join()
     else:
         run(name, used)
     database.close()

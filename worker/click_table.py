@@ -14,13 +14,13 @@ from typing import NamedTuple
 import psycopg
 from psycopg import sql
 
-from worker.click_rows import COLUMNS, ClickRow
+from worker.click_columns import ClickRows, Days
+from worker.click_rows import COLUMNS
 from worker.database import Connection, is_transient
 from worker.errors import StaleError
 from worker.logs import log
 from worker.partitions import day_number, day_of
 
-Days = Counter[tuple[int, int, str]]
 _COPY = sql.SQL("copy {} ({}) from stdin")
 _COPY_CLICKS = _COPY.format(sql.Identifier("clicks"), sql.SQL(COLUMNS))
 _COPY_STAGING = _COPY.format(sql.Identifier("click_staging"), sql.SQL(COLUMNS))
@@ -36,12 +36,14 @@ _ADD_DAYS = (
 )
 # What PostgreSQL says of a value: data exception, constraint, program limit. Anything else may be its own trouble.
 _RECORD_FAULTS = ("22", "23", "54")
+_PIECE_ROWS = 200
 
 
 class Culprit(NamedTuple):
     """A row that PostgreSQL refuses by itself."""
 
-    row: ClickRow
+    number: int
+    click_id: str
     error: psycopg.Error
 
 
@@ -52,7 +54,16 @@ class Inserted(NamedTuple):
     culprits: list[Culprit]
 
 
-def insert_clicks(connection: Connection, rows: Sequence[ClickRow]) -> Inserted:
+def copy_clicks(connection: Connection, rows: ClickRows) -> Days:
+    """Insert rows in the caller's transaction, all of them, or raise; return how many by day number, link and class."""
+    if rows:
+        # PERF: straight into the partitions; by way of the staging table a batch of 1,000 takes half as long again.
+        with connection.cursor().copy(_COPY_CLICKS) as copy:
+            _write(copy, rows)
+    return rows.day_counts()
+
+
+def insert_clicks(connection: Connection, rows: ClickRows) -> Inserted:
     """Insert rows in the caller's transaction, leaving out ids already there, and set culprits apart.
 
     When every single row fails with something that is not about values, it is the database, and its error is raised.
@@ -71,18 +82,28 @@ def insert_clicks(connection: Connection, rows: Sequence[ClickRow]) -> Inserted:
     return inserted
 
 
-def add_click_days(connection: Connection, days: Days) -> None:
-    """Add to the day counts. Sorted, so that two batches that touch the same rows lock them in the same order."""
-    if not days:
-        return
+def day_arrays(days: Days) -> list[str]:
+    """Return day counts as the arrays that add_click_days takes, written as PostgreSQL reads them.
+
+    Sorted, so that two batches that touch the same rows lock them in the same order. PERF: made before any row is
+    locked, and as text, in a third of the time that psycopg takes for lists.
+    """
     keys = sorted(days)
-    columns = list(zip(*keys, strict=True))
-    connection.execute(
-        _ADD_DAYS, [[day_of(day) for day in columns[0]], *map(list, columns[1:]), [days[key] for key in keys]]
+    columns = (
+        (day_of(day).isoformat() for day, _, _ in keys),
+        (str(link_id) for _, link_id, _ in keys),
+        (kind for _, _, kind in keys),
+        (str(days[key]) for key in keys),
     )
+    return [f"{{{','.join(column)}}}" for column in columns]
 
 
-def _insert_halving(connection: Connection, rows: Sequence[ClickRow]) -> Iterator[tuple[Days, Culprit | None]]:
+def add_click_days(connection: Connection, arrays: Sequence[str]) -> None:
+    """Add to the day counts."""
+    connection.execute(_ADD_DAYS, arrays)
+
+
+def _insert_halving(connection: Connection, rows: ClickRows) -> Iterator[tuple[Days, Culprit | None]]:
     """Yield what went in, halving a batch that does not go in whole: one bad row of 1,000 costs about twenty tries."""
     try:
         yield _insert(connection, rows), None
@@ -93,27 +114,30 @@ def _insert_halving(connection: Connection, rows: Sequence[ClickRow]) -> Iterato
         if isinstance(error, psycopg.errors.CheckViolation) and error.diag.constraint_name is None:
             raise StaleError("a day's partition is gone") from error
         if len(rows) == 1:
-            log("click-refused", logging.WARNING, click=rows[0].click_id, sqlstate=error.sqlstate, error=error)
-            yield Counter(), Culprit(rows[0], error)
+            log("click-refused", logging.WARNING, click=rows.click_ids[0], sqlstate=error.sqlstate, error=error)
+            yield Counter(), Culprit(rows.numbers[0], rows.click_ids[0], error)
             return
     middle = len(rows) // 2
-    yield from _insert_halving(connection, rows[:middle])
-    yield from _insert_halving(connection, rows[middle:])
+    yield from _insert_halving(connection, rows.parts([(0, middle)]))
+    yield from _insert_halving(connection, rows.parts([(middle, len(rows))]))
 
 
-def _insert(connection: Connection, rows: Sequence[ClickRow]) -> Days:
-    lines = b"".join(row.line for row in rows)
+def _insert(connection: Connection, rows: ClickRows) -> Days:
     try:
-        # PERF: straight into the partitions; by way of the staging table a batch of 1,000 takes half as long again.
-        with connection.transaction(), connection.cursor().copy(_COPY_CLICKS) as copy:
-            copy.write(lines)
-        return Counter((row.day, row.link_id, row.kind) for row in rows)
+        with connection.transaction():
+            return copy_clicks(connection, rows)
     except psycopg.errors.UniqueViolation:
         pass
     with connection.transaction():
         connection.execute(_CREATE_STAGING)
         connection.execute("delete from click_staging")
         with connection.cursor().copy(_COPY_STAGING) as copy:
-            copy.write(lines)
+            _write(copy, rows)
         fresh = connection.execute(_INSERT_STAGED)
         return Counter((day_number(clicked_at), link_id, kind) for clicked_at, link_id, kind in fresh)
+
+
+def _write(copy: psycopg.Copy, rows: ClickRows) -> None:
+    # PERF: in pieces, since megabytes at once are memory that the processor's cache does not hold.
+    for at in range(0, len(rows), _PIECE_ROWS):
+        copy.write("".join(rows.lines[at : at + _PIECE_ROWS]).encode())

@@ -35,6 +35,13 @@ SCHEDULE = (
     Due("partitions", Task.MAKE_PARTITIONS, (), 3600.0),
     Due("parked", Task.MATCH_PARKED, (RECENT_S,), 5.0),
     Due("parked-old", Task.MATCH_PARKED, (None,), 600.0),
+    Due("parked-overdue", Task.FLAG_OVERDUE, (), 600.0),
+    Due("replays", Task.RESUME_REPLAYS, (), 10.0),
+    Due("bookkeeping", Task.BOOK_CHANGES, (), 2.0),
+    Due("postponed", Task.BOOK_POSTPONED, (), 30.0),
+    Due("rates", Task.LOAD_RATES, (), 21_600.0),
+    Due("payouts", Task.MAKE_PAYOUTS, (), 3600.0),
+    Due("nonces", Task.FORGET_NONCES, (), 21_600.0),
 )
 
 

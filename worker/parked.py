@@ -12,11 +12,16 @@ from uuid import UUID
 
 import psycopg
 
+from tracking.issues import IssueKind
+from worker import resources
+from worker.bookkeeping import book_changes
 from worker.conversions import lock_claims
 from worker.database import Connection, is_transient
+from worker.issues import open_issue
 from worker.judging import judge
 from worker.logs import log
 from worker.postback_table import (
+    flag_parked,
     lock_parked,
     parked_any,
     parked_claims,
@@ -26,9 +31,12 @@ from worker.postback_table import (
     save_refusal,
 )
 from worker.resources import Resources
+from worker.terms import Terms, load_terms
 
 JUDGED_TOGETHER_MAX = 100
 SWEEP_MAX = 1000
+OVERDUE_HOURS = 24
+_OVERDUE_TITLE = "Postbacks have waited for their clicks for more than a day"
 
 
 def match_clicks(used: Resources, click_ids: Sequence[str]) -> int:
@@ -51,25 +59,53 @@ def sweep(used: Resources, within_s: float | None) -> int:
             return matched
 
 
+def flag_overdue() -> None:
+    """Open an issue, one an account, for postbacks that have waited for their clicks for a day, each counted once."""
+    used = resources.current()
+    while used.database.run(_flag_some) == SWEEP_MAX and not used.stop.is_set():
+        pass
+
+
 def match_postbacks(used: Resources, postback_ids: Sequence[UUID]) -> int:
     """Judge these postbacks as far as they are parked still and their clicks stored; return how many were judged."""
     matched = 0
+    if not postback_ids:
+        return 0
+    terms = used.database.run(lambda connection: load_terms(connection, used.countries.country))
     for at in range(0, len(postback_ids), JUDGED_TOGETHER_MAX):
         together = postback_ids[at : at + JUDGED_TOGETHER_MAX]
-        matched += used.database.run(lambda connection, ids=together: _match(connection, ids))  # type: ignore[misc]
+        matched += used.database.run(lambda connection, ids=together: _match(connection, ids, terms))  # type: ignore[misc]
     used.tally.add(matched=matched)
+    book_changes(used)
     return matched
 
 
-def _match(connection: Connection, postback_ids: Sequence[UUID]) -> int:
+def _flag_some(connection: Connection) -> int:
+    with connection.transaction():
+        found = flag_parked(connection, OVERDUE_HOURS, SWEEP_MAX)
+        for each in sorted(found, key=lambda overdue: (str(overdue.merchant_id), overdue.received_at)):
+            open_issue(
+                connection,
+                IssueKind.PARKED_POSTBACK,
+                f"merchant:{each.merchant_id or 'none'}",
+                _OVERDUE_TITLE,
+                {"received_at": each.received_at.isoformat(), "query": each.query, "body": each.body},
+                merchant_id=each.merchant_id,
+                postback_id=each.postback_id,
+                click_id=each.click_id,
+            )
+    return len(found)
+
+
+def _match(connection: Connection, postback_ids: Sequence[UUID], terms: Terms) -> int:
     matched = 0
     with connection.transaction():
         # The same order as in a batch of postbacks: claims first, rows after.
-        lock_claims(connection, parked_claims(connection, postback_ids))
+        lock_claims(connection, parked_claims(connection, postback_ids), terms)
         for claim in lock_parked(connection, postback_ids):
             try:
                 with connection.transaction():
-                    decision = judge(connection, claim)
+                    decision = judge(connection, claim, terms)
                     if decision is not None:
                         save_decision(connection, claim.postback_id, decision)
                         matched += 1

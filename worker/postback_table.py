@@ -3,23 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import timedelta
-from typing import Any
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
 from uuid import UUID
 
-from tracking.events import ConversionStatus, Event, PostbackOutcome, PostbackReason
+from tracking.events import ConversionStatus, PostbackOutcome, PostbackReason
 from worker.database import Connection
 from worker.matching import Claim, Decision
-from worker.postback_rows import PostbackRow, row_values
+from worker.poison import storable_text
+from worker.postback_rows import Origin, PostbackRow, row_values
 
 _INSERT = (
     "insert into postbacks (postback_id, received_at, spool_id, spool_number, route, method, host, query, content_type,"  # noqa: S608
     " body, user_agent, ip, merchant_id, authenticated, click_id, event, order_id, status_sent, payout_minor, currency,"
-    " answered, outcome, reason, detail) values (" + ", ".join(["%s"] * 24) + ") on conflict (postback_id) do nothing"
+    " answered, outcome, reason, detail, corrections, claimed, nonce) values (" + ", ".join(["%s"] * 27) + ")"
+    " on conflict (postback_id) do nothing"
 )
+# Whoever comes second finds the first one's row. Locked by its name first, so that it is committed.
+_NONCE = (
+    "insert into postback_nonces (merchant_id, nonce, postback_id, received_at) values (%s, %s, %s, %s)"
+    " on conflict (merchant_id, nonce) do update set nonce = excluded.nonce returning postback_id"
+)
+_REPLAYED = "update postbacks set outcome = %s, reason = %s, detail = null, claimed = false where postback_id = %s"
 _JUDGED = (
     "update postbacks set outcome = %s, reason = %s, detail = coalesce(%s, detail), conversion_id = %s"
     " where postback_id = %s"
+)
+_OVERDUE = (
+    "update postbacks set overdue_at = now() where postback_id in (select postback_id from postbacks"
+    " where outcome = 'parked' and overdue_at is null and stored_at < now() - make_interval(hours => %s)"
+    " order by stored_at limit %s for update skip locked)"
+    " returning postback_id, merchant_id, click_id, received_at, query, body"
 )
 _CLAIM = (
     "postback_id, received_at, click_id, event, order_id, status_sent, payout_minor, currency, merchant_id,"
@@ -29,7 +43,7 @@ _CLAIM = (
 _ABOUT = (
     " from postbacks where click_id = %(click_id)s and event = %(event)s"
     " and order_id is not distinct from %(order_id)s and postback_id <> %(postback_id)s"
-    " and answered in (200, 409) and outcome <> 'parked'"
+    " and coalesce(claimed, answered in (200, 409)) and outcome <> 'parked'"
 )
 _JUDGED_LATER = f"select exists (select 1 {_ABOUT} and received_at > %(received_at)s)"
 _JUDGED_CLAIMS = f"select {_CLAIM} {_ABOUT} order by received_at, spool_id, spool_number"
@@ -48,15 +62,41 @@ _PARKED_WITH_CLICK = (
 )
 
 
+class Overdue(NamedTuple):
+    """A postback that waits for its click for too long."""
+
+    postback_id: UUID
+    merchant_id: int | None
+    click_id: UUID
+    received_at: datetime
+    query: str
+    body: str
+
+
 def insert_postback(connection: Connection, row: PostbackRow, spool_id: str) -> bool:
     """Store a postback as it arrived; return False when it is there already."""
     return connection.execute(_INSERT, row_values(row, spool_id)).rowcount == 1
 
 
+def claim_nonce(connection: Connection, nonce: str | None, origin: Origin) -> bool:
+    """Whether no other postback came under the id that this one's signature covers; one that is not signed has none."""
+    if nonce is None or origin.merchant_id is None:
+        return True
+    taken = [origin.merchant_id, storable_text(nonce), origin.postback_id, origin.received_at]
+    row = connection.execute(_NONCE, taken).fetchone()
+    return row is not None and bool(row[0] == origin.postback_id)
+
+
+def save_replayed(connection: Connection, postback_id: UUID) -> None:
+    """Refuse a postback whose signed id was used before: it is no claim."""
+    refused = [PostbackOutcome.REFUSED.value, PostbackReason.REPLAYED.value]
+    connection.execute(_REPLAYED, [*refused, postback_id])
+
+
 def save_decision(connection: Connection, postback_id: UUID, decision: Decision) -> None:
     """Write a postback's outcome."""
-    reason = None if decision.reason is None else decision.reason.value
-    connection.execute(_JUDGED, [decision.outcome.value, reason, None, decision.conversion_id, postback_id])
+    judged = [decision.outcome.value, decision.reason, None, decision.conversion_id]
+    connection.execute(_JUDGED, [*judged, postback_id])
 
 
 def save_refusal(connection: Connection, postback_id: UUID, detail: str) -> None:
@@ -105,7 +145,12 @@ def parked_with_click(connection: Connection, within_s: float | None, limit: int
     return [row[0] for row in found]
 
 
+def flag_parked(connection: Connection, hours: int, limit: int) -> list[Overdue]:
+    """Mark parked postbacks that wait for so many hours, the longest waiting first, and return them, each once."""
+    return [Overdue(*row) for row in connection.execute(_OVERDUE, [hours, limit])]
+
+
 def _claim(row: Sequence[Any]) -> Claim:
     postback_id, received_at, click_id, event, order_id, status, *rest = row
     word = None if status is None else ConversionStatus(status)
-    return Claim(postback_id, received_at, click_id, Event(event), order_id, word, *rest)
+    return Claim(postback_id, received_at, click_id, event, order_id, word, *rest)

@@ -11,15 +11,17 @@ import psycopg
 from tracking.events import PostbackOutcome
 from tracking.spool_address import Batch, Progress
 from worker import resources
+from worker.bookkeeping import book_changes
 from worker.click_rows import Rules
 from worker.conversions import lock_claims
+from worker.corrections import open_corrections
 from worker.database import Connection, is_transient
 from worker.judging import judge
 from worker.logs import log
 from worker.parked import JUDGED_TOGETHER_MAX, match_postbacks
 from worker.poison import Poison, save_poison, separate
 from worker.postback_rows import PostbackRow, postback_row
-from worker.postback_table import insert_postback, save_decision
+from worker.postback_table import claim_nonce, insert_postback, save_decision, save_replayed
 from worker.progress import (
     Counts,
     check_batch,
@@ -29,6 +31,7 @@ from worker.progress import (
     save_progress,
     within,
 )
+from worker.terms import Terms, load_terms
 
 
 def store_batch(spool_id: str, first: int, payloads: list[str], missing: int = 0) -> None:
@@ -36,11 +39,12 @@ def store_batch(spool_id: str, first: int, payloads: list[str], missing: int = 0
     used = resources.current()
     batch = check_batch(Batch(spool_id, first, payloads, missing), "postbacks")
     rules = Rules(used.click_id_keys, used.now_ms())
+    terms = used.database.run(lambda connection: load_terms(connection, used.countries.country))
     parked: list[UUID] = []
     for part in _parts(batch):
         rows, poison = parse_postbacks(part, rules)
         progress, outcomes = used.database.run(
-            lambda connection, each=part, parsed=(rows, poison): _store(connection, each, *parsed)  # type: ignore[misc]
+            lambda connection, each=part, parsed=(rows, poison, terms): _store(connection, each, *parsed)  # type: ignore[misc]
         )
         publish_progress(used.redis, spool_id, progress)
         used.tally.add(**Counter(outcomes.values()))
@@ -48,6 +52,7 @@ def store_batch(spool_id: str, first: int, payloads: list[str], missing: int = 0
     # A click committed while its postback was being parked did not see it: look again, now that it is committed.
     if parked:
         match_postbacks(used, parked)
+    book_changes(used)
 
 
 def parse_postbacks(batch: Batch, rules: Rules) -> tuple[list[PostbackRow], list[Poison]]:
@@ -56,7 +61,7 @@ def parse_postbacks(batch: Batch, rules: Rules) -> tuple[list[PostbackRow], list
 
 
 def _parts(batch: Batch) -> list[Batch]:
-    """Split a batch: a transaction holds two advisory locks a postback, and their table is small (6,400 by default)."""
+    """Split a batch: a transaction holds up to three advisory locks a postback, of a table of 6,400 by default."""
     starts = range(0, len(batch.payloads), JUDGED_TOGETHER_MAX) or range(1)
     return [
         Batch(
@@ -70,7 +75,7 @@ def _parts(batch: Batch) -> list[Batch]:
 
 
 def _store(
-    connection: Connection, batch: Batch, rows: list[PostbackRow], poison: list[Poison]
+    connection: Connection, batch: Batch, rows: list[PostbackRow], poison: list[Poison], terms: Terms
 ) -> tuple[Progress, dict[UUID, str]]:
     """Store one part; return the spool's progress and the outcome of every postback newly stored."""
     outcomes: dict[UUID, str] = {}
@@ -81,12 +86,13 @@ def _store(
             return progress, {}
         fresh = [row for row in rows if within(row.number, gaps)]
         bad = [each for each in poison if within(each.number, gaps)]
-        lock_claims(connection, [row.claim for row in fresh if row.claim is not None])
+        claims = [row.claim for row in fresh if row.claim is not None]
+        lock_claims(connection, claims, terms, [(row.raw.merchant_id, row.raw.nonce) for row in fresh])
         duplicates = 0
         for row in fresh:
             try:
                 with connection.transaction():
-                    outcome = _store_one(connection, row, batch.spool_id)
+                    outcome = _store_one(connection, row, batch.spool_id, terms)
             except psycopg.Error as error:
                 if is_transient(error):
                     raise
@@ -99,6 +105,7 @@ def _store(
                 duplicates += 1
             else:
                 outcomes[row.postback_id] = outcome
+        open_corrections(connection, [row for row in fresh if row.postback_id in outcomes])
         save_poison(connection, batch.spool_id, bad)
         progress = progress.add(batch.first, batch.end)
         counts = Counts(len(outcomes), duplicates, len(bad), missing_in(batch, gaps))
@@ -106,13 +113,16 @@ def _store(
     return progress, outcomes
 
 
-def _store_one(connection: Connection, row: PostbackRow, spool_id: str) -> str | None:
+def _store_one(connection: Connection, row: PostbackRow, spool_id: str, terms: Terms) -> str | None:
     """Store and judge one postback; return its outcome, or None when it was there already."""
     if not insert_postback(connection, row, spool_id):
         return None
     if row.claim is None:
         return row.outcome.value
-    decision = judge(connection, row.claim)
+    if not claim_nonce(connection, row.raw.nonce, row.origin):
+        save_replayed(connection, row.postback_id)
+        return PostbackOutcome.REFUSED.value
+    decision = judge(connection, row.claim, terms)
     if decision is None:
         return PostbackOutcome.PARKED.value
     save_decision(connection, row.postback_id, decision)

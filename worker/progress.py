@@ -1,10 +1,10 @@
-"""How far a spool is stored: its row in PostgreSQL, locked first in every batch's transaction; its copy in Redis."""
+"""How far a spool is stored: its row in PostgreSQL, locked to the commit by whoever changes it; its copy in Redis."""
 
 from __future__ import annotations
 
 import logging
 import re
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from psycopg.types.json import Jsonb
 from redis import Redis, RedisError
@@ -18,6 +18,8 @@ from worker.logs import log
 
 _SPOOL_ID = re.compile(r"[0-9]{1,6}-[0-9]{1,6}-[0-9a-f]{1,32}-([a-z]{1,20})")
 _NUMBER_MAX = 2**62
+# Any number that no other use of advisory locks has.
+_SPOOL_LOCKS = 7_761_001
 
 
 class Counts(NamedTuple):
@@ -43,14 +45,30 @@ def check_batch(batch: Batch, stream: str) -> Batch:
     return batch
 
 
+def share_spool(connection: Connection, spool_id: str) -> None:
+    """Keep out whoever wants a spool for itself, to the end of the transaction."""
+    connection.execute("select pg_advisory_xact_lock_shared(%s, hashtext(%s))", [_SPOOL_LOCKS, spool_id])
+
+
+def take_spool(connection: Connection, spool_id: str) -> None:
+    """Wait until nobody shares a spool, and have it alone to the end of the transaction."""
+    connection.execute("select pg_advisory_xact_lock(%s, hashtext(%s))", [_SPOOL_LOCKS, spool_id])
+
+
+def load_progress(connection: Connection, spool_id: str) -> Progress:
+    """Return a spool's progress as it is committed."""
+    row = connection.execute("select done, ahead from spool_progress where spool_id = %s", [spool_id]).fetchone()
+    return Progress() if row is None else _progress(row)
+
+
 def lock_progress(connection: Connection, spool_id: str) -> Progress:
-    """Return a spool's progress, its row locked to the end of the transaction: batches of a spool run one at a time."""
+    """Return a spool's progress, its row locked to the end of the transaction: batches of a spool commit in turn."""
     while True:
         row = connection.execute(
             "select done, ahead from spool_progress where spool_id = %s for update", [spool_id]
         ).fetchone()
         if row is not None:
-            return Progress(row[0], tuple((low, high) for low, high in row[1]))
+            return _progress(row)
         connection.execute("insert into spool_progress (spool_id) values (%s) on conflict do nothing", [spool_id])
 
 
@@ -74,6 +92,10 @@ def publish_progress(redis: Redis, spool_id: str, progress: Progress) -> None:
 def within(number: int, gaps: list[Range]) -> bool:
     """Whether a record number lies in one of `gaps`."""
     return any(low <= number < high for low, high in gaps)
+
+
+def _progress(row: tuple[Any, ...]) -> Progress:
+    return Progress(row[0], tuple((low, high) for low, high in row[1]))
 
 
 def missing_in(batch: Batch, gaps: list[Range]) -> int:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from threading import Event
 from time import time
 
 from redis import Redis
 
+from config.countries import CountryTable
 from worker.database import Database
 from worker.errors import PermanentError
 from worker.metrics import Tally
@@ -17,15 +19,21 @@ from worker.partitions import Partitions
 
 @dataclass(frozen=True, slots=True)
 class Resources:
-    """One process's connections and counters. `stop` is set when the process is to end; `now_s` gives Unix seconds."""
+    """One process's connections and counters. `stop` is set when the process is to end; `now_s` gives Unix seconds.
+
+    `doorbell` is set when deliveries may be due before the dispatcher's next look. `rates_file` None is the package's.
+    """
 
     database: Database
     redis: Redis
     click_id_keys: Sequence[bytes]
     stop: Event
+    countries: CountryTable = field(default_factory=lambda: CountryTable(None))
     partitions: Partitions = field(default_factory=Partitions)
     tally: Tally = field(default_factory=Tally)
     now_s: Callable[[], float] = time
+    doorbell: Event = field(default_factory=Event)
+    rates_file: Path | None = None
 
     def now_ms(self) -> int:
         """Return Unix milliseconds."""
@@ -43,5 +51,5 @@ def install(resources: Resources) -> None:
 def current() -> Resources:
     """Return what was installed."""
     if not _installed:
-        raise PermanentError("tasks run in a worker process: python -m worker clicks|postbacks|maintenance")
+        raise PermanentError("tasks run in a worker process: python -m worker clicks|postbacks|deliveries|maintenance")
     return _installed[0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,17 +20,25 @@ _MIRROR_BYTES = 1 << 32
 
 
 def build(home: Path, links: int) -> float:
-    """Make a mirror of one profile and `links` links called link1, link2, …; return the seconds it took."""
+    """Make a mirror of one profile and `links` links called link1, link2, …; return the seconds it took.
+
+    The links arrive in no order, as from a Redis hash.
+    """
+    numbers = list(range(1, links + 1))
+    random.Random(1).shuffle(numbers)
     writer = MirrorWriter(home / "mirror", _MIRROR_BYTES)
     began = monotonic()
-    writer.replace(stamp("bench", 1, "0-0"), _served(links))
+    writer.replace(stamp("bench", 1, "0-0"), _served(numbers))
     writer.close()
     return monotonic() - began
 
 
 @contextmanager
-def churn(home: Path) -> Iterator[list[int]]:
-    """Change one link 100 times a second in this process while the body runs; yields a list whose item is the count."""
+def churn(home: Path, links: int) -> Iterator[list[int]]:
+    """Change one of the links that are asked for 100 times a second, in this process, while the body runs.
+
+    Yields a list whose item is the count.
+    """
     writer = MirrorWriter(home / "mirror", _MIRROR_BYTES)
     stopping, done = Event(), [0]
 
@@ -38,7 +47,8 @@ def churn(home: Path) -> Iterator[list[int]]:
         while not stopping.wait(max(0.0, due - monotonic())):
             due += 1 / CHANGES_PER_S
             done[0] += 1
-            changed = {link_key(1, "changing"): encode_served(_link(done[0]))}
+            number = random.randint(1, links)
+            changed = {link_key(1, f"link{number}"): encode_served(_link(number))}
             writer.apply(stamp("bench", 1 + done[0], f"0-{done[0]}"), changed)
 
     thread = Thread(target=write, name="churn", daemon=True)
@@ -51,9 +61,9 @@ def churn(home: Path) -> Iterator[list[int]]:
         writer.close()
 
 
-def _served(links: int) -> Iterator[tuple[str, bytes]]:
+def _served(numbers: list[int]) -> Iterator[tuple[str, bytes]]:
     yield profile_key(HOST), encode_served(ServedProfile(1, "Bench", True, "302", None, [], 300))
-    for number in range(1, links + 1):
+    for number in numbers:
         yield link_key(1, f"link{number}"), encode_served(_link(number))
 
 

@@ -42,6 +42,11 @@ class Done(NamedTuple):
         return self.fault.kind == RELOAD or self.fault.target in _AT_THE_EDGE
 
     @property
+    def at_the_intake(self) -> bool:
+        """Whether it was on the postback intake, so that connections to that may break."""
+        return self.fault.target == "intake"
+
+    @property
     def label(self) -> str:
         """Its row in the report."""
         return f"{self.fault.kind} {self.fault.target}".strip()

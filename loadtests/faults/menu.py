@@ -18,7 +18,8 @@ BACKEND = "postgres backend"
 _VICTIMS = {
     EDGE_WORKER: 22,
     "agent": 16,
-    "clicks": 16,
+    "clicks": 8,
+    "clicks-2": 8,
     "postbacks": 8,
     "maintenance": 6,
     "valkey": 10,
@@ -26,8 +27,13 @@ _VICTIMS = {
     BACKEND: 6,
     "admin": 4,
     "edge": 4,
+    "intake": 4,
+    "deliveries": 4,
 }
-_STOPPED = (EDGE_WORKER, "agent", "clicks", "postbacks", "maintenance", "valkey", "postgres", "admin", "edge")
+_STOPPED = (
+    *(EDGE_WORKER, "agent", "clicks", "clicks-2", "postbacks", "deliveries", "maintenance"),
+    *("valkey", "postgres", "admin", "edge", "intake"),
+)
 # Steps of the wall clock in seconds: leaps over midnights ahead, and back before ids that were given out.
 _STEPS_S = (-3600, -5, 5, 600, 86_400 * 2, -86_400)
 _OTHERS = (FLUSH, FILL, STEP, RELOAD)

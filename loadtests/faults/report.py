@@ -72,7 +72,7 @@ class Report:
 
 
 def explained(at: float, windows: Sequence[tuple[float, float]]) -> bool:
-    """Whether a broken connection at a moment falls to a fault on an edge process."""
+    """Whether a broken connection at a moment falls to a fault on the process at its other end."""
     return any(began - _BEFORE_S <= at <= ended + _AFTER_S for began, ended in windows)
 
 
@@ -142,7 +142,7 @@ def _tables(report: Report) -> list[tuple[str, list[tuple[str, str]]]]:
         ("without an answer", verdict.unanswered),
         ("of these stored (either is right)", verdict.unanswered_stored),
         ("error answers", report.error_answers.total()),
-        ("connections broken while an edge process was hit", report.broken.total() - report.unexplained.total()),
+        ("connections broken while edge or intake was hit", report.broken.total() - report.unexplained.total()),
         ("connections broken otherwise", report.unexplained.total()),
         ("postbacks acknowledged", report.postbacks.acknowledged),
         ("of these lost", report.postbacks.lost),

@@ -71,7 +71,7 @@ def _run(wanted: Wanted, stack: BrokenStack, status: Status, began: tuple[dateti
     def compose(attempt: str) -> Request:
         return request_of(wanted.seed, attempt, links, limits.ascii_headers)
 
-    traffic = Traffic(stack.edge_port, compose, token, limits)
+    traffic = Traffic((stack.edge_port, stack.intake_port), compose, token, limits)
     attacks = Attacks(stack)
     faults = plan(wanted.seed, wanted.faults, wanted.seconds, frozenset() if stack.clock else frozenset({STEP}))
     traffic.start(wanted.threads, wanted.rate)
@@ -111,7 +111,7 @@ def _run(wanted: Wanted, stack: BrokenStack, status: Status, began: tuple[dateti
         ledger_troubles=ledger_troubles(stack, ledger, verdict.stored, verdict.not_logged, verdict.unanswered),
         answered=sum((lane.answered for lane in traffic.lanes), Counter()),
         error_answers=Counter(mishap.what for lane in traffic.lanes for mishap in lane.error_answers),
-        broken=Counter(mishap.what for lane in traffic.lanes for mishap in lane.broken),
+        broken=Counter(mishap.what for lane in traffic.lanes for mishap in (*lane.broken, *lane.broken_intake)),
         unexplained=unexplained(traffic.lanes, attacks.done, limits),
         log_lines=stack.log_lines(),
     )
@@ -157,16 +157,20 @@ def _await_redirects(traffic: Traffic, status: Status) -> None:
     for lane in traffic.lanes:
         lane.error_answers.clear()
         lane.broken.clear()
+        lane.broken_intake.clear()
 
 
 def unexplained(lanes: Sequence[Lane], struck: Sequence[Done], limits: Limits) -> Counter[str]:
-    """Count the broken connections that no fault on an edge process explains."""
-    windows = [
+    """Count the broken connections that no fault on the process at their other end explains."""
+    edge = [
         (done.began, done.ended)
         for done in struck
         if done.at_the_edge or (limits.idle_by_wall_clock and done.fault.kind == STEP)
     ]
-    return Counter(mishap.what for lane in lanes for mishap in lane.broken if not explained(mishap.at, windows))
+    intake = [(done.began, done.ended) for done in struck if done.at_the_intake]
+    found = Counter(mishap.what for lane in lanes for mishap in lane.broken if not explained(mishap.at, edge))
+    found.update(mishap.what for lane in lanes for mishap in lane.broken_intake if not explained(mishap.at, intake))
+    return found
 
 
 def _show(status: Status, traffic: Traffic, attacks: Attacks) -> None:
@@ -181,5 +185,5 @@ def _machine(stack: BrokenStack, server: str) -> dict[str, str]:
         "edge server": server,
         "left out for it": limits_of(server).note,
         "disk full by": "a tmpfs of 64 MiB, filled" if stack.tmpfs else "SPOOL_MAX_BYTES of 4 MiB and a stopped agent",
-        "clock stepped by": "a preloaded clock, edge and agent" if stack.clock else "nothing: no C compiler",
+        "clock stepped by": "a preloaded clock, edge, intake and agent" if stack.clock else "nothing: no C compiler",
     }

@@ -22,7 +22,8 @@ import orjson
 import urllib3
 
 from config.process_table import identity
-from config.settings import embedded_database_url, embedded_redis_url, inherited_environment
+from config.secrets import embedded_database_url, embedded_redis_url
+from config.settings import inherited_environment
 from loadtests.faults.clock import SteppedClock, stepped_clock
 from tracking.errors import WaypostError
 
@@ -43,11 +44,12 @@ class FaultsError(WaypostError):
 
 @dataclass
 class BrokenStack:
-    """The running stack. `tmpfs` says whether its spool is a small file system; `clock` is that of edge and agent."""
+    """The running stack. `tmpfs` says whether its spool is a small file system; `clock` is that of the edge host."""
 
     home: Path
     process: subprocess.Popen[bytes]
     edge_port: int
+    intake_port: int
     admin_port: int
     redis_url: str
     database_url: str
@@ -116,7 +118,7 @@ def _launch(directory: Path, server: str) -> BrokenStack:
     (home / "spool").mkdir(parents=True)
     home.chmod(0o755)
     inherited = inherited_environment()
-    ports = {name: _free_port() for name in ("EDGE", "ADMIN", "EMBEDDED_POSTGRES", "EMBEDDED_VALKEY")}
+    ports = {name: _free_port() for name in ("EDGE", "INTAKE", "ADMIN", "EMBEDDED_POSTGRES", "EMBEDDED_VALKEY")}
     environ = {name: inherited[name] for name in _KEPT if name in inherited}
     environ |= {f"{name}_PORT": str(port) for name, port in ports.items()}
     environ |= {
@@ -148,6 +150,7 @@ def _launch(directory: Path, server: str) -> BrokenStack:
         home,
         process,
         ports["EDGE"],
+        ports["INTAKE"],
         ports["ADMIN"],
         embedded_redis_url(home, ports["EMBEDDED_VALKEY"]),
         embedded_database_url(home, ports["EMBEDDED_POSTGRES"]),
@@ -157,12 +160,12 @@ def _launch(directory: Path, server: str) -> BrokenStack:
 
 
 def _procfile(directory: Path, clock: SteppedClock) -> Path:
-    """Write a Procfile in which edge and agent live by a clock of their own."""
+    """Write a Procfile in which edge, intake and agent live by a clock of their own."""
     words = " ".join(f"{name}={value}" for name, value in clock.environment.items())
     lines = []
     for line in (ROOT / "Procfile").read_text().splitlines():
         name, _, program = line.partition(": exec ")
-        lines.append(f"{name}: exec env {words} {program}" if name in ("edge", "agent") else line)
+        lines.append(f"{name}: exec env {words} {program}" if name in ("edge", "intake", "agent") else line)
     path = directory / "Procfile"
     path.write_text("\n".join(lines) + "\n")
     return path
@@ -178,7 +181,7 @@ def _can_mount() -> bool:
 
 def _await_ready(stack: BrokenStack) -> None:
     deadline = monotonic() + _START_S
-    while not all(_answers(port) for port in (stack.edge_port, stack.admin_port)):
+    while not all(_answers(port) for port in (stack.edge_port, stack.intake_port, stack.admin_port)):
         if stack.process.poll() is not None or monotonic() > deadline:
             tail = (stack.home.parent / "up.log").read_text(errors="replace").splitlines()[-30:]
             raise FaultsError("the stack does not start; it printed:\n" + "\n".join(tail))

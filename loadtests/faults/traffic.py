@@ -46,14 +46,18 @@ class Lane:
     postbacks: dict[str, str] = field(default_factory=dict)
     error_answers: list[Mishap] = field(default_factory=list)
     broken: list[Mishap] = field(default_factory=list)
+    broken_intake: list[Mishap] = field(default_factory=list)
     answered: Counter[int] = field(default_factory=Counter)
 
 
 class Traffic:
-    """Sends until stopped. `token` is the merchant's, for postbacks; `limits` are those of the server."""
+    """Sends until stopped. `token` is the merchant's, for postbacks; `limits` are those of the server.
 
-    def __init__(self, port: int, compose: Callable[[str], Request], token: str, limits: Limits) -> None:
-        self._port = port
+    `ports` are the edge's and the intake's: half of the postbacks go to each.
+    """
+
+    def __init__(self, ports: tuple[int, int], compose: Callable[[str], Request], token: str, limits: Limits) -> None:
+        self._port, self._intake_port = ports
         self._compose = compose
         self._limits = limits
         self._token = token
@@ -96,7 +100,10 @@ class Traffic:
             try:
                 answer = self._visit(lane, connection, f"{lane.name}-{count}")
                 if answer.click_id is not None and count % _CLICKS_A_POSTBACK == 0:
-                    self._report(lane, connection, answer.click_id)
+                    if count // _CLICKS_A_POSTBACK % 2:
+                        self._report_to_intake(lane, answer.click_id)
+                    else:
+                        self._report(lane, connection, answer.click_id)
             except (OSError, HTTPException) as error:
                 lane.broken.append(Mishap(monotonic(), type(error).__name__))
                 connection.close()
@@ -131,6 +138,15 @@ class Traffic:
         answer = Answer(outcome, click_id, location, sent_ms, time_ns() // 1_000_000)
         lane.answers[attempt] = answer
         return answer
+
+    def _report_to_intake(self, lane: Lane, click_id: str) -> None:
+        connection = HTTPConnection("127.0.0.1", self._intake_port, _TIMEOUT_S, (lane.ip, 0))
+        try:
+            self._report(lane, connection, click_id)
+        except (OSError, HTTPException) as error:
+            lane.broken_intake.append(Mishap(monotonic(), f"intake: {type(error).__name__}"))
+        finally:
+            connection.close()
 
     def _report(self, lane: Lane, connection: HTTPConnection, click_id: str) -> None:
         """Send the postback of a click; a refused or unanswered one is the merchant's to send again, and is not."""

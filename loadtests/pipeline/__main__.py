@@ -1,6 +1,7 @@
 """`python -m loadtests.pipeline`: runs the measurements and writes their results with date and machine.
 
-All processes and the load share two cores. Each measurement has a new, empty stack of its own.
+All processes and the load share two cores. Each measurement has a new, empty stack of its own, with the settings and as
+many click workers as `make up` has, unless told otherwise.
 """
 
 from __future__ import annotations
@@ -10,9 +11,11 @@ import os
 import sys
 from pathlib import Path
 
+from honcho.environ import parse_procfile
+
 from loadtests.pipeline.report import save, table
 from loadtests.pipeline.scenarios import drain, requests, steady
-from loadtests.pipeline.stack import BenchError
+from loadtests.pipeline.stack import ROOT, BenchError
 
 _CORES = 2
 NAMES = ("steady", "requests", "drain")
@@ -25,7 +28,7 @@ def main() -> int:
     parser.add_argument("--rate", type=int, default=10_500, help="clicks a second of the steady stream")
     parser.add_argument("--seconds", type=int, default=60, help="how long the steady stream and the requests last")
     parser.add_argument("--count", type=int, default=1_000_000, help="clicks of the backlog")
-    parser.add_argument("--workers", type=int, default=3, help="click workers")
+    parser.add_argument("--workers", type=int, default=_click_workers(), help="click workers; else the Procfile's")
     parser.add_argument("--connections", type=int, default=32, help="connections that send requests")
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a setting of the stack")
     parser.add_argument("--save", type=Path, help="directory for the dated results")
@@ -44,7 +47,7 @@ def main() -> int:
                 found = requests(settings, arguments.workers, arguments.seconds, arguments.connections)
             else:
                 found = drain(settings, arguments.workers, arguments.count)
-            results[name] = found | {"click_workers": arguments.workers}
+            results[name] = found | {"click_workers": arguments.workers, "settings": settings}
             print(table({name: results[name]}), flush=True)
     except BenchError as error:
         print(f"bench-pipeline: {error.message}", file=sys.stderr)
@@ -52,6 +55,11 @@ def main() -> int:
     if arguments.save:
         print(f"written: {save(arguments.save, results)}")
     return 0
+
+
+def _click_workers() -> int:
+    programs = parse_procfile((ROOT / "Procfile").read_text()).processes
+    return sum(command.endswith("worker clicks") for command in programs.values())
 
 
 if __name__ == "__main__":

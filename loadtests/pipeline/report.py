@@ -53,8 +53,15 @@ def save(directory: Path, results: dict[str, Figures]) -> Path:
     directory.mkdir(parents=True, exist_ok=True)
     path = directory / f"pipeline-{today}.md"
     path.with_suffix(".json").write_bytes(orjson.dumps(document, option=orjson.OPT_INDENT_2) + b"\n")
-    path.write_text(f"# Pipeline, {today}\n\n{machine}; `make bench-pipeline`.\n\n{table(results)}")
+    path.write_text(f"# Pipeline, {today}\n\n{machine}; `make bench-pipeline`{_setup(results)}.\n\n{table(results)}")
     return path
+
+
+def _setup(results: dict[str, Figures]) -> str:
+    """Return what was measured: how many click workers, and the settings that were not the defaults."""
+    workers = " and ".join(sorted({str(found["click_workers"]) for found in results.values()}))
+    changed = {f"{name}={value}" for found in results.values() for name, value in found["settings"].items()}
+    return f"; click workers: {workers}; settings: {', '.join(sorted(changed)) or 'the defaults'}"
 
 
 def _processor() -> str:

@@ -93,7 +93,8 @@ def running_stack(settings: Mapping[str, str], with_edge: bool) -> Iterator[Stac
     inherited = inherited_environment()
     environ = {name: inherited[name] for name in _KEPT if name in inherited}
     environ |= {name: str(_free_port()) for name in ports}
-    environ |= {"PYTHONPATH": str(ROOT), "WAYPOST_HOME": str(directory / "home"), "LOG_LEVEL": "warning", **settings}
+    environ |= {"PYTHONPATH": str(ROOT), "WAYPOST_HOME": str(directory / "home"), "LOG_LEVEL": "warning"}
+    environ |= {"INTAKE_PORT": "0", **settings}
     procfile = directory / "Procfile"
     programs = _BESIDE | (_EDGE if with_edge else {})
     procfile.write_text("".join(f"{name}: {command}\n" for name, command in programs.items()))

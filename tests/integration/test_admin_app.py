@@ -114,11 +114,13 @@ def test_without_the_database_every_route_says_503_and_recovers(database_url: st
 
 def test_without_redis_changes_are_stored_and_the_process_is_ready(database_url: str, free_url: str) -> None:
     with admin_client(database_url, free_url) as admin:
+        # The event types, which a new database has to publish.
+        assert "waypost_outbox_length 1.0" in admin.web.simulate_get("/metrics").text
         assert admin.profile()["profile_id"]
         assert admin.web.simulate_get("/readyz").json == {"status": "ready", "database": "up", "redis": "away"}
         ledger = admin.request("GET", "/v1/ledger")
         assert (ledger.status_code, ledger.json["difference"]) == (200, 0)
-        assert "waypost_outbox_length 1.0" in admin.web.simulate_get("/metrics").text
+        assert "waypost_outbox_length 2.0" in admin.web.simulate_get("/metrics").text
 
 
 @pytest.fixture

@@ -123,3 +123,15 @@ def test_a_restarted_agent_goes_on_where_it_was(redis: Redis, mirror: Mirror, tm
     restarted = Mirror(redis, tmp_path / "mirror")
     restarted.follow_until("a", b"2")
     mirror.writer = restarted.writer
+
+
+def test_another_format_is_left_alone_until_everything_is_published_again(redis: Redis, mirror: Mirror) -> None:
+    publish_everything(redis, "e1", 1, [("a", b"1")])
+    mirror.follow_until("a", b"1")
+    publish_everything(redis, "e2", 2, [("a", b"of another release")])
+    redis.hset(META_KEY, "format", "1")
+    for _ in range(5):
+        mirror.follower.step()
+    assert mirror.value("a") == b"1"
+    publish_everything(redis, "e3", 3, [("a", b"3")])
+    mirror.follow_until("a", b"3")

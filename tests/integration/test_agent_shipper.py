@@ -4,7 +4,9 @@ lost.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -100,6 +102,41 @@ def test_only_so_many_jobs_stand_in_redis_and_the_rest_waits_on_disk(
     shipper.step()
     assert len(jobs(redis)) == 8
     assert sent_numbers(redis)[: len(first_sent)] == first_sent
+
+
+def test_spools_take_turns_so_that_none_waits_until_another_is_empty(
+    redis: Redis, settings: EdgeSettings, writer: SpoolWriter
+) -> None:
+    other = settings.spool_dir / "5-1-abcd-clicks"
+    other.mkdir()
+    fill(writer, 200)
+    with closing(SpoolWriter(other, 400)) as second:
+        fill(second, 200)
+    shipper = Shipper(settings, redis)
+    shipper.step()
+    assert Counter(job.args[0] for job in jobs(redis)) == {SPOOL: 2, other.name: 2}
+    ends = [job.args[1] + len(job.args[2]) for job in jobs(redis) if job.args[0] == SPOOL]
+    for end in ends:
+        # Room for one more at a time, and always where the first spool's was.
+        confirm(redis, (0, end))
+        shipper.step()
+    assert Counter(job.args[0] for job in jobs(redis)) == {SPOOL: 3, other.name: 3}
+
+
+def test_postbacks_do_not_wait_behind_a_backlog_of_clicks(
+    redis: Redis, settings: EdgeSettings, writer: SpoolWriter
+) -> None:
+    fill(writer, 200)
+    shipper = Shipper(settings, redis)
+    shipper.step()
+    assert len(jobs(redis)) == settings.agent_outstanding_batches
+    postbacks = settings.spool_dir / "5-0-abcd-postbacks"
+    postbacks.mkdir()
+    with closing(SpoolWriter(postbacks, 400)) as late:
+        fill(late, 1)
+    queue = Queue(QueueName.POSTBACKS, connection=redis, serializer=JobSerializer)
+    wait_until(lambda: shipper.step() and queue.count == 1, what="the postback in a job")
+    assert len(jobs(redis)) == settings.agent_outstanding_batches
 
 
 def test_segments_go_only_when_confirmed_and_never_for_a_gap_before_them(

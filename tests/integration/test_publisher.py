@@ -17,11 +17,22 @@ from admin_api.publisher import publish_round
 from admin_client import AdminClient, connect, published
 from config.publication import (
     HASH_KEY,
+    META_KEY,
     fetch_changes,
     publish,
     published_meta,
 )
-from config.served import ServedLink, decode_link, decode_profile, decode_token, link_key, profile_key, token_key
+from config.served import (
+    ServedLink,
+    account_key,
+    decode_link,
+    decode_profile,
+    decode_token,
+    events_key,
+    link_key,
+    profile_key,
+    token_key,
+)
 from publisher_rounds import Follower, expected, settle
 
 
@@ -34,7 +45,7 @@ def test_every_noun_is_served_as_the_edge_reads_it(admin: AdminClient, database:
     free = admin.link(merchant, slug="abc", destination_url="https://m.example/")
     settle(database, redis)
     served = published(redis)
-    assert len(served) == 4
+    assert len(served) == 6
     seen = decode_profile(served[profile_key("track.example.com")])
     assert tuple(seen) == (
         profile["profile_id"],
@@ -71,7 +82,7 @@ def test_a_removed_object_is_no_longer_served(admin: AdminClient, database: Data
     link = admin.link(merchant, profile_id=profile["profile_id"])
     admin.request("POST", f"/v1/merchants/{merchant['merchant_id']}/tokens")
     settle(database, redis)
-    assert len(published(redis)) == 4
+    assert len(published(redis)) == 6
     for path in (
         f"/v1/links/{link['link_id']}",
         f"/v1/profiles/{profile['profile_id']}",
@@ -79,7 +90,7 @@ def test_a_removed_object_is_no_longer_served(admin: AdminClient, database: Data
     ):
         assert admin.request("DELETE", path).status_code == 204
     settle(database, redis)
-    assert published(redis) == {}
+    assert list(published(redis)) == [events_key()]
 
 
 def test_rotated_tokens_are_published_and_the_third_oldest_is_not(
@@ -92,7 +103,8 @@ def test_rotated_tokens_are_published_and_the_third_oldest_is_not(
         made = admin.request("POST", f"/v1/merchants/{merchant['merchant_id']}/tokens").json
         tokens.append(made["postback_token"])
         settle(database, redis)
-        assert set(published(redis)) == {token_key(tokens[index]) for index in kept}
+        others = {account_key(merchant["merchant_id"]), events_key()}
+        assert set(published(redis)) - others == {token_key(tokens[index]) for index in kept}
 
 
 def test_a_change_is_one_small_change_set(admin: AdminClient, database: Database, redis: Redis) -> None:
@@ -193,3 +205,18 @@ def test_a_destination_this_release_cannot_read_hides_one_link_only(
     settle(database, redis)
     assert [key for key in published(redis) if key.startswith("l:")] == [link_key(None, good["slug"])]
     assert load_served(database, [link_key(None, "bad")]) == {link_key(None, "bad"): None}
+
+
+def test_what_an_earlier_release_published_in_its_format_is_published_again(
+    admin: AdminClient, database: Database, redis: Redis
+) -> None:
+    admin.profile()
+    settle(database, redis)
+    before = published_meta(redis)
+    redis.hset(META_KEY, "format", "1")
+    assert before is not None
+    assert published_meta(redis) is None
+    settle(database, redis)
+    after = published_meta(redis)
+    assert after is not None
+    assert after.epoch != before.epoch

@@ -280,6 +280,52 @@ def test_processes_with_batches_of_one_spool_at_once_store_each_record_once(
     with ThreadPoolExecutor(6) as pool:
         list(pool.map(store, spans))
     assert state(database_url) == {"done": 300, "stored": 300, "duplicates": 0, "poisoned": 0, "missing": 0}
+    assert deadlocks(database_url) == 0
+
+
+@pytest.mark.usefixtures("used")
+def test_a_batch_waits_for_another_of_its_spool_only_when_its_rows_are_in(database_url: str) -> None:
+    batch = cases.payloads([cases.click() for _ in range(20)])
+    store_batch(cases.SPOOL, 0, batch[:10])
+    with psycopg.connect(database_url) as other, ThreadPoolExecutor(1) as pool:
+        other.execute("select from spool_progress for update")
+        running = pool.submit(store_batch, cases.SPOOL, 10, batch[10:])
+        waiting = (
+            "select count(*) filter (where relation::regclass::text like 'clicks_2%%' and mode = 'RowExclusiveLock')"
+            " from pg_locks join pg_stat_activity using (pid)"
+            " where datname = current_database() and wait_event_type = 'Lock' and query like '%%spool_progress%%'"
+            " having count(*) > 0"
+        )
+        ((partitions,),) = wait_until(lambda: cases.rows(database_url, waiting), what="the batch to wait")
+        assert partitions == 1
+        other.rollback()
+        running.result(30)
+    assert state(database_url)["stored"] == 20
+
+
+@pytest.mark.parametrize("refused", [False, True])
+def test_a_batch_that_comes_twice_at_once_is_stored_once(
+    database_url: str, redis_url: str, used: Resources, refused: bool
+) -> None:
+    if refused:
+        refuse(database_url, "new.slug = 'bad'")
+    batch = cases.payloads([cases.click(slug="bad" if number == 7 else "good") for number in range(50)])
+    batch[3] = "nonsense"
+    all_here = Barrier(4)
+
+    def store(_: int) -> None:
+        own = cases.resources(database_url, redis_url)
+        own.database.wait()
+        all_here.wait(20)
+        _store_with(own, cases.SPOOL, 0, batch)
+        cases.close(own)
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(store, range(4)))
+    poisoned = 1 + refused
+    expected = {"done": 50, "stored": 50 - poisoned, "duplicates": 0, "poisoned": poisoned, "missing": 0}
+    assert state(database_url) == expected
+    assert deadlocks(database_url) == 0
 
 
 def test_spools_that_count_the_same_links_at_once_do_not_deadlock(
@@ -297,8 +343,13 @@ def test_spools_that_count_the_same_links_at_once_do_not_deadlock(
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(store, range(4)))
     assert cases.rows(database_url, "select sum(clicks), count(*) from click_days") == [(400, 20)]
-    deadlocks = "select deadlocks from pg_stat_database where datname = current_database()"
-    assert cases.rows(database_url, deadlocks) == [(0,)]
+    assert deadlocks(database_url) == 0
+
+
+def deadlocks(database_url: str) -> int:
+    """Return how often PostgreSQL had to end a transaction that waited in a ring."""
+    ((count,),) = cases.rows(database_url, "select deadlocks from pg_stat_database where datname = current_database()")
+    return int(count)
 
 
 def _store_with(own: Resources, spool_id: str, first: int, payloads: list[str]) -> None:

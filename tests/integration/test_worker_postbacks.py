@@ -14,6 +14,7 @@ import psycopg
 import pytest
 
 import worker_cases as cases
+from tracking.postback_reading import ORDER_ID_CHARACTERS_MAX
 from tracking.records import Click, Postback, encode_postback
 from tracking.spool_address import Batch
 from waiting import wait_until
@@ -24,6 +25,7 @@ from worker.maintenance import make_partitions, match_parked
 from worker.parked import match_postbacks
 from worker.postbacks import parse_postbacks, store_batch
 from worker.resources import Resources
+from worker.terms import load_terms
 
 NOW_MS = int(time() * 1000)
 
@@ -270,12 +272,17 @@ def test_a_postback_that_postgresql_refuses_does_not_block_its_batch(stream: Str
     assert kept == [(1, "refused-by-postgresql")]
 
 
-def test_an_endless_order_id_is_stored_whole(stream: Stream, database_url: str) -> None:
+def test_the_longest_order_id_in_the_widest_letters_is_stored_and_a_longer_one_is_poison(
+    stream: Stream, database_url: str
+) -> None:
     click_id = stream.click()
-    order = {"fields": {"order_id": "".join(str(uuid4()) for _ in range(200))}}
-    assert stream.send(cases.postback(click_id, **order))[0][0] == "recorded"
-    assert stream.send(cases.postback(click_id, **order))[0][0] == "duplicate"
-    assert cases.rows(database_url, "select length(order_id) from conversions") == [(7200,)]
+    longest = "".join(chr(0x1F600 + number % 60) for number in range(ORDER_ID_CHARACTERS_MAX))
+    assert stream.send(cases.postback(click_id, fields={"order_id": longest}))[0][0] == "recorded"
+    assert stream.send(cases.postback(click_id, fields={"order_id": longest}))[0][0] == "duplicate"
+    too_long = cases.postback(click_id, fields={"order_id": longest + "x"})
+    store_batch(cases.POSTBACK_SPOOL, 2, cases.postback_payloads([too_long]))
+    assert cases.rows(database_url, "select order_id from conversions") == [(longest,)]
+    assert cases.rows(database_url, "select left(reason, 19) from poison_records") == [("bad-field: order_id",)]
 
 
 def test_a_batch_of_a_thousand_is_judged_in_parts(stream: Stream, database_url: str) -> None:
@@ -291,7 +298,8 @@ def _store_with(own: Resources, spool_id: str, sent: list[Postback]) -> None:
     """Store a batch of postbacks with a thread's own connection, as a process has one."""
     batch = Batch(spool_id, 0, cases.postback_payloads(sent))
     rows, poison = parse_postbacks(batch, Rules(own.click_id_keys, own.now_ms()))
-    own.database.run(lambda connection: postbacks._store(connection, batch, rows, poison))
+    terms = own.database.run(lambda connection: load_terms(connection, own.countries.country))
+    own.database.run(lambda connection: postbacks._store(connection, batch, rows, poison, terms))
 
 
 @pytest.mark.parametrize(

@@ -97,11 +97,12 @@ def clicks_stored(database_url: str) -> int:
     return count
 
 
-@pytest.mark.parametrize("arguments", [[], ["clicks", "postbacks"], ["deliveries"], ["--help"]])
+@pytest.mark.parametrize("arguments", [[], ["clicks", "postbacks"], ["delivery"], ["--help"]])
 def test_anything_but_one_queue_is_a_usage_error(arguments: list[str], home: Path) -> None:
     process = Process(arguments, "postgresql://nobody@127.0.0.1:1/x", "redis://127.0.0.1:1", home)
     assert process.popen.wait(20) == 2
-    assert process.log == "usage: python -m worker clicks|postbacks|maintenance (exactly one queue a process)\n"
+    queues = "clicks|postbacks|deliveries|maintenance"
+    assert process.log == f"usage: python -m worker {queues} (exactly one queue a process)\n"
 
 
 def test_an_old_schema_is_refused_in_one_sentence(postgres_server: str, redis_url: str, home: Path) -> None:

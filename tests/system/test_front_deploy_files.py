@@ -21,7 +21,7 @@ UNITS = sorted([*(DEPLOY / "systemd").glob("*.service"), *(DEPLOY / "systemd").g
 COMPOSE = sorted((DEPLOY / "compose").glob("*.yaml"))
 _NAMES = ("POSTGRES_PASSWORD", "VALKEY_PASSWORD", "CLICK_ID_KEYS", "CONTROL_ADDRESS", "EDGE_NODE_ID", "ACME_EMAIL")
 # Of compose and Caddy, not of ours.
-_FOREIGN = {"ACME_EMAIL", "POSTGRES_USER", "POSTGRES_PASSWORD", "POSTGRES_DB", "WAYPOST_ASK", "WAYPOST_EDGES"}
+_FOREIGN = {"ACME_EMAIL", "POSTGRES_USER", "POSTGRES_PASSWORD", "POSTGRES_DB", "WAYPOST_ASK"}
 
 
 def run(*command: str, **environ: str) -> str:

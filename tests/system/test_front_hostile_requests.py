@@ -1,56 +1,30 @@
-"""Malformed and smuggling requests, and hostile values in every parameter and macro, at each server and behind nginx.
+"""Malformed and smuggling requests, and hostile values in every parameter and macro, at each server and behind proxies.
 
 Refused or understood alike by proxy and application: whatever the proxy answered as a redirect was recorded once.
 """
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from bare_edge import HOST, SERVERS, BareEdge, running_edge
-from exchanges import Exchange, exchange, exchanges, get
-from front_proxy import running_nginx
+from bare_edge import HOST, SERVERS
+from exchanges import Exchange, exchange, get
 from hostile_corpus import CORPUS, HOSTILE_VALUES, NEVER_RECORDED, request_named
+from hostile_places import CADDYS_5XX, NOTHING, OWN_5XX, PROXIES, Place, running_place
 from waiting import wait_until
 
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "deployment.md"
 PARAMETERS = [f"sub{number}" for number in range(1, 11)] + ["x", "cid", "utm_source"]
-# gunicorn's own answers in the debugging server: 501 before our code, 500 when its body reader raises.
-_BAD_CHUNKS = ("size-nonsense", "size-minus", "size-hex", "extension-lf", "without-end", "trailer-host")
-OWN_5XX = {("gthread", name, 501) for name in ("te-unknown", "te-quoted")}
-OWN_5XX |= {("gthread", f"chunk-{name}", 500) for name in _BAD_CHUNKS}
-
-# meinheld's parser reads trailers into a request that is gone already, and its process dies of it.
-CRASHES = {"meinheld": {"chunk-trailer", "chunk-trailer-host"}}
 
 
-class Place:
-    """One edge and where it is reached: its own port or a proxy's. Each corpus is sent once."""
-
-    def __init__(self, edge: BareEdge, port: int, behind: str) -> None:
-        self.edge = edge
-        self.port = port
-        self.behind = behind
-        self.crashes = CRASHES.get(edge.server, set()) if behind == "nothing" else set()
-        self.answers = exchanges(port, {name: request_named(name) for name in CORPUS if name not in self.crashes})
-        self.recorded: Counter[str] = Counter()
-        for click in edge.clicks():
-            self.recorded.update(name for name in CORPUS if f"sub1={name}&" in f"{click.query}&")
-
-
-@pytest.fixture(scope="module", params=[(server, behind) for server in SERVERS for behind in ("nothing", "nginx")])
+@pytest.fixture(scope="module", params=[(server, behind) for server in SERVERS for behind in (NOTHING, *PROXIES)])
 def place(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     server, behind = request.param
-    home: Path = tmp_path_factory.mktemp(f"{server}-{behind}")
-    with running_edge(server, home / "edge", TRUSTED_PROXIES=str(int(behind == "nginx"))) as edge:
-        if behind == "nginx":
-            with running_nginx(home / "nginx", edge.port) as front:
-                yield Place(edge, front.port, behind)
-        else:
-            yield Place(edge, edge.port, behind)
+    with running_place(server, behind, tmp_path_factory.mktemp(f"{server}-{behind}")) as place:
+        yield place
 
 
 def answers(place: Place) -> bool:
@@ -66,22 +40,15 @@ def redirects(answer: Exchange) -> int:
 
 def test_the_corpus_is_large_and_a_plain_request_passes(place: Place) -> None:
     assert len(CORPUS) >= 30
-    # The table in docs/deployment.md: `bin/test -s tests/system/test_front_hostile_requests.py -k corpus_is_large`.
-    through = [name for name, answer in place.answers.items() if any(status < 400 for status in answer.statuses)]
-    print(  # noqa: T201
-        f"\n{place.edge.server} behind {place.behind}: {len(CORPUS) - len(through)} refused; not: {', '.join(through)}"
-    )
     assert (place.answers["plain"].statuses, place.recorded["plain"]) == ([302], 1)
 
 
 def test_no_request_is_answered_with_a_5xx(place: Place) -> None:
+    who = place.edge.server if place.behind == NOTHING else place.behind
     wrong = {
-        (place.edge.server, name, status)
-        for name, answer in place.answers.items()
-        for status in answer.statuses
-        if status >= 500
+        (who, name, status) for name, answer in place.answers.items() for status in answer.statuses if status >= 500
     }
-    assert wrong <= (OWN_5XX if place.behind == "nothing" else set())
+    assert wrong <= OWN_5XX | CADDYS_5XX
 
 
 def test_what_was_answered_with_a_redirect_is_what_was_recorded(place: Place) -> None:
@@ -98,7 +65,7 @@ def test_nothing_is_recorded_under_a_host_that_is_not_ours(place: Place) -> None
 
 
 def test_what_readers_understand_differently_is_refused_behind_a_proxy(place: Place) -> None:
-    if place.behind == "nginx":
+    if place.behind != NOTHING:
         assert {name: place.recorded[name] for name in NEVER_RECORDED if place.recorded[name]} == {}
 
 
@@ -134,3 +101,8 @@ def test_a_hostile_value_in_any_parameter_or_macro_gives_an_encoded_redirect(pla
         assert location.isprintable()
         assert not set(location) & set(" <>\"'\\")
         assert b"\r\nset-cookie" not in answer.data.lower()
+
+
+def test_every_request_of_the_corpus_is_in_the_table_of_the_documentation() -> None:
+    page = PAGE.read_text()
+    assert [name for name in CORPUS if f"`{name}`" not in page] == []

@@ -12,13 +12,13 @@ from contextlib import contextmanager, suppress
 import urllib3
 from redis import Redis
 
-from config.settings import embedded_redis_url
+from config.secrets import embedded_redis_url
 from running_stack import Reply, Stack, children, is_alive
 from tracking.click_id import parse_click_id
 from waiting import wait_until
 from world import World
 
-PROCESSES = ("edge", "agent", "clicks", "postbacks", "maintenance", "admin", "valkey", "postgres")
+PROCESSES = ("edge", "agent", "clicks", "clicks-2", "postbacks", "maintenance", "admin", "valkey", "postgres")
 CLICKS_BETWEEN = 15
 THREADS = 2
 PACE_S = 0.02

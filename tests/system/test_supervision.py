@@ -16,8 +16,9 @@ from config.process_table import identity
 from waiting import free_port, wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
-# Two stand-ins; the second one has a child in its group, as a WSGI server has.
+# Two stand-ins; the second one has a child in its group, as a WSGI server has. INTAKE_PORT=0 leaves out the intake.
 _PROCFILE = """\
+intake: exec python -c 'raise SystemExit("started")'
 alone: exec python -c 'import time; time.sleep(300)'
 group: python -c 'import time; time.sleep(301)' & exec python -c 'import time; time.sleep(302)'
 """
@@ -33,6 +34,7 @@ def launch(home: Path, tmp_path: Path, database_url: str, redis_url: str) -> Ite
         "DATABASE_URL": database_url,
         "REDIS_URL": redis_url,
         "EDGE_PORT": str(free_port()),
+        "INTAKE_PORT": "0",
         "ADMIN_PORT": str(free_port()),
     }
     started = []

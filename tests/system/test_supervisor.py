@@ -67,7 +67,9 @@ def test_a_second_one_on_the_same_home_is_refused(own_stack: Stack) -> None:
     assert own_stack.process.poll() is None
 
 
-@pytest.mark.parametrize("setting", ["EDGE_PORT", "ADMIN_PORT", "EMBEDDED_POSTGRES_PORT", "EMBEDDED_VALKEY_PORT"])
+@pytest.mark.parametrize(
+    "setting", ["EDGE_PORT", "INTAKE_PORT", "ADMIN_PORT", "EMBEDDED_POSTGRES_PORT", "EMBEDDED_VALKEY_PORT"]
+)
 def test_a_taken_port_is_named_with_its_setting(new_home: Path, setting: str) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))

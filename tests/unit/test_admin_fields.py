@@ -75,7 +75,7 @@ HOSTILE_TEMPLATES: list[Any] = [
     "https://m.example/?c={sub1:raw}",
     "https://m.example/?c={__class__.x!r}",
     "https://m.example/?c={" + "a" * 65 + "}",
-    "https://m.example/?c={dyn}",
+    "https://m.example/?c={browser}",
 ]
 
 REFUSED: list[tuple[str, str, Any]] = [
@@ -111,7 +111,48 @@ REFUSED: list[tuple[str, str, Any]] = [
     ("profiles", "pixels", ["https://p.example/"] * 21),
     *[("profiles", "pixel_timeout_ms", value) for value in (None, -1, 10_001, True, "300", 0.5)],
     *[("merchants", "click_parameter", value) for value in ("", "a b", "a=b", "a&b", "x" * 65, 1, "\x00", "é")],
-    *[("merchants", "postback_auth", value) for value in (None, "hmac", "", True, "None")],
+    *[("merchants", "postback_auth", value) for value in (None, "HMAC", "", True, "None")],
+    *[
+        ("merchants", field, value)
+        for field in ("parameter_names", "event_words", "status_words")
+        for value in (None, [], "x", 1, True, {"": "ftd"}, {"a\x00": "ftd"}, {"x" * 65: "ftd"}, {"a": None}, {"a": 1})
+    ],
+    *[
+        ("merchants", "parameter_names", value)
+        for value in (
+            {"amount": ["x"]},
+            {"click_id": "x"},
+            {"click_id": []},
+            {"click_id": [1]},
+            {"click_id": [" "]},
+            {"click_id": ["x"] * 11},
+            {"click_id": ["x", "x"]},
+            {"click_id": ["x"], "order_id": ["x"]},
+            {"click_id": ["token"]},
+        )
+    ],
+    *[("merchants", "event_words", value) for value in ({"a": "FTD"}, {"a": "f t d"}, {"a": "ftd", "A": "deposit"})],
+    ("merchants", "event_words", {f"w{number}": "ftd" for number in range(201)}),
+    *[("merchants", "status_words", value) for value in ({"a": "paid"}, {"a": "Approved"}, {"a": ["approved"]})],
+    *[("merchants", "default_event", value) for value in ("", "FTD", "1st", "x" * 41, 1, "a b", "a\n")],
+    *[("merchants", "decimal_separator", value) for value in ("", ";", ".,", 1, " ")],
+    *[("merchants", "platform", value) for value in ("", "other", "Cellxpert", 1)],
+    *[
+        ("merchants", "postback_addresses", value)
+        for value in (
+            None,
+            "203.0.113.7",
+            [1],
+            [""],
+            ["x"],
+            ["203.0.113.7/24"],
+            ["203.0.113.256"],
+            ["x" * 5000],
+            ["::1%1"],
+        )
+    ],
+    ("merchants", "postback_addresses", ["203.0.113.7"] * 201),
+    *[("merchants", "postback_rate_per_minute", value) for value in (0, -1, 1_000_001, 1.0, "60", True)],
     *[("merchants", "currency", value) for value in (None, "", "US", "USDX", "U$D", 840, "ÜSD", "US\x00")],
     *[("sources", "prefix", value) for value in (None, "", "D", "ABCDE", "dp", "D1", 1, "DP\n", "ÄÖ")],
     *[("links", field, value) for field in ("profile_id", "source_id", "merchant_id") for value in WRONG_ID],
@@ -173,6 +214,12 @@ def test_a_missing_field_is_named(plural: str, field: str) -> None:
         ("profiles", "fallback_url", None, None),
         ("merchants", "currency", "jpy", "JPY"),
         ("merchants", "click_parameter", "afp", "afp"),
+        ("merchants", "parameter_names", {"click_id": [" our_ref ", "b"]}, {"click_id": ["our_ref", "b"]}),
+        ("merchants", "event_words", {" Reg OK ": "registration"}, {"reg ok": "registration"}),
+        ("merchants", "status_words", {"PAID": "approved", "7": "rejected"}, {"paid": "approved", "7": "rejected"}),
+        ("merchants", "postback_addresses", ["203.0.113.7", " 2001:DB8::/32"], ["203.0.113.7/32", "2001:db8::/32"]),
+        ("merchants", "postback_rate_per_minute", None, None),
+        ("merchants", "decimal_separator", ",", ","),
         ("links", "sub1", "", ""),
         ("links", "sub1", None, None),
         ("links", "profile_id", None, None),

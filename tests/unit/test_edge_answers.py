@@ -6,97 +6,17 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from falcon.testing import Result, TestClient
 
-from config.mirror import MirrorReader, MirrorWriter, stamp
-from config.served import (
-    ServedLink,
-    ServedProfile,
-    ServedToken,
-    encode_served,
-    link_key,
-    profile_key,
-    token_key,
-)
-from config.settings import EdgeSettings, edge_settings
+from config.mirror import MirrorWriter, stamp
+from config.served import link_key, profile_key
+from config.settings import EdgeSettings
 from edge.address import client_address
-from edge.app import Collaborators, create_app
-from edge.backlog import Backlog
-from edge.countries import CountryTable
-from edge.duplicates import DuplicateMarkers
-from edge.recorder import Recorder
-from edge.slots import spool_directories
+from edge_client import NO_SUBS, PEER, Edge, link, profile, running_edge, settings_of
 from tracking.click_id import parse_click_id
-from tracking.records import Click, Postback, decode_click, decode_postback, encode_click
-from tracking.template import compile_template
-
-NO_SUBS: list[str | None] = [None] * 10
-PEER = "198.51.100.7"
-DEAD_REDIS = "redis://127.0.0.1:1/0"
-
-
-class Edge:
-    """One edge process in the test's own: a client, and a look at what it spooled."""
-
-    def __init__(self, settings: EdgeSettings) -> None:
-        self.settings = settings
-        self.recorder = Recorder(settings)
-        self.mirror = MirrorReader(settings.mirror_dir)
-        parts = Collaborators(self.mirror, self.recorder, CountryTable(None), DuplicateMarkers(DEAD_REDIS))
-        self.client = TestClient(create_app(settings, parts))
-
-    def get(self, path: str, host: str = "t.example", method: str = "GET", **headers: str) -> Result:
-        """Send one request; `headers` by their names with underscores."""
-        path, _, query = path.partition("?")
-        named = {name.replace("_", "-"): value for name, value in headers.items()}
-        return self.client.simulate_request(
-            method, path, query_string=query, headers={"Host": host, **named}, remote_addr=PEER
-        )
-
-    def postback(self, path: str, body: str = "", method: str = "GET", **headers: str) -> Result:
-        path, _, query = path.partition("?")
-        named = {name.replace("_", "-"): value for name, value in headers.items()}
-        return self.client.simulate_request(method, path, query_string=query, body=body, headers=named)
-
-    def payloads(self, stream: str) -> list[str]:
-        found: list[str] = []
-        for directory in spool_directories(self.settings.spool_dir):
-            if directory.name.endswith(stream):
-                backlog = Backlog(directory, 1000)
-                backlog.scan()
-                while extent := backlog.take(0):
-                    found += backlog.read(extent).payloads
-        return found
-
-    @property
-    def clicks(self) -> list[Click]:
-        return [decode_click(payload) for payload in self.payloads("clicks")]
-
-    @property
-    def postbacks(self) -> list[Postback]:
-        return [decode_postback(payload) for payload in self.payloads("postbacks")]
-
-
-def link(link_id: int, url: str, **fields: Any) -> bytes:
-    values: dict[str, Any] = {"active": True, "source": "newsletter", "sub_defaults": NO_SUBS} | fields
-    return encode_served(ServedLink(link_id=link_id, parts=list(compile_template(url, "destination_url")), **values))
-
-
-def profile(profile_id: int, **fields: Any) -> bytes:
-    values: dict[str, Any] = {
-        "name": "P",
-        "active": True,
-        "redirect_type": "302",
-        "fallback_url": None,
-        "pixels": [],
-        "pixel_timeout_ms": 300,
-    } | fields
-    return encode_served(ServedProfile(profile_id=profile_id, **values))
-
+from tracking.records import encode_click
 
 SERVED = {
     profile_key("t.example"): profile(1, fallback_url="https://fallback.example/"),
@@ -117,24 +37,18 @@ SERVED = {
     link_key(4, "abc"): link(40, "https://m.example/p?c={click_id}"),
     link_key(4, "stopped"): link(41, "https://m.example/", active=False),
     link_key(None, "free"): link(50, "https://free.example/?s={sub1}&c={click_id}"),
-    token_key("good-token"): encode_served(ServedToken(merchant_id=7, currency="EUR")),
 }
 
 
 @pytest.fixture
 def settings(tmp_path: Path) -> EdgeSettings:
-    return edge_settings({"WAYPOST_HOME": str(tmp_path / "home"), "REDIS_URL": DEAD_REDIS, "EDGE_NODE_ID": "5"})
+    return settings_of(tmp_path / "home")
 
 
 @pytest.fixture
 def edge(settings: EdgeSettings) -> Iterator[Edge]:
-    writer = MirrorWriter(settings.mirror_dir, 1 << 24)
-    writer.replace(stamp("e", 17, "1-0"), SERVED.items())
-    writer.close()
-    running = Edge(settings)
-    yield running
-    running.recorder.close()
-    running.mirror.close()
+    with running_edge(settings, SERVED.items()) as running:
+        yield running
 
 
 def test_a_302_link_redirects_with_no_store_and_is_recorded_whole(edge: Edge) -> None:
@@ -357,116 +271,3 @@ def test_an_edge_without_configuration_is_alive_not_ready_and_says_so(settings: 
 )
 def test_the_visitors_address_is_what_our_own_proxies_saw(proxies: int, forwarded: str, address: str) -> None:
     assert client_address({"REMOTE_ADDR": PEER, "HTTP_X_FORWARDED_FOR": forwarded}, proxies) == address
-
-
-def click_id_of(edge: Edge) -> str:
-    return str(edge.get("/click/abc").headers["x-waypost-click-id"])
-
-
-def test_a_json_postback_without_token_is_recorded_as_unauthenticated(edge: Edge) -> None:
-    click_id = click_id_of(edge)
-    body = f'{{"click_id":"{click_id}","event":"ftd","payout":25.5,"currency":"usd","order_id":12,"status":"approved"}}'
-    answer = edge.postback("/v1/postback", body, "POST", Content_Type="application/json")
-    assert (answer.status_code, answer.json["status"]) == (200, "recorded")
-    (postback,) = edge.postbacks
-    assert postback.postback_id == answer.json["postback_id"]
-    assert (postback.authenticated, postback.merchant_id, postback.answered, postback.reason) == (
-        False,
-        None,
-        200,
-        None,
-    )
-    assert postback.body == body
-    assert postback.fields == {
-        "click_id": click_id,
-        "event": "ftd",
-        "order_id": "12",
-        "status": "approved",
-        "payout_minor": 2550,
-        "currency": "USD",
-    }
-
-
-@pytest.mark.parametrize("method", ["GET", "POST"])
-def test_the_token_route_takes_get_and_post_alike_in_the_accounts_currency(edge: Edge, method: str) -> None:
-    click_id = click_id_of(edge)
-    answer = edge.postback(f"/postback/good-token?click_id={click_id.upper()}&event=FTD&payout=25", method=method)
-    assert answer.status_code == 200
-    (postback,) = edge.postbacks
-    assert (postback.authenticated, postback.merchant_id) == (True, 7)
-    assert postback.fields is not None
-    assert (postback.fields["click_id"], postback.fields["payout_minor"], postback.fields["currency"]) == (
-        click_id,
-        2500,
-        "EUR",
-    )
-    assert "good-token" not in postback.route
-
-
-def test_form_bodies_other_trackers_names_and_tokens_in_headers_are_accepted(edge: Edge) -> None:
-    click_id = click_id_of(edge)
-    form = "application/x-www-form-urlencoded"
-    assert (
-        edge.postback("/post-back/good-token", f"cid={click_id}&goal=reg&txid=9", "POST", Content_Type=form).status_code
-        == 200
-    )
-    body = f'{{"clickId":"{click_id}","event":"deposit"}}'
-    for header in ({"Authorization": "Bearer good-token"}, {"X_Postback_Token": "good-token"}):
-        assert edge.postback("/v1/postback", body, "POST", Content_Type="application/json", **header).status_code == 200
-    assert [postback.authenticated for postback in edge.postbacks] == [True] * 3
-    fields = edge.postbacks[0].fields
-    assert fields is not None
-    assert (fields["event"], fields["order_id"]) == ("registration", "9")
-
-
-@pytest.mark.parametrize(
-    ("query", "status", "code", "field"),
-    [
-        ("event=ftd", 400, "bad-field", "click_id"),
-        ("click_id={id}", 400, "bad-field", "event"),
-        ("click_id={id}&event=party", 400, "bad-field", "event"),
-        ("click_id={id}&event=ftd&payout=1,5", 400, "bad-field", "payout"),
-        ("click_id={id}&event=ftd&payout=-5", 400, "bad-field", "payout"),
-        ("click_id={id}&event=ftd&payout=1e3", 400, "bad-field", "payout"),
-        ("click_id={id}&event=ftd&payout=1.005", 400, "bad-field", "payout"),
-        ("click_id={id}&event=ftd&payout=5&currency=dollars", 400, "bad-field", "currency"),
-        ("click_id={id}&event=ftd&status=maybe", 400, "bad-field", "status"),
-        ("click_id={id}&event=ftd&order_id=" + "9" * 201, 400, "bad-field", "order_id"),
-        ("click_id={id}&event=ftd&order_id=a%00b", 400, "bad-field", "order_id"),
-        ("click_id=p202&event=ftd", 404, "unknown-click", "click_id"),
-        ("click_id=01a2024d-d684-7375-8000-040000278b1b&event=ftd", 404, "unknown-click", "click_id"),
-        ("click_id={click_id}&event=ftd", 404, "unknown-click", "click_id"),
-    ],
-)
-def test_a_refused_postback_names_the_field_and_is_stored_raw(
-    edge: Edge, query: str, status: int, code: str, field: str
-) -> None:
-    query = query.replace("{id}", click_id_of(edge))
-    answer = edge.postback(f"/postback/good-token?{query}")
-    assert (answer.status_code, answer.json["code"], answer.json["field"]) == (status, code, field)
-    (postback,) = edge.postbacks
-    assert (postback.answered, postback.reason, postback.query) == (status, code, query)
-
-
-def test_a_wrong_token_is_401_and_a_broken_body_400_and_both_are_stored(edge: Edge) -> None:
-    click_id = click_id_of(edge)
-    assert edge.postback(f"/postback/wrong?click_id={click_id}&event=ftd").status_code == 401
-    assert edge.postback("/v1/postback", "{", "POST", Content_Type="application/json").json["code"] == "bad-body"
-    assert edge.postback("/v1/postback", "[1]", "POST", Content_Type="application/json").json["code"] == "bad-body"
-    assert edge.postback("/v1/postback", "x", "POST", Content_Type="text/csv").json["code"] == "bad-body"
-    assert edge.postback("/v1/postback", "{}" * 40_000, "POST", Content_Type="application/json").status_code == 413
-    assert [postback.reason for postback in edge.postbacks] == [
-        "bad-token",
-        "bad-body",
-        "bad-body",
-        "bad-body",
-        "too-large",
-    ]
-
-
-def test_a_postback_that_cannot_be_stored_is_503_never_200(edge: Edge) -> None:
-    click_id = click_id_of(edge)
-    edge.recorder._postbacks.full = True
-    answer = edge.postback(f"/postback/good-token?click_id={click_id}&event=ftd")
-    assert (answer.status_code, answer.json["code"]) == (503, "postback-not-logged")
-    assert answer.headers["retry-after"] == "5"

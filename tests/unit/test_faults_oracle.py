@@ -84,3 +84,11 @@ def test_a_broken_connection_is_explained_by_a_fault_at_the_edge_and_by_a_step_o
     assert unexplained([lane], stepped, Limits()) == {"RemoteDisconnected": 1}
     assert not unexplained([lane], stepped, by_wall_clock)
     assert unexplained([lane], [Done(100.0, 100.0, Fault(0.0, KILL, "clicks"))], by_wall_clock)
+
+
+def test_a_connection_broken_by_the_intake_is_explained_by_a_fault_there_alone() -> None:
+    lane = Lane("0", "127.0.0.1", broken_intake=[Mishap(101.0, "intake: RemoteDisconnected")])
+    assert not unexplained([lane], [Done(100.0, 100.0, Fault(0.0, KILL, "intake"))], Limits())
+    assert unexplained([lane], [Done(100.0, 100.0, Fault(0.0, KILL, EDGE_WORKER))], Limits()).total() == 1
+    lane = Lane("0", "127.0.0.1", broken=[Mishap(101.0, "RemoteDisconnected")])
+    assert unexplained([lane], [Done(100.0, 100.0, Fault(0.0, KILL, "intake"))], Limits()).total() == 1

@@ -9,13 +9,19 @@ import pytest
 
 from config.publication import ChangeSet, fetch_changes
 from config.served import (
+    ServedAccount,
+    ServedEvents,
     ServedLink,
     ServedProfile,
     ServedToken,
+    account_key,
+    decode_account,
+    decode_events,
     decode_link,
     decode_profile,
     decode_token,
     encode_served,
+    events_key,
     link_key,
     profile_key,
     token_key,
@@ -88,9 +94,45 @@ REFUSED = Postback(
     "the body is not JSON",
     None,
 )
+SIGNED = POSTBACK._replace(
+    body='{"click_id":"null","sub9":"DP1X2","payout":"25,50 \u00e2\u0082\u00ac","currency":"EUR"}',
+    fields={
+        "click_id": "01a05d2b-1d80-7007-8000-4000000c0ffe",
+        "event": "vip_level",
+        "order_id": None,
+        "status": None,
+        "payout_minor": 2550,
+        "currency": "EUR",
+        "corrections": [
+            {"field": "payout", "from": "25,50 \u20ac", "to": "25.50", "rule": "amount-read"},
+            {"field": "order_id", "from": "{txid}", "to": None, "rule": "junk-removed"},
+        ],
+    },
+    nonce="msg_2KWPBgLlAfxdpx2AI54pPJ85f4W",
+)
 PROFILE = ServedProfile(7, "Caf\u00e9", True, "js", "https://fallback.example/", ["https://pixel.example/p?x=1"], 300)
 LINK = ServedLink(42, True, ["https://m.example/?c=", "click_id", "&s=", "sub1", ""], "DP", ["newsletter", *[None] * 9])
 TOKEN = ServedToken(3, "USD")
+ACCOUNT = ServedAccount(
+    merchant_id=3,
+    currency="EUR",
+    authentication="hmac",
+    networks=["203.0.113.0/24", "2001:db8::/32"],
+    rate_per_minute=600,
+    secrets=[
+        "whsec_c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0czE=",
+        "whsec_c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0czI=",
+    ],
+    mapping={
+        "parameter_names": {"click_id": ["our_ref"]},
+        "event_words": {"caf\u00e9": "vip_level"},
+        "status_words": {"7": "rejected"},
+        "default_event": None,
+        "decimal_separator": ",",
+        "platform": "cellxpert",
+    },
+)
+EVENTS = ServedEvents(["deposit", "ftd", "vip_level"], ["deposit"])
 BATCH = Batch("7-0-3fa9c1d2-clicks", 1000, [encode_click(CLICK).decode(), encode_click(CLICK).decode()], 3)
 PROGRESS = Progress(1000, ((1200, 1300), (1500, 1501)))
 CREATED_MS = 1_789_000_000_000
@@ -110,6 +152,13 @@ def test_click_record_v1() -> None:
 )
 def test_postback_record_v1(name: str, postback: Postback) -> None:
     assert decode_postback(golden(name)) == postback
+
+
+@pytest.mark.parametrize(
+    ("name", "postback"), [("postback_record_v2.json", SIGNED), ("postback_record_v2_refused.json", REFUSED)]
+)
+def test_postback_record_v2(name: str, postback: Postback) -> None:
+    assert decode_postback(golden(name)) == postback
     assert encode_postback(postback) == golden(name)
 
 
@@ -126,6 +175,14 @@ def test_served_configuration_v1() -> None:
     assert decode_link(texts[1].encode()) == decode_link(texts[2].encode()) == LINK
     assert decode_token(texts[3].encode()) == TOKEN
     assert [encode_served(value).decode() for value in (PROFILE, LINK, LINK, TOKEN)] == texts
+
+
+def test_served_accounts_and_events_v1() -> None:
+    served: dict[str, str] = orjson.loads(golden("served_accounts_v1.json"))
+    assert list(served) == [account_key(3), events_key()]
+    account, events = (text.encode() for text in served.values())
+    assert (decode_account(account), decode_events(events)) == (ACCOUNT, EVENTS)
+    assert (encode_served(ACCOUNT), encode_served(EVENTS)) == (account, events)
 
 
 def test_job_of_a_batch_v1() -> None:
@@ -157,7 +214,7 @@ def test_spool_segment_v1() -> None:
     data = golden("spool_segment_v1.seg")
     assert segments.decode_header(data[: segments.HEADER_BYTES]) == 1000
     payloads = [frame.payload for frame in segments.frames(data, segments.HEADER_BYTES, len(data))]
-    assert payloads == [encode_click(CLICK), encode_postback(POSTBACK)]
+    assert payloads == [encode_click(CLICK), golden("postback_record_v1.json")]
     assert segments.encode_header(1000, CREATED_MS) + b"".join(map(segments.encode_frame, payloads)) == data
 
 

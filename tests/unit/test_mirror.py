@@ -5,14 +5,15 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
+from random import Random
 
 import lmdb
 import pytest
 
 from config.mirror import MirrorReader, MirrorWriter, make_mirror, stamp
-from config.served import ServedLink, ServedProfile, encode_served, link_key, profile_key
+from config.served import SERVED_FORMAT, ServedLink, ServedProfile, encode_served, link_key, profile_key
 
 MAX_BYTES = 1 << 22
 ROOT = Path(__file__).resolve().parents[2]
@@ -100,6 +101,51 @@ def test_a_replacement_leaves_nothing_old_behind(tmp_path: Path) -> None:
         assert reader.lookup("a.example", "x").version == 9
 
 
+def test_a_replacement_takes_entries_in_any_order_and_fills_its_pages(tmp_path: Path) -> None:
+    entries = [(link_key(7, str(number)), LINK) for number in range(20_000)]
+    Random(1).shuffle(entries)
+    with writing(tmp_path) as writer:
+        # Reading a Redis hash while it grows may give an entry twice.
+        writer.replace(stamp("e1", 1, "1-0"), [(profile_key("a.example"), PROFILE), *entries, *entries[:100]])
+        meta = writer.meta()
+        assert meta is not None
+        assert meta.entries == len(entries) + 1
+    # Each entry has 8 bytes of LMDB's own and 2 of its place in the page; inserted as they come they would take 1.4.
+    payload = sum(len(key) + len(value) + 10 for key, value in entries)
+    assert (tmp_path / "mirror" / "data.mdb").stat().st_size < 1.15 * payload
+    assert [path.name for path in (tmp_path / "mirror").iterdir() if path.is_dir()] == []
+    with reading(tmp_path) as reader:
+        assert all(reader.get(key) == [value] for key, value in entries)
+
+
+def test_what_a_killed_replacement_left_over_is_not_mixed_in(tmp_path: Path) -> None:
+    sorting = tmp_path / "mirror" / "sorting"
+    sorting.mkdir(parents=True)
+    left_over = lmdb.open(str(sorting), map_size=MAX_BYTES)
+    with left_over.begin(write=True) as transaction:
+        transaction.put(b"l:7:ghost", LINK)
+    left_over.close()
+    with writing(tmp_path) as writer:
+        fill(writer)
+    with reading(tmp_path) as reader:
+        assert reader.get(link_key(7, "ghost"), link_key(7, "x")) == [None, LINK]
+
+
+def test_a_replacement_that_fails_half_way_changes_nothing(tmp_path: Path) -> None:
+    def served() -> Iterator[tuple[str, bytes]]:
+        yield link_key(7, "z"), LINK
+        raise ConnectionError
+
+    with writing(tmp_path) as writer:
+        fill(writer)
+        with pytest.raises(ConnectionError):
+            writer.replace(stamp("e2", 9, "9-0"), served())
+        fill(writer)
+    with reading(tmp_path) as reader:
+        assert reader.lookup("a.example", "x").version == 5
+        assert reader.lookup("a.example", "z").link is None
+
+
 def test_a_change_set_that_fails_half_way_changes_nothing(tmp_path: Path) -> None:
     with writing(tmp_path) as writer:
         fill(writer)
@@ -126,7 +172,7 @@ def test_a_reader_follows_a_mirror_that_grows_beyond_what_it_held_on_opening(tmp
     code = (
         "import sys; from pathlib import Path; from config.mirror import MirrorReader\n"
         "reader = MirrorReader(Path(sys.argv[1]))\n"
-        "for line in sys.stdin: print(reader.lookup('a.example', 'x').version, reader.changes(), flush=True)\n"
+        "for line in sys.stdin: print(reader.lookup('a.example', 'x').version, reader.changes.words[0], flush=True)\n"
     )
     command = [sys.executable, "-c", code, str(tmp_path / "mirror")]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT) as reader:
@@ -150,3 +196,49 @@ def test_a_reader_follows_a_mirror_that_grows_beyond_what_it_held_on_opening(tmp
             assert now[1] > changes
             changes = now[1]
         reader.stdin.close()
+
+
+def test_nobody_else_may_read_the_mirror_for_it_holds_secrets(tmp_path: Path) -> None:
+    make_mirror(tmp_path / "m", 1 << 20)
+    for path in (tmp_path / "m").glob("*.mdb"):
+        path.chmod(0o644)
+    MirrorWriter(tmp_path / "m", 1 << 20).close()
+    modes = {path.name: path.stat().st_mode & 0o777 for path in (tmp_path / "m").iterdir()}
+    assert {"data.mdb", "lock.mdb"} <= set(modes)
+    assert set(modes.values()) == {0o600}
+
+
+def test_a_mirror_written_in_an_earlier_format_counts_as_empty(tmp_path: Path) -> None:
+    with writing(tmp_path) as writer:
+        fill(writer)
+    with (
+        closing(lmdb.open(str(tmp_path / "mirror"), map_size=MAX_BYTES)) as environment,
+        environment.begin(write=True) as old,
+    ):
+        for key in (b"!meta", b"!version"):
+            value = old.pop(key + b":%d" % SERVED_FORMAT)
+            assert value is not None
+            old.put(key, value)
+    with reading(tmp_path) as reader:
+        assert reader.meta() is None
+        assert reader.lookup("a.example", "x").version is None
+
+
+def test_a_read_that_another_thread_ended_by_mapping_the_grown_file_is_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with writing(tmp_path) as writer:
+        fill(writer)
+    with reading(tmp_path) as reader:
+        begin = reader._begin
+
+        def ended() -> lmdb.Transaction[bytes]:
+            monkeypatch.setattr(reader, "_begin", begin)
+            transaction = begin()
+            reader._environment.set_mapsize(0)
+            return transaction
+
+        monkeypatch.setattr(reader, "_begin", ended)
+        assert reader.lookup("a.example", "x").link == LINK
+        monkeypatch.setattr(reader, "_begin", ended)
+        assert reader.get("p:a.example") == [PROFILE]

@@ -9,7 +9,7 @@ from typing import Any
 import falcon
 import pytest
 
-from edge.exchange import EdgeRequest
+from edge.exchange import EdgeRequest, EdgeResponse
 from own_cost import edge_parts, environ, fastest_us, own_and_frame
 
 # Well above what one run gives, so that a noisy machine does not fail it and a click of several times the work does.
@@ -47,3 +47,10 @@ def test_our_request_says_the_same_as_falcons_when_asked(change: dict[str, Any])
     assert (ours.params, ours.uri, ours.content_type) == (stock.params, stock.uri, stock.content_type)
     with pytest.raises(AttributeError):
         ours.no_such_name  # noqa: B018
+
+
+def test_our_response_has_falcons_context_for_whoever_asks() -> None:
+    response = EdgeResponse()
+    response.context.kept = 1
+    assert response.context.kept == 1
+    assert isinstance(response.context, falcon.Response.context_type)

@@ -14,7 +14,7 @@ from waiting import free_port
 
 
 def _settings(home: Path, **overrides: str) -> EmbeddedSettings:
-    names = ("EDGE_PORT", "ADMIN_PORT", "EMBEDDED_POSTGRES_PORT", "EMBEDDED_VALKEY_PORT")
+    names = ("EDGE_PORT", "INTAKE_PORT", "ADMIN_PORT", "EMBEDDED_POSTGRES_PORT", "EMBEDDED_VALKEY_PORT")
     environ: Mapping[str, str] = {"WAYPOST_HOME": str(home)} | {name: str(free_port()) for name in names} | overrides
     return embedded_settings(environ)
 
@@ -23,7 +23,9 @@ def test_free_ports_pass(home: Path) -> None:
     check_ports(_settings(home))
 
 
-@pytest.mark.parametrize("name", ["EDGE_PORT", "ADMIN_PORT", "EMBEDDED_POSTGRES_PORT", "EMBEDDED_VALKEY_PORT"])
+@pytest.mark.parametrize(
+    "name", ["EDGE_PORT", "INTAKE_PORT", "ADMIN_PORT", "EMBEDDED_POSTGRES_PORT", "EMBEDDED_VALKEY_PORT"]
+)
 def test_taken_port_names_its_setting(home: Path, name: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
@@ -34,6 +36,7 @@ def test_taken_port_names_its_setting(home: Path, name: str) -> None:
 def test_ports_of_servers_that_are_not_started_are_not_looked_at(home: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
+        check_ports(_settings(home, INTAKE_PORT="0"))
         check_ports(_settings(home, EMBEDDED_VALKEY_PORT=port, REDIS_URL="redis://h"))
         check_ports(_settings(home, EMBEDDED_POSTGRES_PORT=port, DATABASE_URL="postgresql://h"))
 

@@ -72,6 +72,19 @@ def test_what_is_no_record_is_refused(payload: bytes) -> None:
 def test_a_record_of_a_later_version_names_both_versions() -> None:
     with pytest.raises(RecordError, match="version 2, this release reads 1"):
         decode_click(orjson.dumps([2, "x"]))
+    with pytest.raises(RecordError, match="version 3, this release reads 1 and 2"):
+        decode_postback(orjson.dumps([3, "x"]))
+
+
+@pytest.mark.parametrize("version", [True, 1.0, 2.0, "2", None, [2], {}])
+def test_a_version_is_a_whole_number(version: object) -> None:
+    with pytest.raises(RecordError, match="record version"):
+        decode_postback(orjson.dumps([version, *"x" * 17]))
+
+
+def test_a_postback_of_version_1_has_no_nonce() -> None:
+    postback = Postback("id", 1, "r", "GET", "h", "q", "", "", "", "", 7, True, 200, None, None, {"event": "ftd"})
+    assert decode_postback(orjson.dumps([1, *postback[:-1]])) == postback
 
 
 @given(data=st.binary(max_size=80))

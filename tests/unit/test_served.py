@@ -8,13 +8,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from config.served import (
+    ServedAccount,
+    ServedEvents,
     ServedLink,
     ServedProfile,
     ServedToken,
+    account_key,
+    decode_account,
+    decode_events,
     decode_link,
     decode_profile,
     decode_token,
     encode_served,
+    events_key,
     link_key,
     profile_key,
     token_key,
@@ -56,6 +62,13 @@ def test_a_token_is_read_back() -> None:
     assert decode_token(encode_served(ServedToken(3, "EUR"))) == ServedToken(3, "EUR")
 
 
+def test_an_account_and_the_event_types_are_read_back() -> None:
+    account = ServedAccount(3, "EUR", "hmac", ["::/0"], None, ["whsec_x"], {"event_words": {"caf\u00e9": "ftd"}})
+    events = ServedEvents(["ftd", "deposit"], ["deposit"])
+    assert decode_account(encode_served(account)) == account
+    assert decode_events(encode_served(events)) == events
+
+
 def test_a_compiled_template_may_be_published_as_it_is() -> None:
     link = ServedLink(1, True, ("https://a.example/?c=", "click_id", ""), None, [None] * 10)  # type: ignore[arg-type]
     assert decode_link(encode_served(link)).parts == ["https://a.example/?c=", "click_id", ""]
@@ -71,4 +84,5 @@ def test_a_link_without_a_profile_has_a_key_of_its_own() -> None:
 
 @given(domain=text, profile_id=st.integers(0, 10**6), slug=text, token=text)
 def test_keys_of_different_kinds_never_meet(domain: str, profile_id: int, slug: str, token: str) -> None:
-    assert len({profile_key(domain), link_key(profile_id, slug), token_key(token)}) == 3
+    keys = {profile_key(domain), link_key(profile_id, slug), token_key(token), account_key(profile_id), events_key()}
+    assert len(keys) == 5

@@ -8,19 +8,21 @@ from pathlib import Path
 
 import pytest
 
+from config.secrets import secret
 from config.settings import (
     OPTIONS,
     SettingError,
     admin_settings,
     edge_settings,
     embedded_settings,
-    secret,
     worker_settings,
 )
 
 NUMBERS = (
     "EDGE_PORT",
     "EDGE_WORKERS",
+    "INTAKE_PORT",
+    "INTAKE_WORKERS",
     "EDGE_NODE_ID",
     "TRUSTED_PROXIES",
     "SPOOL_SEGMENT_BYTES",

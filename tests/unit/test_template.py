@@ -8,90 +8,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hostile_urls import HOSTILE_TEMPLATES, HOSTILE_URLS
 from tracking.errors import FieldError
 from tracking.plan import Plan, fill
-from tracking.template import CLICK_MACROS, UNAVAILABLE_MACROS, Parts, check_domain, check_url, compile_template
-
-HOSTILE_URLS = (
-    "",
-    "javascript:alert(1)",
-    "JavaScript:alert(1)",
-    "java\tscript:alert(1)",
-    "jav&#x09;ascript:alert(1)",
-    " javascript:alert(1)",
-    "\x01javascript:alert(1)",
-    "javascript://%0aalert(1)//example.com/",
-    "data:text/html,<script>alert(1)</script>",
-    "data:text/html;base64,PHNjcmlwdD4=",
-    "vbscript:msgbox(1)",
-    "file:///etc/passwd",
-    "ftp://example.com/",
-    "blob:https://example.com/1",
-    "about:blank",
-    "mailto:a@example.com",
-    "tel:+123",
-    "ws://example.com/",
-    "view-source:https://example.com/",
-    "//example.com/",
-    "///example.com/",
-    "/\\example.com",
-    "\\\\example.com\\share",
-    "https:\\\\example.com",
-    "https:/\\example.com",
-    "https:/example.com",
-    "https:example.com",
-    "https:///example.com/path",
-    "https://",
-    "https:// example.com/",
-    "https://exam ple.com/",
-    "https://example.com\\@evil.example/",
-    "https://user@example.com/",
-    "https://user:password@example.com/",
-    "https://example.com@evil.example/",
-    "https://example.com:80@evil.example/",
-    "https://@example.com/",
-    "https://example.com:99999/",
-    "https://example.com:port/",
-    "https://example.com/\r\nSet-Cookie: a=b",
-    "https://example.com/\nx",
-    "https://example.com/\tx",
-    "ht\ntps://example.com/",
-    "https://example.com/\x00",
-    "https://example.com/\x7f",
-    "https://example.com/a b",
-    "https://example.com/\u2028x",
-    "https://[::1/",
-    "https://[zz::1]/",
-    "https://exa<mple.com/",
-    "https://exa%6Dple.com/",
-    "https://.example.com/",
-    "https://example..com/",
-    "https://-\u00e9.example/",
-    f"https://{'a' * 64}.example/",
-    f"https://{'a.' * 130}example/",
-    "https://example.com/" + "a" * 4100,
-    "example.com",
-    "www.example.com/path",
-    "?x=https://example.com/",
-    "#https://example.com/",
-)
-HOSTILE_TEMPLATES = (
-    "{destination}",
-    "https://{host}/",
-    "https://{sub1}.example.com/",
-    "https://example.com{path}",
-    "https://example.com:{port}/",
-    "{scheme}://example.com/",
-    "https://{user}@example.com/",
-    "https://example.com?{x",
-    "https://example.com/}",
-    "https://example.com/{}",
-    "https://example.com/{{click_id}}",
-    "https://example.com/{click id}",
-    "https://example.com/{click_id:raw}",
-    "https://example.com/{1}",
-    "https://example.com/{\u00e9}",
-    "https://example.com/{a}{",
+from tracking.template import (
+    CLICK_MACROS,
+    UNAVAILABLE_MACROS,
+    Parts,
+    check_domain,
+    check_url,
+    compile_template,
+    with_prefix,
 )
 
 
@@ -219,3 +146,19 @@ def test_what_is_no_bare_host_name_is_refused(domain: str) -> None:
     with pytest.raises(FieldError) as refusal:
         check_domain(domain, "domain")
     assert refusal.value.field == "domain"
+
+
+def test_the_dynamic_variable_is_served_with_its_prefix_and_nobody_can_write_that_form() -> None:
+    parts = compile_template("https://m.example/dyn?afp={dyn}&dyn={click_id}&d={dyn}", "destination_url")
+    assert with_prefix(parts, "NL") == [
+        "https://m.example/dyn?afp=",
+        "dyn:NL",
+        "&dyn=",
+        "click_id",
+        "&d=",
+        "dyn:NL",
+        "",
+    ]
+    for hostile in ("https://m.example/?a={dyn:NL}", "https://{dyn}.example/"):
+        with pytest.raises(FieldError):
+            compile_template(hostile, "destination_url")

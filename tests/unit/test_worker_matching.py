@@ -8,16 +8,16 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from tracking.events import ConversionStatus, Event, PostbackOutcome, PostbackReason
+from tracking.events import ConversionStatus, PostbackOutcome, PostbackReason
+from worker import matching
 from worker.matching import (
-    KEY_CHARACTERS_MAX,
     NO_MERCHANT,
     Claim,
     ClickFacts,
     Conversion,
     Decision,
+    EventType,
     Known,
-    decide,
     duplicate_key,
     merchant_of,
 )
@@ -25,10 +25,16 @@ from worker.matching import (
 CLICKED_AT = datetime(2026, 3, 1, tzinfo=UTC)
 CLICK = ClickFacts(uuid4(), CLICKED_AT, 5, 1, 30)
 PENDING, APPROVED, REJECTED, REVERSED = ConversionStatus
+ONCE, REPEATABLE, MANUAL = EventType(False, False), EventType(True, False), EventType(False, True)
+
+
+def decide(said: Claim, click: ClickFacts, known: Known, event_type: EventType = ONCE) -> Decision:
+    """Judge a claim of an event type that counts once and approves by itself, where nothing else is said."""
+    return matching.decide(said, click, known, event_type)
 
 
 def claim(**changes: Any) -> Claim:
-    made = Claim(uuid4(), CLICKED_AT + timedelta(hours=1), CLICK.click_id, Event.FTD, "A-1", None, 2500, "USD", 1, True)
+    made = Claim(uuid4(), CLICKED_AT + timedelta(hours=1), CLICK.click_id, "ftd", "A-1", None, 2500, "USD", 1, True)
     return made._replace(**changes)
 
 
@@ -43,11 +49,11 @@ def stored(decision: Decision, conversion_id: UUID | None = None) -> Conversion:
     return made._replace(conversion_id=made.conversion_id or conversion_id or uuid4())
 
 
-def after(*claims: Claim) -> Conversion:
+def after(*claims: Claim, event_type: EventType = ONCE) -> Conversion:
     """Return the conversion that these claims leave, each of which must have been taken."""
     known = None
     for each in claims:
-        known = stored(decide(each, CLICK, Known(known)))
+        known = stored(decide(each, CLICK, Known(known), event_type))
     assert known is not None
     return known
 
@@ -197,20 +203,67 @@ def test_the_same_unauthenticated_postback_again_is_a_duplicate(word: Conversion
 
 def test_an_identical_one_within_the_window_is_a_duplicate_of_it() -> None:
     twin = uuid4()
-    decision = decide(claim(event=Event.DEPOSIT, order_id=None), CLICK, Known(identical_id=twin))
+    decision = decide(claim(event="deposit", order_id=None), CLICK, Known(identical_id=twin))
     assert (decision.outcome, decision.conversion_id) == (PostbackOutcome.DUPLICATE, twin)
 
 
 def test_the_key_is_the_order_else_once_a_click_else_none() -> None:
-    assert duplicate_key(claim()) == "order:ftd:A-1"
-    assert duplicate_key(claim(order_id=None)) == f"once:ftd:{CLICK.click_id}"
-    assert duplicate_key(claim(order_id=None, event=Event.DEPOSIT)) is None
-    assert duplicate_key(claim(order_id=None, event=Event.REVENUE_SHARE)) is None
-    assert duplicate_key(claim(event=Event.DEPOSIT)) == "order:deposit:A-1"
+    assert duplicate_key(claim(), ONCE) == "order:ftd:A-1"
+    assert duplicate_key(claim(order_id=None), ONCE) == f"once:ftd:{CLICK.click_id}"
+    assert duplicate_key(claim(order_id=None, event="deposit"), REPEATABLE) is None
+    assert duplicate_key(claim(order_id=None, event="spin"), REPEATABLE) is None
+    assert duplicate_key(claim(event="deposit"), REPEATABLE) == "order:deposit:A-1"
 
 
-def test_the_key_of_a_long_order_id_fits_an_index() -> None:
-    longest, one_more = "x" * KEY_CHARACTERS_MAX, "x" * (KEY_CHARACTERS_MAX + 1)
-    assert duplicate_key(claim(order_id=longest)) == f"order:ftd:{longest}"
-    assert duplicate_key(claim(order_id=one_more)) != duplicate_key(claim(order_id=one_more + "x"))
-    assert len(duplicate_key(claim(order_id=one_more)) or "") < 100
+def test_an_event_type_that_is_gone_refuses_its_postbacks() -> None:
+    decision = matching.decide(claim(event="spin"), CLICK, Known(), None)
+    assert (decision.outcome, decision.reason) == (PostbackOutcome.REFUSED, PostbackReason.UNKNOWN_EVENT)
+    assert duplicate_key(claim(event="spin", order_id=None), None) == f"once:spin:{CLICK.click_id}"
+
+
+@pytest.mark.parametrize("word", [None, APPROVED])
+def test_what_an_operator_is_to_review_stays_pending_whatever_the_merchant_says(word: ConversionStatus | None) -> None:
+    first = decide(claim(status=word), CLICK, Known(), MANUAL)
+    assert (first.outcome, first.reason) == (PostbackOutcome.RECORDED, PostbackReason.MANUAL_REVIEW)
+    held = stored(first)
+    assert (held.status, held.reason) == (PENDING, PostbackReason.MANUAL_REVIEW)
+    again = decide(claim(status=word), CLICK, Known(held), MANUAL)
+    assert again.outcome is PostbackOutcome.DUPLICATE
+
+
+def test_approving_what_the_merchant_held_itself_puts_it_under_review_once() -> None:
+    pending = after(claim(status=PENDING), event_type=MANUAL)
+    assert (pending.status, pending.reason) == (PENDING, None)
+    decision = decide(claim(status=APPROVED), CLICK, Known(pending), MANUAL)
+    assert (decision.outcome, decision.reason) == (PostbackOutcome.TRANSITION, PostbackReason.MANUAL_REVIEW)
+    held = stored(decision)
+    assert (held.status, held.status_sent, held.reason) == (PENDING, APPROVED, PostbackReason.MANUAL_REVIEW)
+    assert decide(claim(status=APPROVED), CLICK, Known(held), MANUAL).outcome is PostbackOutcome.DUPLICATE
+    dearer = decide(claim(status=APPROVED, payout_minor=9900), CLICK, Known(held), MANUAL)
+    assert (stored(dearer).status, stored(dearer).payout_minor) == (PENDING, 9900)
+
+
+def test_what_the_merchant_rejects_or_takes_back_needs_no_review() -> None:
+    assert after(claim(status=REJECTED), event_type=MANUAL).status is REJECTED
+    held = after(claim(status=APPROVED), event_type=MANUAL)
+    assert stored(decide(claim(status=REJECTED), CLICK, Known(held), MANUAL)).status is REJECTED
+    taken_back = stored(decide(claim(status=REVERSED), CLICK, Known(held), MANUAL))
+    assert (taken_back.status, taken_back.status_sent, taken_back.reason) == (REJECTED, REVERSED, None)
+    assert decide(claim(status=REVERSED), CLICK, Known(taken_back), MANUAL).outcome is PostbackOutcome.DUPLICATE
+
+
+def test_an_unauthenticated_postback_cannot_put_anything_under_review() -> None:
+    waiting = after(anonymous(), event_type=MANUAL)
+    assert waiting.reason == PostbackReason.UNAUTHENTICATED
+    decision = decide(anonymous(status=APPROVED), CLICK, Known(waiting), MANUAL)
+    assert (decision.outcome, decision.reason) == (PostbackOutcome.REFUSED, PostbackReason.UNAUTHENTICATED)
+    confirmed = stored(decide(claim(), CLICK, Known(waiting), MANUAL))
+    assert (confirmed.status, confirmed.reason) == (PENDING, PostbackReason.MANUAL_REVIEW)
+
+
+def test_what_the_operator_approved_stays_so_when_the_merchant_says_it_again() -> None:
+    ruled = after(claim(), event_type=MANUAL)._replace(status=APPROVED, reason="looked-at")
+    for word in (None, APPROVED):
+        assert decide(claim(status=word), CLICK, Known(ruled), MANUAL).outcome is PostbackOutcome.DUPLICATE
+    reversed_ = stored(decide(claim(status=REVERSED), CLICK, Known(ruled), MANUAL))
+    assert (reversed_.status, reversed_.reason) == (REVERSED, None)

@@ -1,4 +1,4 @@
-"""Country of an address, from the MaxMind-format file the operator supplies. A failed lookup never fails a redirect."""
+"""Country of an address, from the MaxMind-format file the operator supplies. A failed lookup never fails anything."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class CountryTable:
         try:
             self._reader = maxminddb.open_database(str(path))
         except (OSError, maxminddb.InvalidDatabaseError) as error:
-            _log.error("GEOIP_COUNTRY_DB %s cannot be read, {country} stays blank: %s", path, error)
+            _log.error("GEOIP_COUNTRY_DB %s cannot be read, countries stay unknown: %s", path, error)
 
     def country(self, address: str) -> str:
         """Return the ISO 3166 code of an address, or an empty string."""

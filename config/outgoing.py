@@ -1,0 +1,42 @@
+"""Settings of outgoing requests, which the worker makes and the admin API checks the URLs of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from tracking.public_address import Network, parse_networks
+
+
+@dataclass(frozen=True, slots=True)
+class OutgoingSettings:
+    """How partners are called. `concurrency` is of one deliveries process, `partner_concurrency` of an origin in it."""
+
+    allowed_networks: tuple[Network, ...] = ()
+    connect_timeout_s: int = 5
+    timeout_s: int = 15
+    concurrency: int = 64
+    partner_concurrency: int = 8
+
+
+def outgoing_settings(text: Callable[[str], str], number: Callable[[str, int, int], int]) -> OutgoingSettings:
+    """Return them from a reader of the environment, or raise SettingError."""
+    return OutgoingSettings(
+        _networks("OUTGOING_ALLOWED_NETWORKS", text),
+        number("OUTGOING_CONNECT_TIMEOUT_S", 1, 30),
+        # tracking.deliveries.LEASE_S must be longer than the longest attempt.
+        number("OUTGOING_TIMEOUT_S", 1, 60),
+        number("DELIVERY_CONCURRENCY", 1, 1000),
+        number("DELIVERY_PARTNER_CONCURRENCY", 1, 1000),
+    )
+
+
+def _networks(name: str, text: Callable[[str], str]) -> tuple[Network, ...]:
+    from config.settings import SettingError
+
+    try:
+        return parse_networks(text(name))
+    except ValueError as error:
+        raise SettingError(
+            f"{name} must be networks such as 10.0.0.0/8, separated by commas: {error}", field=name
+        ) from error

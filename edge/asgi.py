@@ -1,0 +1,9 @@
+"""Wires one process of the postback intake: the edge's application, with its slot and spool, in threads."""
+
+from __future__ import annotations
+
+from edge.intake import ThreadedApp
+from edge.wsgi import app as edge_app
+from edge.wsgi import settings
+
+app = ThreadedApp(edge_app, settings.postback_body_bytes)

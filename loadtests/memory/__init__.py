@@ -1,0 +1,1 @@
+"""Memory of an edge process over millions of requests."""

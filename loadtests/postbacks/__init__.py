@@ -1,0 +1,1 @@
+"""What postbacks cost redirects: in one process with them, and in a process of their own."""

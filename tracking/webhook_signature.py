@@ -1,0 +1,36 @@
+"""Signatures of outgoing POSTs by Standard Webhooks 1.0.0: HMAC-SHA256 over id, timestamp and body. Pure."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hmac
+from collections.abc import Sequence
+from hashlib import sha256
+
+SECRET_PREFIX = "whsec_"  # noqa: S105
+SECRET_BYTES = 32
+
+
+def encode_secret(key: bytes) -> str:
+    """Return the form in which a key is shown and stored: `whsec_` and base64."""
+    return SECRET_PREFIX + base64.b64encode(key).decode()
+
+
+def decode_secret(secret: str) -> bytes:
+    """Return the key of a secret. Raises ValueError for what is no base64."""
+    try:
+        return base64.b64decode(secret.removeprefix(SECRET_PREFIX), validate=True)
+    except binascii.Error as error:
+        raise ValueError("a secret is whsec_ and base64") from error
+
+
+def signature_headers(message_id: str, timestamp_s: int, body: bytes, secrets: Sequence[str]) -> dict[str, str]:
+    """Return the three headers of a message; it is signed with every secret, so that one can replace another."""
+    signed = f"{message_id}.{timestamp_s}.".encode() + body
+    signatures = (hmac.new(decode_secret(secret), signed, sha256).digest() for secret in secrets)
+    return {
+        "webhook-id": message_id,
+        "webhook-timestamp": str(timestamp_s),
+        "webhook-signature": " ".join(f"v1,{base64.b64encode(each).decode()}" for each in signatures),
+    }
