@@ -18,7 +18,19 @@ from tracking.click_id import parse_click_id
 from waiting import wait_until
 from world import World
 
-PROCESSES = ("edge", "agent", "clicks", "clicks-2", "postbacks", "maintenance", "admin", "valkey", "postgres")
+PROCESSES = (
+    "edge",
+    "intake",
+    "agent",
+    "clicks",
+    "clicks-2",
+    "postbacks",
+    "deliveries",
+    "maintenance",
+    "admin",
+    "valkey",
+    "postgres",
+)
 CLICKS_BETWEEN = 15
 THREADS = 2
 PACE_S = 0.02
