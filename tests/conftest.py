@@ -65,7 +65,8 @@ def template_database(postgres_server: str) -> Iterator[str]:
 def database_url(postgres_server: str, template_database: str) -> Iterator[str]:
     """Yield the URL of a fresh, migrated database."""
     name = f"waypost_test_{secrets.token_hex(6)}"
-    _execute(postgres_server, f"create database {name} template {template_database}")
+    # Copied as files, not through the write-ahead log: three times as fast where nothing is synced.
+    _execute(postgres_server, f"create database {name} template {template_database} strategy file_copy")
     yield _with_database(postgres_server, name)
     _execute(postgres_server, f"drop database {name} with (force)")
 

@@ -10,6 +10,7 @@ import argparse
 import platform
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -51,6 +52,8 @@ def main() -> None:
     parser.add_argument("--requests", type=int, default=10_000_000, help="of each server")
     parser.add_argument("--servers", nargs="*", help="only these")
     arguments = parser.parse_args()
+    # So that the server that was started is ended too.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     if shutil.which("wrk") is None:
         sys.exit("memory: wrk is not installed; on Debian and Ubuntu: apt-get install wrk")
     servers = arguments.servers or [*(["meinheld"] if find_spec("meinheld") else []), "granian"]
