@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import mmap
 import os
 from collections.abc import Sequence
@@ -18,8 +19,8 @@ class CounterFile:
         flags = (os.O_RDWR | os.O_CREAT) if writable else os.O_RDONLY
         descriptor = os.open(path, flags, 0o600)
         try:
-            if writable and os.fstat(descriptor).st_size < _FILE_BYTES:
-                os.ftruncate(descriptor, _FILE_BYTES)
+            if writable:
+                _allocate(descriptor)
             access = mmap.ACCESS_WRITE if writable else mmap.ACCESS_READ
             self._map = mmap.mmap(descriptor, _FILE_BYTES, access=access)
         finally:
@@ -38,3 +39,13 @@ class CounterFile:
         """Release the mapping."""
         self.words.release()
         self._map.close()
+
+
+def _allocate(descriptor: int) -> None:
+    """Give the file its block now. Without one, the first count of a process on a full disk would end it (SIGBUS)."""
+    try:
+        os.posix_fallocate(descriptor, 0, _FILE_BYTES)
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        os.ftruncate(descriptor, _FILE_BYTES)

@@ -244,3 +244,10 @@ def test_the_report_counts_what_the_writer_issued_and_what_the_disk_holds(direct
     writer.append(payload(7))
     assert tuple(backlog.scan()) == (8, 1, 7)
     writer.close()
+
+
+def test_counters_have_their_block_before_the_first_count_so_that_a_full_disk_cannot_end_the_process(
+    tmp_path: Path,
+) -> None:
+    CounterFile(tmp_path / "counters", writable=True).close()
+    assert (tmp_path / "counters").stat().st_blocks * 512 >= 4096
