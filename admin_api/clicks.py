@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 from uuid import UUID
 
 import falcon
@@ -15,6 +15,7 @@ from tracking.click_id import parse_click_id
 from tracking.money import format_amount
 from tracking.template import SUB_NAMES
 
+_Found = TypeVar("_Found")
 # Only names of ours are put in.
 _CLICK = f"""
     select click_id, clicked_at, link_id, profile_id, slug, class, {", ".join(SUB_NAMES)}, parameters, query, method,
@@ -44,14 +45,21 @@ class ClickItem:
 
     def on_get(self, req: falcon.Request, resp: falcon.Response, click_id: str) -> None:
         """Show the click, its postbacks and its conversions."""
-        genuine = parse_click_id(click_id, self._keys)
-        if genuine is None:
-            raise NotFoundError("this is not a click id that Waypost made", code="unknown-click")
-        with self._pool.connection() as database:
-            found = load_click(database, genuine)
-        if found is None:
-            raise NotFoundError("this click is not stored, or not yet; try again shortly", code="click-not-stored")
-        resp.media = found
+        resp.media = require_click(self._pool, self._keys, click_id, load_click)
+
+
+def require_click(
+    pool: Pool, keys: Sequence[bytes], click_id: str, load: Callable[[Database, UUID], _Found | None]
+) -> _Found:
+    """Return what `load` finds of a click. Raises NotFoundError: the id is none of ours, or nothing is stored of it."""
+    genuine = parse_click_id(click_id, keys)
+    if genuine is None:
+        raise NotFoundError("this is not a click id that Waypost made", code="unknown-click")
+    with pool.connection() as database:
+        found = load(database, genuine)
+    if found is None:
+        raise NotFoundError("this click is not stored, or not yet; try again shortly", code="click-not-stored")
+    return found
 
 
 def load_click(database: Database, click_id: UUID) -> dict[str, Any] | None:

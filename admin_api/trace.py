@@ -11,6 +11,7 @@ from uuid import UUID
 
 import falcon
 
+from admin_api.clicks import require_click
 from admin_api.connections import Pool
 from admin_api.errors import NotFoundError
 from admin_api.nouns import Database, Row
@@ -41,14 +42,7 @@ class ClickTrace:
 
     def on_get(self, req: falcon.Request, resp: falcon.Response, click_id: str) -> None:
         """Show it. A forged id is refused without a query."""
-        genuine = parse_click_id(click_id, self._keys)
-        if genuine is None:
-            raise NotFoundError("this is not a click id that Waypost made", code="unknown-click")
-        with self._pool.connection() as database:
-            trace = load_trace(database, genuine)
-        if trace is None:
-            raise NotFoundError("this click is not stored, or not yet; try again shortly", code="click-not-stored")
-        resp.media = trace
+        resp.media = require_click(self._pool, self._keys, click_id, load_trace)
 
 
 class TraceSearch:

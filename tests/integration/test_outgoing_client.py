@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import socket
 import ssl
 import struct
@@ -14,6 +13,7 @@ from time import monotonic
 import pytest
 
 from config.outgoing import OutgoingSettings
+from front_proxy import require_tool
 from partner import Behaviour, Partner, answering, partner
 from tracking.deliveries import AttemptError
 from tracking.public_address import parse_networks
@@ -224,8 +224,7 @@ def test_of_many_headers_only_so_much_is_kept_but_retry_after_always() -> None:
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, int], tuple[Path, Path]]:
     """Return a maker of self-signed certificates: for a name and so many days, the file of certificate and key."""
-    if shutil.which("openssl") is None:
-        pytest.skip("openssl is not installed")
+    require_tool("openssl", "openssl")
     directory = tmp_path_factory.mktemp("certificates")
 
     def make(name: str, days: int) -> tuple[Path, Path]:
