@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import NoReturn
 
 import config
-from admin_api.connections import connect_database, connect_redis
+from admin_api.runtime import connect_database, connect_redis
 from config.database import require_schema
 from config.settings import admin_settings
-from tracking.errors import WaypostError
+from tracking.runtime import WaypostError
 
 GUNICORN_CONFIG = Path(config.__file__).resolve().parent / "gunicorn_admin.py"
 

@@ -10,33 +10,35 @@ import orjson
 from falcon.media import JSONHandler
 from redis import Redis
 
-from admin_api import ask
-from admin_api.addresses import Addresses
-from admin_api.authentication import Authentication
 from admin_api.clicks import ClickItem
-from admin_api.connections import Pool
-from admin_api.deliveries import Deliveries, DeliveriesReplay, DeliveryItem, DeliveryReplay
+from admin_api.configuration import LINKS, MERCHANTS, PROFILES, SOURCES, MerchantSecrets, MerchantTokens, PlatformList
+from admin_api.configuration import tracking_domain as ask
+from admin_api.event_log import ClickTrace, TraceSearch
 from admin_api.health import Livez, Metrics, Readyz
+from admin_api.http import Authentication, handle_error
 from admin_api.issues import IssueItem, Issues
-from admin_api.ledger import LedgerItem
-from admin_api.links import LINKS
-from admin_api.measurements import Measurements
-from admin_api.merchant_secrets import MerchantSecrets
-from admin_api.merchants import MERCHANTS
 from admin_api.money_routes import add_money_routes
-from admin_api.nouns import Noun
-from admin_api.outgoing_postbacks import (
+from admin_api.outgoing import (
+    Deliveries,
+    DeliveriesReplay,
+    DeliveryItem,
+    DeliveryReplay,
     OutgoingPostbackItem,
     OutgoingPostbacks,
     OutgoingPostbackSecret,
     OutgoingPostbackTest,
+    PostbackTemplates,
     outgoing_postbacks,
 )
-from admin_api.platforms import PlatformList
-from admin_api.postback_templates import PostbackTemplates
-from admin_api.postbacks import Postbacks
-from admin_api.problems import handle_error
-from admin_api.profiles import PROFILES
+from admin_api.postbacks import (
+    ManyReplays,
+    PostbackReplay,
+    Postbacks,
+    ReplayItem,
+    ReplayJudgements,
+    ReplayRequests,
+    Replays,
+)
 from admin_api.reconciliation import (
     ReconciliationExport,
     ReconciliationIssues,
@@ -44,11 +46,10 @@ from admin_api.reconciliation import (
     ReconciliationRows,
     Reconciliations,
 )
-from admin_api.replay import ManyReplays, PostbackReplay, ReplayItem, ReplayJudgements, ReplayRequests, Replays
-from admin_api.resources import Collection, Item, MerchantTokens
-from admin_api.sources import SOURCES
-from admin_api.trace import ClickTrace, TraceSearch
-from tracking.public_address import Network
+from admin_api.resources import Addresses, Collection, Item, Noun
+from admin_api.runtime import Measurements, Pool
+from admin_api.spool import LedgerItem
+from tracking.outgoing import Network
 
 App = falcon.App[falcon.Request, falcon.Response]
 

@@ -9,11 +9,9 @@ import psycopg
 from redis import Redis
 from redis.exceptions import RedisError
 
-from admin_api.connections import Pool
-from admin_api.deliveries import load_backlog
-from admin_api.ledger import load_ledger
-from admin_api.measurements import LEDGER_FIGURES, Measurements
-from admin_api.outbox import load_outbox_length
+from admin_api.outgoing import load_backlog
+from admin_api.runtime import LEDGER_FIGURES, Measurements, Pool, load_outbox_length
+from admin_api.spool import load_ledger
 from config.database import SchemaError, require_schema
 
 

@@ -12,13 +12,11 @@ from pathlib import Path
 
 from psycopg.errors import Error as DatabaseError
 
-from admin_api.connections import connect_database
-from admin_api.nouns import Database
+from admin_api.runtime import Database, connect_database
+from config.configuration import hash_token
 from config.database import SchemaError, applied_migrations, migration_files
-from config.secrets import secret
-from config.served import hash_token
-from config.settings import admin_settings
-from tracking.errors import WaypostError
+from config.settings import admin_settings, secret
+from tracking.runtime import WaypostError
 
 TOKEN_FILE = "admin-token"  # noqa: S105
 TOKEN_PREFIX = "wp_"  # noqa: S105

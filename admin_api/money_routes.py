@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import falcon
 
-from admin_api.addresses import Addresses
-from admin_api.commission_plans import PLANS
-from admin_api.connections import Pool
-from admin_api.conversions import ConversionItem, Conversions, ManyConversions
-from admin_api.decisions import Action
-from admin_api.entries import Balances, Entries
-from admin_api.event_types import EventTypeItem, EventTypes
-from admin_api.exchange_rates import ExchangeRateItem, ExchangeRateLookup, ExchangeRates
-from admin_api.payouts import PayoutExport, PayoutItem, PayoutRun, Payouts
-from admin_api.payouts import decisions as payout_decisions
-from admin_api.plan_resolution import PlanResolution
-from admin_api.resources import Collection, Item
+from admin_api.conversions import Action, ConversionItem, Conversions, EventTypeItem, EventTypes, ManyConversions
+from admin_api.money import (
+    PLANS,
+    Balances,
+    Entries,
+    ExchangeRateItem,
+    ExchangeRateLookup,
+    ExchangeRates,
+    PayoutExport,
+    PayoutItem,
+    PayoutRun,
+    Payouts,
+    PlanResolution,
+)
+from admin_api.money import decisions as payout_decisions
+from admin_api.resources import Addresses, Collection, Item
+from admin_api.runtime import Pool
 
 
 def add_money_routes(app: falcon.App[falcon.Request, falcon.Response], pool: Pool, addresses: Addresses) -> None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import atexit
 import logging
 
-from admin_api.addresses import Addresses
 from admin_api.app import App, Collaborators, create_app
-from admin_api.connections import connect_redis, open_pool
-from admin_api.publisher import Publisher
+from admin_api.configuration import Publisher
+from admin_api.resources import Addresses
+from admin_api.runtime import connect_redis, open_pool
 from config.settings import AdminSettings, admin_settings
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import psycopg
 from psycopg.rows import tuple_row
 
-from tracking.errors import WaypostError
+from tracking.runtime import WaypostError
 
 MIGRATIONS_DIR = Path(__file__).resolve().parent.parent / "migrations"
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import quote
 
-from tracking.errors import FieldError
+from tracking.runtime import FieldError
 
 TEMPLATES_FILE = Path(__file__).with_suffix(".toml")
 KINDS = ("traffic-source", "network", "tracker")

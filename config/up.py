@@ -14,22 +14,26 @@ from pathlib import Path
 import urllib3
 from honcho.environ import parse_procfile
 
-from config import preflight
-from config.embedded import postgres, valkey
-from config.embedded.postgres import EmbeddedPostgres, embedded_postgres, lies_elsewhere
-from config.embedded.valkey import EmbeddedValkey, embedded_valkey
-from config.leftovers import RunRecord, end_leftovers
-from config.secrets import secret
+from config.embedded import (
+    EmbeddedPostgres,
+    EmbeddedValkey,
+    embedded_postgres,
+    embedded_valkey,
+    lies_elsewhere,
+    postgres,
+    valkey,
+)
 from config.settings import (
     EmbeddedSettings,
     admin_settings,
     edge_settings,
     embedded_settings,
     search_path,
+    secret,
     worker_settings,
 )
-from config.supervisor import SERVERS, Program, StopRequested, Supervisor
-from tracking.errors import WaypostError
+from config.supervision import SERVERS, Program, RunRecord, StopRequested, Supervisor, end_leftovers, preflight
+from tracking.runtime import WaypostError
 
 ROOT = Path(__file__).resolve().parent.parent
 # Programs that take requests: the first to stop. Everything else in the Procfile works these off.

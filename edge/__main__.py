@@ -38,7 +38,7 @@ def command(server: str, settings: EdgeSettings) -> list[str]:
     if server == "granian":
         granian = _granian(settings, settings.port, settings.workers)
         return [*granian, "--interface", "wsgi", "--blocking-threads", "1", _APP]
-    worker_class = "edge.meinheld_worker.GracefulMeinheldWorker" if server == "meinheld" else "gthread"
+    worker_class = "edge.http.meinheld_worker.GracefulMeinheldWorker" if server == "meinheld" else "gthread"
     return [sys.executable, "-m", "gunicorn", "-c", str(_GUNICORN_CONFIG), "-k", worker_class, _APP]
 
 

@@ -14,11 +14,11 @@ from threading import Event, Thread
 
 from redis import Redis, RedisError
 
-from config.mirror import MirrorWriter
+from config.configuration import MirrorWriter
 from config.settings import EdgeSettings, SettingError, edge_settings
-from edge.follower import Follower
+from edge.configuration import Follower
 from edge.health import CONFIRMED_NAME
-from edge.shipper import Shipper
+from edge.spool import Shipper
 
 _log = logging.getLogger(__name__)
 _IDLE_S = 0.02

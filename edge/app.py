@@ -6,21 +6,24 @@ from dataclasses import dataclass
 
 import falcon
 
+from config.configuration import MirrorReader
 from config.countries import CountryTable
-from config.mirror import MirrorReader
 from config.settings import EdgeSettings
-from edge.accounts import Accounts
-from edge.clicks import ClickResource
-from edge.decision import Router
-from edge.duplicates import DuplicateMarkers
-from edge.exchange import EdgeRequest, EdgeResponse
+from edge.clicks import ClickResource, Router
 from edge.health import EdgeCollector, LiveResource, MetricsResource, ReadyResource, TestClickResource
-from edge.nonces import Nonces
-from edge.postback_reader import PostbackReader, ReaderSettings
-from edge.postbacks import JsonPostbackResource, PostbackIntake, TokenPostbackResource
-from edge.problems import serialize_error
-from edge.rate_limits import RateLimits
-from edge.recorder import Recorder
+from edge.http import EdgeRequest, EdgeResponse, serialize_error
+from edge.postbacks import (
+    Accounts,
+    DuplicateMarkers,
+    JsonPostbackResource,
+    Nonces,
+    PostbackIntake,
+    PostbackReader,
+    RateLimits,
+    ReaderSettings,
+    TokenPostbackResource,
+)
+from edge.spool import Recorder
 
 
 @dataclass(frozen=True, slots=True)

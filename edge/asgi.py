@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from edge.intake import ThreadedApp
+from edge.postbacks import ThreadedApp
 from edge.wsgi import app as edge_app
 from edge.wsgi import settings
 

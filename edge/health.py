@@ -12,16 +12,20 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_l
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from config.mirror import MirrorReader
-from config.served import decode_profile, profile_key
-from edge.address import host_name
-from edge.counters import CounterFile
-from edge.outcomes import PLACE, Outcome
-from edge.problems import set_problem
-from edge.recorder import Recorder, spool_bytes
-from edge.slots import outcome_files, spool_directories
-from edge.spool import COUNTERS_NAME, DECLARED_LOST, ISSUED, WORDS
-from tracking.spool_address import stream_of
+from config.configuration import MirrorReader, decode_profile, profile_key
+from edge.http import PLACE, Outcome, host_name, set_problem
+from edge.spool import (
+    COUNTERS_NAME,
+    DECLARED_LOST,
+    ISSUED,
+    WORDS,
+    CounterFile,
+    Recorder,
+    outcome_files,
+    spool_bytes,
+    spool_directories,
+)
+from tracking.spool import stream_of
 
 # The agent touches this file in the mirror's directory whenever Redis confirms that the mirror is up to date.
 CONFIRMED_NAME = "confirmed"

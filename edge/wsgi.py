@@ -6,12 +6,12 @@ import atexit
 import gc
 import logging
 
+from config.configuration import MirrorReader, make_mirror
 from config.countries import CountryTable
-from config.mirror import MirrorReader, make_mirror
 from config.settings import edge_settings
 from edge.app import Collaborators, create_app
-from edge.duplicates import DuplicateMarkers
-from edge.recorder import Recorder
+from edge.postbacks import DuplicateMarkers
+from edge.spool import Recorder
 
 settings = edge_settings()
 logging.basicConfig(level=settings.log_level.upper(), format="%(levelname)s %(name)s: %(message)s")

@@ -19,19 +19,19 @@ from typing import Any, NamedTuple
 
 import falcon
 
+from config.configuration import MirrorReader
 from config.countries import CountryTable
-from config.mirror import MirrorReader
 from config.settings import edge_settings
 from edge.app import Collaborators, create_app
-from edge.decision import Redirect, Router, decide
-from edge.duplicates import DuplicateMarkers
-from edge.exchange import EdgeRequest, EdgeResponse
-from edge.recorder import Recorder
-from edge.visit import Visit
+from edge.clicks import Router
+from edge.clicks.decision import Redirect, decide
+from edge.clicks.visit import Visit
+from edge.http import EdgeRequest, EdgeResponse
+from edge.postbacks import DuplicateMarkers
+from edge.spool import Recorder
 from loadtests.bench.mirrors import HOST, build
 from tests.instructions import Footprint, footprints, mark
-from tracking.parameters import parse_query
-from tracking.plan import fill
+from tracking.clicks import fill, parse_query
 
 QUERY = "sub1=a&sub2=b"
 _RUN, _RUNS = 100, 300

@@ -15,16 +15,10 @@ from redis.retry import Retry
 from config.countries import CountryTable
 from config.database import SchemaError, require_schema
 from config.settings import SettingError, worker_settings
-from tracking.queues import QueueName
-from worker.database import Database
-from worker.dispatcher import Dispatcher
-from worker.errors import RetryableError
-from worker.jobs import load_tasks
-from worker.logs import log, start_logging
+from tracking.runtime import QueueName
 from worker.maintenance import Schedule
-from worker.outgoing_client import OutgoingClient
-from worker.resources import Resources, install
-from worker.runner import run, task_queue
+from worker.outgoing import Dispatcher, OutgoingClient
+from worker.runtime import Database, Resources, RetryableError, install, load_tasks, log, run, start_logging, task_queue
 
 USAGE = f"usage: python -m worker {'|'.join(QueueName)} (exactly one queue a process)"
 # A job in hand is finished. One that takes longer is left as by a kill -9: it rolls back, and its batch comes again.

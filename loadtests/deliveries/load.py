@@ -11,7 +11,7 @@ from psycopg.types.json import Jsonb
 from redis import Redis
 from rq import Queue
 
-from tracking.queues import JobSerializer, QueueName, Task
+from tracking.runtime import JobSerializer, QueueName, Task
 
 TICK_S = 0.05
 _CONVERSION = (

@@ -36,7 +36,7 @@ from loadtests.demo.report import (
 from loadtests.demo.scene import Scene, set_scene
 from loadtests.demo.stack import locate_stack
 from loadtests.demo.visits import generated_visits
-from tracking.errors import WaypostError
+from tracking.runtime import WaypostError
 
 REQUESTS_DEFAULT = 5000
 THREADS = 4

@@ -8,7 +8,7 @@ from enum import StrEnum
 from random import Random
 from typing import NamedTuple
 
-from tracking.events import ConversionStatus, Event
+from tracking.conversions import ConversionStatus, Event
 from tracking.money import parse_amount
 
 CURRENCY = "USD"

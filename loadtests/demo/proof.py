@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from loadtests.demo.api import AdminApi, ApiError
 from loadtests.demo.journeys import Expected, Kind
 from loadtests.demo.merchant import Told
-from tracking.events import PostbackOutcome
+from tracking.conversions import PostbackOutcome
 
 _POLL_S = 0.25
 # A ledger at rest whose difference stays this long is wrong, not late.

@@ -12,7 +12,7 @@ from loadtests.demo.journeys import CURRENCY, Kind
 from loadtests.demo.merchant import Told
 from loadtests.demo.proof import Evidence, Ledger
 from loadtests.demo.replay import Tally
-from tracking.events import ConversionStatus, Event
+from tracking.conversions import ConversionStatus, Event
 from tracking.money import format_amount
 
 _TYPE_LABELS = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from config.settings import EmbeddedSettings, embedded_settings
-from tracking.errors import WaypostError
+from tracking.runtime import WaypostError
 
 _LISTENS_EVERYWHERE = {
     "0.0.0.0": "127.0.0.1",  # noqa: S104

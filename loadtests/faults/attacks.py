@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 import redis
 
-from config.process_table import identity
+from config.supervision import identity
 from loadtests.faults.menu import BACKEND, EDGE_WORKER, FILL, FLUSH, KILL, RELOAD, STEP, STOP, Fault
 from loadtests.faults.stack import BrokenStack, children
 

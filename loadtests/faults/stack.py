@@ -21,11 +21,10 @@ from time import monotonic, sleep
 import orjson
 import urllib3
 
-from config.process_table import identity
-from config.secrets import embedded_database_url, embedded_redis_url
-from config.settings import inherited_environment
+from config.settings import embedded_database_url, embedded_redis_url, inherited_environment
+from config.supervision import identity
 from loadtests.faults.clock import SteppedClock, stepped_clock
-from tracking.errors import WaypostError
+from tracking.runtime import WaypostError
 
 ROOT = Path(__file__).resolve().parents[2]
 _START_S = 120.0

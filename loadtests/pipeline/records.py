@@ -6,7 +6,7 @@ from collections.abc import Callable
 from random import Random
 
 from loadtests.demo.visits import generated_visits
-from tracking.records import Click, encode_click
+from tracking.spool import Click, encode_click
 
 LINKS = 1000
 _VISITS = 5000

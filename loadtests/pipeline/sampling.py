@@ -10,11 +10,9 @@ from typing import NamedTuple
 
 import psycopg
 
-from edge.counters import CounterFile
-from edge.slots import spool_directories
-from edge.spool import COUNTERS_NAME, NUMBERS, WORDS
+from edge.spool import COUNTERS_NAME, NUMBERS, WORDS, CounterFile, spool_directories
 from loadtests.pipeline.stack import Stack
-from tracking.spool_address import stream_of
+from tracking.spool import stream_of
 
 INTERVAL_S = 0.25
 

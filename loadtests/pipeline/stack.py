@@ -19,7 +19,7 @@ import urllib3
 from redis import Redis
 
 from config.settings import inherited_environment, worker_settings
-from tracking.errors import WaypostError
+from tracking.runtime import WaypostError
 
 ROOT = Path(__file__).resolve().parents[2]
 _START_S = 90.0

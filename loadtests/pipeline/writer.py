@@ -15,10 +15,9 @@ from typing import NamedTuple
 import orjson
 
 from config.settings import EdgeSettings, edge_settings
-from edge.slots import Slot
-from edge.spool import SpoolWriter
+from edge.spool import Slot, SpoolWriter
 from loadtests.pipeline.records import payload_source
-from tracking.click_id import ClickIdMint
+from tracking.clicks import ClickIdMint
 
 _TICK_S = 0.005
 _TURN = 100

@@ -18,13 +18,21 @@ from typing import NamedTuple
 
 import urllib3
 
-from config.embedded.valkey import embedded_valkey
-from config.mirror import MirrorWriter, stamp
-from config.served import ServedLink, ServedProfile, ServedToken, encode_served, link_key, profile_key, token_key
+from config.configuration import (
+    MirrorWriter,
+    ServedLink,
+    ServedProfile,
+    ServedToken,
+    encode_served,
+    link_key,
+    profile_key,
+    stamp,
+    token_key,
+)
+from config.embedded import embedded_valkey
 from config.settings import inherited_environment
-from tracking.click_id import ClickIdMint, ProcessIdentity
-from tracking.errors import WaypostError
-from tracking.template import compile_template
+from tracking.clicks import ClickIdMint, ProcessIdentity, compile_template
+from tracking.runtime import WaypostError
 
 ROOT = Path(__file__).resolve().parents[2]
 HOST = "bench.example"

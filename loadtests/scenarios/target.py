@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 import urllib3
 
-from tracking.errors import WaypostError
+from tracking.runtime import WaypostError
 
 _LIVE_WAIT_S = 60
 _TIMEOUT = urllib3.Timeout(connect=5, read=30)

@@ -8,8 +8,7 @@ from contextlib import closing
 import pytest
 from redis import Redis
 
-from admin_api.connections import connect_redis
-from admin_api.nouns import Database
+from admin_api.runtime import Database, connect_redis
 from admin_client import AdminClient, admin_client, connect
 
 

@@ -1,0 +1,145 @@
+"""An operator's decisions on conversions: one by one, or all that a filter finds, as many as the preview said.
+
+A decision is written as a change of the conversion with who made it and why; bookkeeping does the rest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from enum import StrEnum
+from hashlib import sha256
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from psycopg import sql
+
+from admin_api.conversions.listing import FILTERS, TABLES
+from admin_api.http import ConflictError, NotFoundError, choose
+from admin_api.runtime import Database, Row
+from tracking.conversions import LEGAL_TRANSITIONS, ConversionStatus, PostbackReason
+from tracking.runtime import FieldError
+
+ROWS_MAX = 10_000
+
+
+class Action(StrEnum):
+    """What is done to many conversions at once."""
+
+    APPROVE = "approve"
+    REJECT = "reject"
+    # Chooses the terms of what was booked again, as of today's plans and event types.
+    REBOOK = "rebook"
+
+
+# The status that an action is for, and the one it leads to.
+_STEPS = {
+    Action.APPROVE: (ConversionStatus.PENDING, ConversionStatus.APPROVED),
+    Action.REJECT: (ConversionStatus.PENDING, ConversionStatus.REJECTED),
+}
+
+
+class Found(NamedTuple):
+    """What a filter finds: how many, their amounts by currency, and a token that says which and in what state."""
+
+    conversion_ids: Sequence[UUID]
+    sums: Sequence[Mapping[str, Any]]
+    token: str
+
+
+def attribute(database: Database, actor: str, note: str | None) -> None:
+    """Say inside the caller's transaction who changes conversions, and why."""
+    database.execute(
+        "select set_config('waypost.cause', 'operator', true), set_config('waypost.actor', %s, true),"
+        " set_config('waypost.note', %s, true)",
+        [actor, note or ""],
+    )
+
+
+def decide(database: Database, conversion_id: UUID, status: ConversionStatus, actor: str, note: str | None) -> None:
+    """Give a conversion another status. Raises ConflictError where that cannot follow; the same is nothing new."""
+    with database.transaction():
+        row = database.execute(
+            "select status from conversions where conversion_id = %s for update", [conversion_id]
+        ).fetchone()
+        if row is None:
+            raise NotFoundError(f"there is no conversion {conversion_id}")
+        before = ConversionStatus(row["status"])
+        if before is status:
+            return
+        if (before, status) not in LEGAL_TRANSITIONS:
+            after = sorted(to for origin, to in LEGAL_TRANSITIONS if origin is before)
+            can = f"it can become {' or '.join(after)}" if after else "it stays as it is"
+            raise ConflictError(
+                f"a conversion that is {before} cannot become {status}; {can}",
+                code="illegal-transition",
+                field="status",
+            )
+        attribute(database, actor, note)
+        _save(database, [conversion_id], status)
+
+
+def preview(database: Database, action: Action, given: Mapping[str, Any]) -> Found:
+    """Return what an action would be done to."""
+    return _find(database, action, given, lock=False)
+
+
+def decide_all(
+    database: Database, action: Action, given: Mapping[str, Any], token: str, actor: str, note: str | None
+) -> int:
+    """Do what was previewed and return to how many, or raise ConflictError where it is no longer the same."""
+    with database.transaction():
+        found = _find(database, action, given, lock=True)
+        if found.token != token:
+            raise ConflictError(
+                f"this is not what the preview showed: the filter now finds {len(found.conversion_ids)}; ask for a"
+                " preview again and repeat its token",
+                code="preview-outdated",
+                field="token",
+            )
+        if action is Action.REBOOK:
+            database.execute(
+                "update bookings set renew = true where conversion_id = any(%s)", [list(found.conversion_ids)]
+            )
+        else:
+            attribute(database, actor, note)
+            _save(database, found.conversion_ids, _STEPS[action][1])
+    return len(found.conversion_ids)
+
+
+def _find(database: Database, action: Action, given: Mapping[str, Any], *, lock: bool) -> Found:
+    chosen = choose(FILTERS, given, "filter.")
+    only = sql.SQL("b.conversion_id is not null").format()
+    if action is not Action.REBOOK:
+        only = sql.SQL("c.status = {}").format(sql.Literal(_STEPS[action][0].value))
+    # Locked in one order, and looked at again once locked: what another transaction has decided is found no more.
+    query = sql.SQL(
+        "select c.conversion_id, c.status, c.payout_minor, c.currency from {} {} order by c.conversion_id limit {} {}"
+    ).format(
+        sql.SQL(TABLES),
+        chosen.where(only),
+        sql.Literal(ROWS_MAX + 1),
+        sql.SQL("for update of c") if lock else sql.SQL(""),
+    )
+    rows = database.execute(query, chosen.values, prepare=False).fetchall()
+    if len(rows) > ROWS_MAX:
+        raise FieldError(
+            "filter", f"filter finds more than {ROWS_MAX} conversions; narrow it, for example by from and to"
+        )
+    said = "\n".join("|".join(map(str, [action, *row.values()])) for row in rows)
+    return Found([row["conversion_id"] for row in rows], _sums(rows), sha256(said.encode()).hexdigest()[:32])
+
+
+def _sums(rows: Sequence[Row]) -> list[dict[str, Any]]:
+    sums: dict[str | None, dict[str, Any]] = {}
+    for row in rows:
+        of = sums.setdefault(row["currency"], {"currency": row["currency"], "payout_minor": 0, "conversions": 0})
+        of["payout_minor"] += row["payout_minor"] or 0
+        of["conversions"] += 1
+    return [sums[currency] for currency in sorted(sums, key=lambda code: code or "")]
+
+
+def _save(database: Database, conversion_ids: Sequence[UUID], status: ConversionStatus) -> None:
+    database.execute(
+        "update conversions set status = %s, reason = %s, updated_at = now() where conversion_id = any(%s)",
+        [status.value, PostbackReason.OPERATOR_DECISION.value, list(conversion_ids)],
+    )

@@ -1,0 +1,60 @@
+"""Who may call: all routes but health, metrics and a proxy's question need an API token that is stored
+and neither expired nor revoked. The token's name is who did what the request does.
+"""
+
+from __future__ import annotations
+
+import falcon
+
+from admin_api.http.errors import AuthenticationError
+from admin_api.runtime import Database, Pool
+from config.configuration import hash_token
+
+OPEN_PATHS = frozenset({"/livez", "/readyz", "/metrics", "/internal/tracking-domain"})
+TOKEN_CHARACTERS_MAX = 200
+_SCHEMES = ("apikey", "bearer")
+
+
+class Authentication:
+    """Falcon middleware. Asks the database every time, so that a revoked token stops working at once."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+
+    def process_request(self, req: falcon.Request, resp: falcon.Response) -> None:
+        """Raise AuthenticationError unless the request carries a valid token."""
+        if req.path in OPEN_PATHS:
+            return
+        token = parse_authorization(req.get_header("Authorization") or "")
+        with self._pool.connection() as database:
+            name = load_token_name(database, token)
+        if name is None:
+            raise AuthenticationError("this API token is unknown, expired or revoked")
+        req.context.actor = name
+
+
+def actor_of(req: falcon.Request) -> str:
+    """Return who makes a request, as it is written beside what the request changes."""
+    return str(req.context.actor)
+
+
+def parse_authorization(header: str) -> str:
+    """Return the token of an Authorization header, or raise AuthenticationError."""
+    scheme, _, token = header.strip().partition(" ")
+    token = token.strip()
+    if scheme.lower() not in _SCHEMES or not 1 <= len(token) <= TOKEN_CHARACTERS_MAX:
+        raise AuthenticationError("send the header `Authorization: ApiKey TOKEN`; the first token is in admin-token")
+    return token
+
+
+def load_token_name(database: Database, token: str) -> str | None:
+    """Return the name of a token that is stored and still good, or None.
+
+    SECURITY: the index is searched by SHA-256, so how long it takes says nothing about a token that the asker lacks.
+    """
+    found = database.execute(
+        "select name from api_tokens where token_hash = %s and revoked_at is null"
+        " and (expires_at is null or expires_at > now())",
+        [hash_token(token)],
+    ).fetchone()
+    return None if found is None else found["name"]

@@ -1,0 +1,35 @@
+"""What can go wrong with a request, in the words of the domain. None of these knows HTTP; problems.py maps them."""
+
+from __future__ import annotations
+
+from tracking.runtime import WaypostError
+
+
+class BodyError(WaypostError):
+    """A request body that is not a JSON object."""
+
+    code = "bad-body"
+
+
+class AuthenticationError(WaypostError):
+    """No API token, or one that is unknown, expired or revoked."""
+
+    code = "bad-token"
+
+
+class NotFoundError(WaypostError):
+    """There is no such object."""
+
+    code = "not-found"
+
+
+class ConflictError(WaypostError):
+    """The change contradicts another object; the code and field say which."""
+
+    code = "conflict"
+
+
+class RevisionError(WaypostError):
+    """If-Match names a revision that is no longer the current one."""
+
+    code = "revision-mismatch"

@@ -1,0 +1,96 @@
+"""The one place where errors become HTTP: RFC 9457 problem+json with a stable code, and never a traceback."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from http import HTTPStatus
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+import falcon
+import orjson
+import psycopg
+from psycopg.errors import UndefinedColumn, UndefinedTable
+
+from admin_api.http.errors import AuthenticationError, BodyError, ConflictError, NotFoundError, RevisionError
+from tracking.runtime import FieldError, WaypostError
+
+CONTENT_TYPE = "application/problem+json"
+RETRY_AFTER_S = 2
+_log = logging.getLogger("waypost.admin")
+
+_STATUSES: dict[type[WaypostError], HTTPStatus] = {
+    BodyError: HTTPStatus.BAD_REQUEST,
+    FieldError: HTTPStatus.BAD_REQUEST,
+    AuthenticationError: HTTPStatus.UNAUTHORIZED,
+    NotFoundError: HTTPStatus.NOT_FOUND,
+    ConflictError: HTTPStatus.CONFLICT,
+    RevisionError: HTTPStatus.PRECONDITION_FAILED,
+}
+# What Falcon raises by itself; whatever else it raises goes by its status' name.
+_FALCON_CODES = {
+    HTTPStatus.BAD_REQUEST: "bad-body",
+    HTTPStatus.NOT_FOUND: "no-such-route",
+    HTTPStatus.METHOD_NOT_ALLOWED: "method-not-allowed",
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "too-large",
+    HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "unsupported-media-type",
+}
+_FALCON_DETAILS = {
+    HTTPStatus.NOT_FOUND: "there is no such route; docs/http.md has them all",
+    HTTPStatus.METHOD_NOT_ALLOWED: "this route does not take this method; the header Allow names those it takes",
+    HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "send JSON, with the header Content-Type: application/json",
+}
+
+
+class Problem(NamedTuple):
+    """A problem as it is sent."""
+
+    status: HTTPStatus
+    code: str
+    detail: str
+    field: str | None = None
+    headers: Mapping[str, str] = MappingProxyType({})
+
+
+def problem_of(error: Exception) -> Problem:
+    """Return how an error is told to a client."""
+    if isinstance(error, WaypostError):
+        status = next((found for kind, found in _STATUSES.items() if isinstance(error, kind)), HTTPStatus.BAD_REQUEST)
+        headers = {"WWW-Authenticate": "ApiKey, Bearer"} if status == HTTPStatus.UNAUTHORIZED else {}
+        return Problem(status, error.code, error.message, error.field, headers)
+    if isinstance(error, falcon.HTTPError):
+        status = HTTPStatus(error.status_code)
+        code = _FALCON_CODES.get(status, status.phrase.lower().replace(" ", "-"))
+        detail = _FALCON_DETAILS.get(status) or error.description or status.description
+        return Problem(status, code, detail, headers=dict(error.headers or {}))
+    retry = {"Retry-After": str(RETRY_AFTER_S)}
+    if isinstance(error, UndefinedTable | UndefinedColumn):
+        detail = "the database has an old schema; run `python -m admin_api.migrate`"
+        return Problem(HTTPStatus.SERVICE_UNAVAILABLE, "old-schema", detail, headers=retry)
+    if isinstance(error, psycopg.OperationalError | psycopg.InterfaceError):
+        detail = "the database did not answer; nothing was changed for certain, so read before you repeat"
+        return Problem(HTTPStatus.SERVICE_UNAVAILABLE, "database-away", detail, headers=retry)
+    return Problem(HTTPStatus.INTERNAL_SERVER_ERROR, "internal-error", "this should not have happened; it was logged")
+
+
+def handle_error(req: falcon.Request, resp: falcon.Response, error: Exception, params: dict[str, Any]) -> None:
+    """Answer a request that raised; the app's only error handler."""
+    problem = problem_of(error)
+    if problem.status == HTTPStatus.INTERNAL_SERVER_ERROR:
+        _log.error("%s %s failed", req.method, req.path, exc_info=error)
+    elif problem.status == HTTPStatus.SERVICE_UNAVAILABLE:
+        _log.warning("%s %s: %s", req.method, req.path, str(error).partition("\n")[0])
+    body = {
+        "type": "about:blank",
+        "title": problem.status.phrase,
+        "status": problem.status.value,
+        "code": problem.code,
+        "detail": problem.detail,
+    }
+    if problem.field is not None:
+        body["field"] = problem.field
+    resp.status = problem.status
+    resp.set_headers(dict(problem.headers))
+    resp.content_type = CONTENT_TYPE
+    resp.data = orjson.dumps(body)

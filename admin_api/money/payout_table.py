@@ -1,0 +1,174 @@
+"""SQL of payouts: what they come to, who decided what, and locking what was paid."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, LiteralString
+
+from psycopg import sql
+
+from admin_api.http import Chosen, ConflictError, Filter, NotFoundError, RevisionError, Revisions, filters, parse_moment
+from admin_api.money.exchange_rates import find_stored_rate
+from admin_api.runtime import Database, Row
+from tracking.money import (
+    HeldBack,
+    Payable,
+    PayoutSchedule,
+    PayoutState,
+    format_amount,
+    held_back,
+    payable_groups,
+    period_ends,
+)
+
+FILTERS = (
+    Filter("state", filters.word(*PayoutState), "p.state = any(%(state)s)"),
+    Filter("source_id", filters.number, "p.source_id = %(source_id)s"),
+    Filter("currency", filters.currency, "p.currency = %(currency)s"),
+    Filter("payout_schedule", filters.word(*PayoutSchedule), "p.payout_schedule = any(%(payout_schedule)s)"),
+    Filter("from", parse_moment, "p.period_ends_at >= %(from)s"),
+    Filter("to", parse_moment, "p.period_ends_at < %(to)s"),
+)
+# What a payout comes to is the sum of the entries it pays; what paying it adds (the payout itself, an override) is not.
+_SELECT: LiteralString = """
+    select p.payout_id, p.source_id, s.name as source, p.currency, p.payout_schedule, p.period_ends_at, p.state,
+        e.computed_minor, e.entries, p.override_minor, coalesce(p.override_minor, e.computed_minor) as amount_minor,
+        p.paid_minor, p.note, p.reference, p.decided_at, p.decided_by, p.paid_at, p.paid_by, p.revision, p.created_at,
+        p.updated_at
+    from payouts p join sources s using (source_id) cross join lateral (
+        select coalesce(sum(amount_minor), 0)::bigint as computed_minor, count(*) as entries from entries
+        where entries.payout_id = p.payout_id and kind <> 'payout' and settles_payout is null) e
+"""
+_OVERRIDE = (
+    "insert into entries (party, kind, source_id, amount_minor, currency, actor, note, payout_schedule, payable_at,"
+    " payout_id, settles_payout) values ('source', 'adjustment', %(source_id)s, %(difference)s, %(currency)s,"
+    " %(actor)s, %(note)s, %(payout_schedule)s, now(), %(payout_id)s, true)"
+)
+_LOCK = "update entries set locked = true where payout_id = %s and not locked"
+_PAYOUT = (
+    "insert into entries (party, kind, source_id, amount_minor, currency, actor, note, payout_schedule, payable_at,"
+    " payout_id, locked) values ('source', 'payout', %(source_id)s, -%(amount_minor)s::bigint, %(currency)s, %(actor)s,"
+    " %(said)s, %(payout_schedule)s, now(), %(payout_id)s, true)"
+)
+
+
+def load_payouts(database: Database, chosen: Chosen, after: int, limit: int) -> list[Row]:
+    """Return up to `limit` payouts with ids above `after`, in order."""
+    query = sql.SQL("{} {} order by p.payout_id limit %(limit)s").format(
+        sql.SQL(_SELECT), chosen.where(sql.SQL("p.payout_id > %(after)s"))
+    )
+    return database.execute(query, chosen.values | {"after": after, "limit": limit}, prepare=False).fetchall()
+
+
+def load_payout(database: Database, payout_id: int) -> Row:
+    """Return a payout, or raise NotFoundError."""
+    row = database.execute(f"{_SELECT} where p.payout_id = %s", [payout_id]).fetchone()
+    if row is None:
+        raise NotFoundError(f"there is no payout {payout_id}")
+    return row
+
+
+def change_payout(database: Database, payout_id: int, changes: Mapping[str, Any], allowed: Revisions) -> Row:
+    """Change what is paid instead of the computed amount, and the note. Only while the payout is open."""
+    with database.transaction():
+        before = _locked(database, payout_id, allowed, PayoutState.OPEN)
+        after = {name: changes.get(name, before[name]) for name in ("override_minor", "note")}
+        if after["override_minor"] is not None and after["note"] is None:
+            raise ConflictError("an override says why; send a note with it", code="note-required", field="note")
+        _save(database, payout_id, after)
+        return load_payout(database, payout_id)
+
+
+def approve_payout(database: Database, payout_id: int, actor: str, allowed: Revisions) -> Row:
+    """Release a payout for payment: from now on no entry joins it."""
+    with database.transaction():
+        before = _locked(database, payout_id, allowed, PayoutState.OPEN)
+        if before["amount_minor"] <= 0:
+            raise ConflictError(
+                f"the payout comes to {format_amount(before['amount_minor'], before['currency'])}: nothing to pay;"
+                " reject it, and its entries go into the next one",
+                code="nothing-to-pay",
+            )
+        _save(database, payout_id, {"state": PayoutState.APPROVED.value} | _decided(actor))
+        return load_payout(database, payout_id)
+
+
+def reject_payout(database: Database, payout_id: int, actor: str, note: str, allowed: Revisions) -> Row:
+    """Take a payout back: its entries are free for the next one."""
+    with database.transaction():
+        _locked(database, payout_id, allowed, PayoutState.OPEN, PayoutState.APPROVED)
+        database.execute("update entries set payout_id = null where payout_id = %s", [payout_id])
+        _save(database, payout_id, {"state": PayoutState.REJECTED.value, "note": note} | _decided(actor))
+        return load_payout(database, payout_id)
+
+
+def pay_payout(database: Database, payout_id: int, actor: str, reference: str | None, allowed: Revisions) -> Row:
+    """Note that a payout was paid: the payment becomes an entry, and all entries of the payout are locked."""
+    with database.transaction():
+        before = _locked(database, payout_id, allowed, PayoutState.APPROVED)
+        amount_minor = before["amount_minor"]
+        said = f"payout {payout_id}" + (f", {reference}" if reference else "")
+        values = dict(before) | {"actor": actor, "said": said, "difference": amount_minor - before["computed_minor"]}
+        if values["difference"]:
+            database.execute(_OVERRIDE, values)
+        database.execute(_LOCK, [payout_id])
+        database.execute(_PAYOUT, values)
+        paid = {"paid_minor": amount_minor, "reference": reference, "paid_at": datetime.now(UTC), "paid_by": actor}
+        _save(database, payout_id, {"state": PayoutState.PAID.value} | paid)
+        return load_payout(database, payout_id)
+
+
+def run_payouts(database: Database, now: datetime, *, dry: bool) -> list[tuple[Payable, HeldBack | None, int | None]]:
+    """Make the payouts of the periods that ended before `now`; dry, only say which. Each with why not, or its id."""
+    ends = {schedule.value: end for schedule, end in period_ends(now).items()}
+    with database.transaction():
+        # RACE: no other run at the same time, and one view of the entries from here on; a lock before the first query.
+        database.execute("set transaction isolation level repeatable read")
+        if not dry:
+            database.execute("lock table payouts in share row exclusive mode")
+        rows = database.execute("select * from payable_at(%(weekly)s, %(fortnightly)s, %(monthly)s)", ends).fetchall()
+
+        def find_rate(source: str, target: str, day: Any) -> Any:
+            return find_stored_rate(database, source, target, day)
+
+        result = []
+        for payable in payable_groups(rows, find_rate, now):
+            held = held_back(payable, anew=True)
+            payout_id = None if dry or held is not None else _make(database, payable, ends[payable.schedule])
+            result.append((payable, held, payout_id))
+    return result
+
+
+def _make(database: Database, payable: Payable, until: datetime) -> int:
+    values = [payable.source_id, payable.currency, payable.schedule.value, until]
+    row = database.execute("select make_payout(%s, %s, %s, %s) as payout_id", values).fetchone()
+    assert row is not None
+    return int(row["payout_id"])
+
+
+def _locked(database: Database, payout_id: int, allowed: Revisions, *states: PayoutState) -> Row:
+    """Return a payout in one of some states, which nobody changes and no entry joins until the transaction ends."""
+    database.execute("select from payouts where payout_id = %s for no key update", [payout_id])
+    row = load_payout(database, payout_id)
+    if allowed is not None and row["revision"] not in allowed:
+        raise RevisionError(
+            f"this payout has changed since you read it: its revision is {row['revision']}; read it again"
+        )
+    if row["state"] not in states:
+        raise ConflictError(
+            f"this payout is {row['state']}; that is for {' or '.join(states)} ones", code="payout-state"
+        )
+    return row
+
+
+def _decided(actor: str) -> dict[str, Any]:
+    return {"decided_at": datetime.now(UTC), "decided_by": actor}
+
+
+def _save(database: Database, payout_id: int, values: Mapping[str, Any]) -> None:
+    query = sql.SQL("update payouts set {}, revision = revision + 1, updated_at = now() where payout_id = {}").format(
+        sql.SQL(", ").join(sql.SQL("{} = {}").format(sql.Identifier(name), sql.Placeholder(name)) for name in values),
+        sql.Placeholder("this_payout"),
+    )
+    database.execute(query, dict(values) | {"this_payout": payout_id})

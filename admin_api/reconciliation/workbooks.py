@@ -1,0 +1,133 @@
+"""Rows of a sheet of an XLSX file. The file is not trusted: it is measured before anything builds objects of it.
+
+SECURITY: a workbook of a megabyte can unpack to a thousand times that, or hold a row of millions of cells, and openpyxl
+makes objects of every row and of all shared strings. So each part first runs through expat alone, which keeps nothing.
+"""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from collections.abc import Iterator, Sequence
+from typing import Any, BinaryIO
+from xml.etree.ElementTree import ParseError
+from xml.parsers import expat
+from zipfile import BadZipFile, LargeZipFile, ZipFile
+
+import openpyxl
+from openpyxl.utils.exceptions import InvalidFileException
+
+from tracking.runtime import FieldError
+
+PARTS_MAX = 2000
+UNPACKED_BYTES_MAX = 256 * 1024 * 1024
+COLUMNS_MAX = 200
+# Elements that are in memory at one time: those of a row, or of a part that is read whole.
+ELEMENTS_AT_ONCE_MAX = 200_000
+STRINGS_MAX = 1_000_000
+DEPTH_MAX = 100
+_CHUNK_BYTES = 256 * 1024
+# What a part that is not what it claims to be makes the readers raise.
+_BROKEN = (
+    BadZipFile,
+    LargeZipFile,
+    InvalidFileException,
+    ParseError,
+    zlib.error,
+    struct.error,
+    ValueError,
+    KeyError,
+    IndexError,
+    TypeError,
+    AttributeError,
+    EOFError,
+    OSError,
+    # An encrypted part; a way of compression that this Python does not have.
+    RuntimeError,
+)
+
+
+def workbook_rows(file: BinaryIO, sheet: str | None, rows_max: int) -> Iterator[Sequence[Any]]:
+    """Yield the rows of a sheet, the first one unless it is named, up to `rows_max` of them. Raises FieldError.
+
+    Formulas are what the program that saved the file computed; where it did not, their cells are empty.
+    """
+    try:
+        _measure(file)
+        workbook = openpyxl.load_workbook(file, read_only=True, data_only=True, keep_links=False)
+        worksheet = _sheet_of(workbook, sheet)
+        # What the sheet says of its size may be wrong, and need not be there.
+        worksheet.reset_dimensions()
+        yield from worksheet.iter_rows(max_row=rows_max, max_col=COLUMNS_MAX, values_only=True)
+    except _BROKEN as error:
+        raise FieldError(
+            "file", f"the file cannot be read as a workbook ({type(error).__name__}); save it anew as XLSX, or as CSV"
+        ) from error
+
+
+def _sheet_of(workbook: Any, name: str | None) -> Any:
+    names = [sheet.title for sheet in workbook.worksheets]
+    if not names:
+        raise FieldError("file", "the workbook has no sheet with cells")
+    if name is None:
+        return workbook.worksheets[0]
+    if name not in names:
+        raise FieldError("sheet", f"the workbook has no sheet {name!r}; it has {', '.join(map(repr, names[:20]))}")
+    return workbook.worksheets[names.index(name)]
+
+
+def _measure(file: BinaryIO) -> None:
+    """Raise FieldError for a workbook that would take more than its share of memory."""
+    with ZipFile(file) as archive:
+        parts = archive.infolist()
+        # ZipFile never unpacks more of a part than it says it holds.
+        if len(parts) > PARTS_MAX or sum(part.file_size for part in parts) > UNPACKED_BYTES_MAX:
+            raise FieldError(
+                "file",
+                f"the workbook unpacks to more than {UNPACKED_BYTES_MAX // 1024 // 1024} MiB or {PARTS_MAX} parts; save"
+                " the sheet as CSV",
+            )
+        for part in parts:
+            with archive.open(part) as stream:
+                _Measure().run(stream)
+
+
+class _Measure:
+    """Counts the elements of one part. Whatever is not XML ends the count: no reader would get further."""
+
+    def __init__(self) -> None:
+        self._parser = expat.ParserCreate(namespace_separator="}")
+        self._parser.StartElementHandler = self._start
+        self._parser.EndElementHandler = self._end
+        self._parser.StartDoctypeDeclHandler = self._doctype
+        self._at_once = 0
+        self._depth = 0
+        self._strings = 0
+
+    def run(self, stream: Any) -> None:
+        """Read a part to its end."""
+        try:
+            while chunk := stream.read(_CHUNK_BYTES):
+                self._parser.Parse(chunk, False)
+        except expat.ExpatError:
+            return
+
+    def _start(self, name: str, attributes: dict[str, str]) -> None:
+        self._at_once += 1
+        self._depth += 1
+        if self._at_once > ELEMENTS_AT_ONCE_MAX or self._strings > STRINGS_MAX or self._depth > DEPTH_MAX:
+            raise FieldError(
+                "file", "the workbook holds more in one row or of one kind than a report does; save the sheet as CSV"
+            )
+
+    def _end(self, name: str) -> None:
+        self._depth -= 1
+        if name.endswith("}row"):
+            self._at_once = 0
+        elif name.endswith("}si"):
+            self._at_once = 0
+            self._strings += 1
+
+    def _doctype(self, *declaration: object) -> None:
+        # SECURITY: entities that expand to gigabytes, or to files, are declared there; a workbook has none.
+        raise FieldError("file", "the workbook declares a document type, which no spreadsheet program writes")

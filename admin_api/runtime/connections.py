@@ -1,0 +1,103 @@
+"""Connections to PostgreSQL and Redis, and what to say when one cannot be had."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import psycopg
+from psycopg import Connection
+from psycopg.conninfo import conninfo_to_dict
+from psycopg.rows import dict_row
+from psycopg.types.json import JsonbDumper
+from psycopg_pool import ConnectionPool
+from redis import Redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from tracking.runtime import WaypostError
+
+Row = dict[str, Any]
+Database = Connection[Row]
+Pool = ConnectionPool[Connection[Row]]
+
+CHECKOUT_TIMEOUT_S = 3.0
+# After so long the pool gives a reconnection up, and the next request tries anew: at most this late after an outage.
+RECONNECT_TIMEOUT_S = 3.0
+CONNECT_TIMEOUT_S = 5
+REDIS_TIMEOUT_S = 5
+SERVER_VERSION_MIN = 15_00_00
+
+
+class UnreachableError(WaypostError):
+    """A server that cannot be used; the message names the setting and never shows a password."""
+
+    code = "unreachable"
+
+
+def open_pool(database_url: str, size_max: int) -> Pool:
+    """Return a pool that opens connections when they are needed, whether the database answers now or not."""
+    pool: Pool = ConnectionPool(
+        database_url,
+        kwargs={"autocommit": True, "row_factory": dict_row, "connect_timeout": CONNECT_TIMEOUT_S},
+        min_size=1,
+        max_size=size_max,
+        timeout=CHECKOUT_TIMEOUT_S,
+        reconnect_timeout=RECONNECT_TIMEOUT_S,
+        configure=_configure,
+        # A connection that PostgreSQL closed while it lay idle is replaced before a request sees it.
+        check=ConnectionPool.check_connection,
+        open=False,
+    )
+    pool.open(wait=False)
+    return pool
+
+
+def connect_database(database_url: str) -> Database:
+    """Return one connection in autocommit, or raise UnreachableError."""
+    try:
+        place = _place(conninfo_to_dict(database_url))
+    except psycopg.Error:
+        raise UnreachableError(
+            "DATABASE_URL is not a PostgreSQL URL; write it as postgresql://user:password@host:port/name"
+        ) from None
+    try:
+        database = psycopg.connect(
+            database_url, autocommit=True, row_factory=dict_row, connect_timeout=CONNECT_TIMEOUT_S
+        )
+    except psycopg.Error as error:
+        # SECURITY: the reason is the server's or the system's last line, which never repeats the password.
+        reason = str(error).strip().splitlines()[-1].strip()
+        raise UnreachableError(
+            f"PostgreSQL at {place} cannot be reached ({reason}); start it or set DATABASE_URL to one that runs"
+        ) from None
+    if database.info.server_version < SERVER_VERSION_MIN:
+        database.close()
+        raise UnreachableError(f"PostgreSQL at {place} is older than 15; set DATABASE_URL to a newer one")
+    return database
+
+
+def connect_redis(url: str) -> Redis:
+    """Return a client that gives up soon and never tries again by itself: who calls knows what a repetition means."""
+    try:
+        return Redis.from_url(
+            url,
+            socket_timeout=REDIS_TIMEOUT_S,
+            socket_connect_timeout=REDIS_TIMEOUT_S,
+            retry=Retry(NoBackoff(), 0),
+        )
+    except ValueError:
+        raise UnreachableError("REDIS_URL is not a Redis URL; write it as redis://:password@host:port/0") from None
+
+
+def _place(conninfo: Mapping[str, object]) -> str:
+    host = conninfo.get("host") or conninfo.get("hostaddr") or "the local socket"
+    return f"{host}:{conninfo.get('port') or 5432}, database {conninfo.get('dbname') or conninfo.get('user') or ''}"
+
+
+def _configure(database: Database) -> None:
+    # A JSON object of a request is stored as one: the columns for such are jsonb.
+    database.adapters.register_dumper(dict, JsonbDumper)
+    database.execute("set timezone to 'UTC'")
+    # Bounds what one request can hold up; the ledger's counts are the slowest there are.
+    database.execute("set statement_timeout to '30s'")

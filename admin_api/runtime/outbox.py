@@ -1,0 +1,103 @@
+"""SQL of the outbox and of the publication row: what has changed, and what is known to be in Redis."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from admin_api.runtime.connections import Database
+
+CHANNEL = "waypost_outbox"
+# A source's links are split into rows of this many keys, so that a round of them is short and others get their turn.
+KEYS_PER_ROW = 10
+
+
+class Publication(NamedTuple):
+    """What should be in Redis: `epoch`, at a version from `published_version` to `version`, the last one given out."""
+
+    epoch: str
+    version: int
+    published_version: int
+
+
+class Pending(NamedTuple):
+    """Outbox rows that were read, and the served keys they name, each once."""
+
+    change_ids: list[int]
+    keys: list[str]
+
+
+def save_change(database: Database, keys: Sequence[str], source_id: int | None = None) -> None:
+    """Note inside the caller's transaction that served keys, or all links of a source, may have changed."""
+    if keys or source_id is not None:
+        # Written after the change itself: a change that had to wait for another's commit gets a later row.
+        database.execute("insert into outbox (keys, source_id) values (%s, %s)", [list(keys), source_id])
+        database.execute("select pg_notify(%s, '')", [CHANNEL])
+
+
+def expand_sources(database: Database) -> None:
+    """Replace the rows that name a source by rows with the keys of its links.
+
+    RACE: done here and not when a source is changed, since a link may join it in a transaction that commits first.
+    The key is config.configuration.published.link_key, in SQL.
+    """
+    database.execute(
+        """
+        with named as (delete from outbox where source_id is not null returning source_id, keys),
+        numbered as (
+            select 'l:' || coalesce(links.profile_id, 0) || ':' || links.slug as key,
+                row_number() over (order by links.link_id) / %s as part
+            from links where links.source_id in (select source_id from named)
+        )
+        insert into outbox (keys, is_bulk) select array_agg(key), true from numbered group by part
+        union all select keys, false from named where cardinality(keys) > 0
+        """,
+        [KEYS_PER_ROW],
+    )
+
+
+def load_pending(database: Database, limit: int) -> Pending:
+    """Return the most urgent outbox rows. Their order is free, since a key is published as it is at that time."""
+    rows = database.execute(
+        "select change_id, keys from outbox where source_id is null order by is_bulk, change_id limit %s", [limit]
+    ).fetchall()
+    return Pending([row["change_id"] for row in rows], list(dict.fromkeys(key for row in rows for key in row["keys"])))
+
+
+def load_outbox_length(database: Database) -> int:
+    """Return how many changes wait to be published."""
+    row = database.execute("select count(*) as length from outbox").fetchone()
+    assert row is not None
+    return int(row["length"])
+
+
+def load_publication(database: Database) -> Publication:
+    """Return what should be in Redis."""
+    row = database.execute("select epoch, version, published_version from publication").fetchone()
+    assert row is not None
+    return Publication(**row)
+
+
+def claim_versions(database: Database, count: int) -> int:
+    """Give out `count` versions and return the first. Committed before any of them is used."""
+    row = database.execute(
+        "update publication set version = version + %(count)s returning version - %(count)s + 1 as first",
+        {"count": count},
+    ).fetchone()
+    assert row is not None
+    return int(row["first"])
+
+
+def save_epoch(database: Database, epoch: str) -> None:
+    """Begin an epoch: until something of it is in Redis, what is there is not to be built upon."""
+    database.execute("update publication set epoch = %s", [epoch])
+
+
+def save_published(database: Database, version: int, change_ids: Sequence[int] | None) -> None:
+    """Note that a version is in Redis, and drop the outbox rows it covers; None drops all this transaction sees."""
+    with database.transaction():
+        if change_ids is None:
+            database.execute("delete from outbox")
+        else:
+            database.execute("delete from outbox where change_id = any(%s)", [list(change_ids)])
+        database.execute("update publication set published_version = %s, published_at = now()", [version])

@@ -1,0 +1,173 @@
+"""Configuration in Redis: one hash of all that is served, and a stream of change sets. The admin writes, agents read.
+
+A change set is one stream entry: `version`, `previous` (the version it applies to) and `changes`, an orjson object of
+key to served text or null for a deletion. The hash always holds the state after the newest entry, since both are
+written in one MULTI. `epoch` is new whenever the hash was written in full: a reader that knows another starts over.
+
+Both writes happen only if Redis still holds what their writer last saw. A publisher that was cut off and comes back, or
+a Redis that was flushed or lost its newest writes in between, means StalePublicationError, and nothing is written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+import orjson
+from redis import Redis
+from redis.client import Pipeline
+from redis.exceptions import WatchError
+
+from config.configuration.published import SERVED_FORMAT
+from tracking.runtime import WaypostError
+
+HASH_KEY = "waypost:config"
+DRAFT_KEY = "waypost:config:draft"
+META_KEY = "waypost:config:meta"
+STREAM_KEY = "waypost:config:changes"
+STREAM_LENGTH = 10_000
+PROGRESS_KEY = "waypost:progress"
+SPOOLS_KEY = "waypost:spools"
+
+Changes = Mapping[str, bytes | None]
+
+
+class StalePublicationError(WaypostError):
+    """Redis holds another state than the one this publication was made for; nothing was written."""
+
+    code = "stale-publication"
+
+
+class Meta(NamedTuple):
+    """What a reader needs before it reads the hash: `last_id` is where to go on in the stream."""
+
+    epoch: str
+    version: int
+    last_id: str
+
+
+class ChangeSet(NamedTuple):
+    """One entry of the stream."""
+
+    stream_id: str
+    epoch: str
+    version: int
+    previous: int
+    changes: dict[str, bytes | None]
+
+
+def publish(redis: Redis, epoch: str, previous: int, version: int, changes: Changes) -> None:
+    """Apply one change set to the hash and append it to the stream, atomically.
+
+    Raises StalePublicationError unless Redis holds version `previous` of `epoch`.
+    """
+    kept: dict[Any, Any] = {key: value for key, value in changes.items() if value is not None}
+    gone = [key for key, value in changes.items() if value is None]
+    texts = {key: None if value is None else value.decode() for key, value in changes.items()}
+    with redis.pipeline(transaction=True) as pipeline:
+        # RACE: a flush between our caller's look at Redis and this write would leave a hash of these few keys alone.
+        pipeline.watch(META_KEY, HASH_KEY)  # type: ignore[no-untyped-call]
+        held = _held(pipeline)
+        if held != (epoch, previous) or not pipeline.exists(HASH_KEY):
+            raise StalePublicationError(f"Redis holds {held}, not version {previous} of epoch {epoch}")
+        pipeline.multi()
+        if kept:
+            pipeline.hset(HASH_KEY, mapping=kept)
+        if gone:
+            pipeline.hdel(HASH_KEY, *gone)
+        _announce(pipeline, epoch, previous, version, orjson.dumps(texts))
+
+
+def publish_everything(redis: Redis, epoch: str, version: int, served: Iterable[tuple[str, bytes]]) -> None:
+    """Write the whole configuration under a new epoch. Built aside and swapped in, so a reader never sees half of it.
+
+    Raises StalePublicationError when another publication or a flush came in between.
+    """
+    held = _held(redis)
+    # Drafts of a publisher that died half-way. Each epoch has its own, so two publishers can never mix theirs.
+    for left_over in redis.scan_iter(match=f"{DRAFT_KEY}:*", count=1000):
+        redis.unlink(left_over)
+    draft = f"{DRAFT_KEY}:{epoch}"
+    # A field that no reader serves keeps an empty configuration apart from a lost one.
+    chunk: dict[Any, Any] = {"!": b"1"}
+    count = 1
+    for key, value in served:
+        chunk[key] = value
+        count += 1
+        if len(chunk) == 1000:
+            redis.hset(draft, mapping=chunk)
+            chunk = {}
+    if chunk:
+        redis.hset(draft, mapping=chunk)
+    with redis.pipeline(transaction=True) as pipeline:
+        pipeline.watch(META_KEY, draft)  # type: ignore[no-untyped-call]
+        if _held(pipeline) != held or pipeline.hlen(draft) != count:
+            raise StalePublicationError(f"Redis was published to or flushed while epoch {epoch} was being written")
+        pipeline.multi()
+        pipeline.unlink(HASH_KEY)
+        pipeline.rename(draft, HASH_KEY)
+        _announce(pipeline, epoch, -1, version, b"{}")
+
+
+def published_meta(redis: Redis) -> Meta | None:
+    """Return what is published now, or None when Redis holds none of this release (new, flushed, or upgraded)."""
+    pipeline = redis.pipeline(transaction=True)
+    pipeline.hmget(META_KEY, "epoch", "version", "format")
+    pipeline.xrevrange(STREAM_KEY, count=1)
+    pipeline.exists(HASH_KEY)
+    (epoch, version, written), entries, exists = pipeline.execute()
+    if epoch is None or version is None or written != b"%d" % SERVED_FORMAT or not exists:
+        return None
+    return Meta(epoch.decode(), int(version), entries[0][0].decode() if entries else "0-0")
+
+
+def fetch_everything(redis: Redis) -> Iterator[tuple[str, bytes]]:
+    """Yield every served key and value. May mix states while changes arrive; the stream from `last_id` mends that."""
+    for key, value in redis.hscan_iter(HASH_KEY, count=2000):
+        if key != b"!":
+            yield key.decode(), value
+
+
+def fetch_changes(redis: Redis, last_id: str, block_ms: int) -> list[ChangeSet]:
+    """Return the change sets after `last_id`, waiting up to `block_ms` for the first one."""
+    answer: Any = redis.xread({STREAM_KEY: last_id}, count=100, block=block_ms)
+    if not answer:
+        return []
+    entries = answer[0][1] if isinstance(answer, list) else next(iter(answer.values()))
+    if entries and isinstance(entries[0], list):  # RESP3 wraps a stream's entries once more.
+        entries = entries[0]
+    return [_change_set(stream_id.decode(), fields) for stream_id, fields in entries]
+
+
+def _held(redis: Redis) -> tuple[str, int] | None:
+    """Return the epoch and version that Redis says it holds."""
+    held: Any = redis.hmget(META_KEY, "epoch", "version")
+    epoch, version = held
+    return None if epoch is None or version is None else (epoch.decode(), int(version))
+
+
+def _announce(pipeline: Pipeline, epoch: str, previous: int, version: int, changes: bytes) -> None:
+    """Add the stream entry and the meta record to a transaction, and run it."""
+    entry: dict[Any, Any] = {
+        "epoch": epoch,
+        "version": str(version),
+        "previous": str(previous),
+        "changes": changes,
+    }
+    pipeline.xadd(STREAM_KEY, entry, maxlen=STREAM_LENGTH, approximate=True)
+    pipeline.hset(META_KEY, mapping={"epoch": epoch, "version": str(version), "format": str(SERVED_FORMAT)})
+    try:
+        pipeline.execute()
+    except WatchError as error:
+        raise StalePublicationError("Redis was written to while this publication was being prepared") from error
+
+
+def _change_set(stream_id: str, fields: Mapping[bytes, bytes]) -> ChangeSet:
+    changes: dict[str, str | None] = orjson.loads(fields[b"changes"])
+    return ChangeSet(
+        stream_id=stream_id,
+        epoch=fields[b"epoch"].decode(),
+        version=int(fields[b"version"]),
+        previous=int(fields[b"previous"]),
+        changes={key: None if value is None else value.encode() for key, value in changes.items()},
+    )

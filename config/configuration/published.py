@@ -1,0 +1,169 @@
+"""Profiles, links and tokens as the edge serves them: compiled at publication, decoded at the edge without validation.
+
+One key and one orjson array each, in the Redis hash and in the LMDB mirror alike:
+
+    p:{domain}              profile of a tracking domain
+    l:{profile_id}:{slug}   link; profile_id 0 is a link without a profile
+    t:{sha256 hex}          postback token of a merchant account
+    a:{merchant_id}         merchant account: how its postbacks are read, authenticated and limited
+    e                       event types in use
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from hashlib import sha256
+from typing import Any, NamedTuple
+
+import orjson
+
+from tracking.clicks import SUB_COUNT
+
+# How links, profiles and accounts are written. What is stored in another format counts as not there.
+SERVED_FORMAT = 2
+NO_PROFILE = 0
+_NO_DEFAULTS: list[str | None] = [None] * SUB_COUNT
+# What a stored link leaves out at its end.
+_USUAL: list[Any] = [None, None, True, None, []]
+
+
+class ServedProfile(NamedTuple):
+    """A tracking domain. `redirect_type` is 301, 302 or js; `pixels` are URLs the js page fires first."""
+
+    profile_id: int
+    name: str
+    active: bool
+    redirect_type: str
+    fallback_url: str | None
+    pixels: list[str]
+    pixel_timeout_ms: int
+
+
+class ServedLink(NamedTuple):
+    """A link. `parts` is a compiled template (tracking.clicks.template); `sub_defaults` are sub1..sub10 or null.
+
+    Nobody may change a decoded one: the links without defaults share one list of them.
+    """
+
+    link_id: int
+    active: bool
+    parts: list[str]
+    source: str | None
+    sub_defaults: list[str | None]
+
+
+class ServedToken(NamedTuple):
+    """A merchant account's postback token, by its hash; `currency` is the account's default."""
+
+    merchant_id: int
+    currency: str
+
+
+class ServedAccount(NamedTuple):
+    """A merchant account. `authentication` is none, token, hmac or address; `networks` are those that postbacks may
+    come from, in CIDR form, none meaning any; `rate_per_minute` is null for the edge's own setting; `secrets` are those
+    that postbacks are signed with; `mapping` is as tracking.postbacks.parsing.account_rules takes it.
+    """
+
+    merchant_id: int
+    currency: str
+    authentication: str
+    networks: list[str]
+    rate_per_minute: int | None
+    secrets: list[str]
+    mapping: dict[str, Any]
+
+
+class ServedEvents(NamedTuple):
+    """The event types in use, and those of them that count again for the same click without an order id."""
+
+    events: list[str]
+    repeatable: list[str]
+
+
+def profile_key(domain: str) -> str:
+    """Return the key of the profile that answers on `domain`."""
+    return f"p:{domain}"
+
+
+def link_key(profile_id: int | None, slug: str) -> str:
+    """Return the key of a link."""
+    return f"l:{profile_id or NO_PROFILE}:{slug}"
+
+
+def token_key(token: str) -> str:
+    """Return the key of a postback token. SECURITY: only the hash ever leaves the process that made the token."""
+    return f"t:{hash_token(token)}"
+
+
+def account_key(merchant_id: int) -> str:
+    """Return the key of a merchant account."""
+    return f"a:{merchant_id}"
+
+
+def events_key() -> str:
+    """Return the key of the event types in use: there is one for all of them."""
+    return "e"
+
+
+def hash_token(token: str) -> str:
+    """Return the SHA-256 of a token in hex. Tokens are 256 random bits, so no salt or stretching is needed."""
+    return sha256(token.encode()).hexdigest()
+
+
+def encode_served(value: ServedProfile | ServedLink | ServedToken | ServedAccount | ServedEvents) -> bytes:
+    """Return the stored form."""
+    return orjson.dumps(_link_fields(value) if isinstance(value, ServedLink) else tuple(value))
+
+
+# PERF: there are few profiles and a link in a million is rarely remembered, so that each click would decode its own.
+@lru_cache(1024)
+def decode_profile(data: bytes) -> ServedProfile:
+    """Return a profile, which nobody may change; `data` is trusted."""
+    return ServedProfile(*orjson.loads(data))
+
+
+def decode_link(data: bytes) -> ServedLink:
+    """Return a link; `data` is trusted."""
+    fields: list[Any] = orjson.loads(data)
+    if len(fields) == 2:
+        # PERF: most links, and a click of one that is not remembered waits for this.
+        return ServedLink(fields[0], True, fields[1], None, _NO_DEFAULTS)
+    link_id, parts, active, source, subs = fields + _USUAL[len(fields) :]
+    return ServedLink(link_id, active, parts, source, subs + _NO_DEFAULTS[len(subs) :])
+
+
+def decode_token(data: bytes) -> ServedToken:
+    """Return a token; `data` is trusted."""
+    return ServedToken(*_array(data))
+
+
+def decode_account(data: bytes) -> ServedAccount:
+    """Return an account; `data` is trusted."""
+    return ServedAccount(*_array(data))
+
+
+def decode_events(data: bytes) -> ServedEvents:
+    """Return the event types in use; `data` is trusted."""
+    return ServedEvents(*_array(data))
+
+
+def _link_fields(link: ServedLink) -> list[Any]:
+    """Return a link's fields in their stored order, without what most links do not have at its end.
+
+    PERF: stored whole, the usual link takes 63 bytes more, and a million of them are to fit into memory.
+    """
+    subs = [*link.sub_defaults]
+    while subs and subs[-1] is None:
+        subs.pop()
+    fields = [link.link_id, link.parts]
+    if subs:
+        return [*fields, link.active, link.source, subs]
+    if link.source is not None:
+        return [*fields, link.active, link.source]
+    return fields if link.active else [*fields, link.active]
+
+
+def _array(data: bytes) -> list[Any]:
+    values: list[Any] = orjson.loads(data)
+    return values

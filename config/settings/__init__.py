@@ -1,0 +1,37 @@
+"""Every setting of every program, read once from the environment, and the secrets kept in WAYPOST_HOME."""
+
+from __future__ import annotations
+
+from config.settings.environment import SettingError
+from config.settings.outgoing import OutgoingSettings
+from config.settings.programs import (
+    EDGE_SERVERS,
+    AdminSettings,
+    EdgeSettings,
+    EmbeddedSettings,
+    admin_settings,
+    edge_settings,
+    embedded_settings,
+    inherited_environment,
+    search_path,
+    worker_settings,
+)
+from config.settings.secrets import embedded_database_url, embedded_redis_url, secret
+
+__all__ = [
+    "EDGE_SERVERS",
+    "AdminSettings",
+    "EdgeSettings",
+    "EmbeddedSettings",
+    "OutgoingSettings",
+    "SettingError",
+    "admin_settings",
+    "edge_settings",
+    "embedded_database_url",
+    "embedded_redis_url",
+    "embedded_settings",
+    "inherited_environment",
+    "search_path",
+    "secret",
+    "worker_settings",
+]

@@ -1,0 +1,86 @@
+"""Typed access to one environment: every value is checked, and each error names its variable and the fix."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from config.settings.options import OPTIONS
+from config.settings.secrets import embedded_database_url, embedded_redis_url, secret
+from tracking.clicks import KEY_BYTES_MIN, NODE_MAX
+from tracking.runtime import WaypostError
+
+
+class SettingError(WaypostError):
+    """A setting that cannot be used; the message names the variable and the fix."""
+
+    code = "bad-setting"
+
+
+class EnvironmentReader:
+    """Reads the settings of one environment."""
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self._environ = environ
+        self.home = Path(self.text("WAYPOST_HOME")).absolute()
+
+    def text(self, name: str) -> str:
+        return self._environ.get(name, "").strip() or OPTIONS[name].default
+
+    def number(self, name: str, low: int, high: int) -> int:
+        text = self.text(name)
+        if not text.isascii() or not text.isdigit() or not low <= int(text) <= high:
+            raise SettingError(f"{name} must be a whole number from {low} to {high}, not {text!r}", field=name)
+        return int(text)
+
+    def port(self, name: str) -> int:
+        return self.number(name, 1, 65535)
+
+    def intake_port(self) -> int:
+        """Return the port of the postback intake, 0 where there is none."""
+        return self.number("INTAKE_PORT", 0, 65535)
+
+    def choice(self, name: str, choices: tuple[str, ...]) -> str:
+        text = self.text(name).lower()
+        if text not in choices:
+            raise SettingError(f"{name} must be one of {', '.join(choices)}, not {text!r}", field=name)
+        return text
+
+    def path(self, name: str, default: Path) -> Path:
+        text = self.text(name)
+        return Path(text).absolute() if text else default
+
+    def log_level(self) -> str:
+        return self.choice("LOG_LEVEL", ("debug", "info", "warning", "error"))
+
+    def redis_url(self) -> str:
+        return self.text("REDIS_URL") or embedded_redis_url(self.home, self.port("EMBEDDED_VALKEY_PORT"))
+
+    def database_url(self) -> str:
+        return self.text("DATABASE_URL") or embedded_database_url(self.home, self.port("EMBEDDED_POSTGRES_PORT"))
+
+    def click_id_keys(self) -> tuple[bytes, ...]:
+        text = self.text("CLICK_ID_KEYS") or secret(self.home, "click-id-keys", 32)
+        try:
+            keys = tuple(bytes.fromhex(part) for part in text.split(","))
+        except ValueError as error:
+            raise SettingError(
+                "CLICK_ID_KEYS must be hex digits, keys separated by commas", field="CLICK_ID_KEYS"
+            ) from error
+        if any(not KEY_BYTES_MIN <= len(key) <= 64 for key in keys):
+            raise SettingError(
+                "CLICK_ID_KEYS must be keys of 16 to 64 bytes (32 to 128 hex digits)", field="CLICK_ID_KEYS"
+            )
+        return keys
+
+    def node_id(self) -> int:
+        if not self.text("EDGE_NODE_ID"):
+            return int(secret(self.home, "edge-node-id", 2), 16) & NODE_MAX
+        return self.number("EDGE_NODE_ID", 0, NODE_MAX)
+
+    def geoip_country_db(self) -> Path | None:
+        return self.optional_path("GEOIP_COUNTRY_DB")
+
+    def optional_path(self, name: str) -> Path | None:
+        text = self.text(name)
+        return Path(text).absolute() if text else None

@@ -1,0 +1,194 @@
+"""Every setting, read once from the environment. This is the only module that reads os.environ.
+
+Each program gets its own frozen record and sees nothing of the others'; the edge and its agent have no database URL.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from config.settings.environment import EnvironmentReader
+from config.settings.outgoing import OutgoingSettings, outgoing_settings
+
+EDGE_SERVERS = ("auto", "meinheld", "granian", "gthread")
+
+
+@dataclass(frozen=True, slots=True)
+class EdgeSettings:
+    """What the edge and its agent may know."""
+
+    home: Path
+    redis_url: str
+    host: str
+    port: int
+    workers: int
+    server: str
+    intake_port: int
+    intake_workers: int
+    node_id: int
+    trusted_proxies: int
+    geoip_country_db: Path | None
+    click_id_keys: tuple[bytes, ...]
+    spool_dir: Path
+    spool_segment_bytes: int
+    spool_max_bytes: int
+    spool_fsync_ms: int
+    mirror_dir: Path
+    mirror_max_bytes: int
+    postback_body_bytes: int
+    postback_rate_per_minute: int
+    agent_batch_records: int
+    agent_batch_wait_ms: int
+    agent_outstanding_batches: int
+    agent_retry_s: int
+    log_level: str
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerSettings:
+    """What the RQ workers may know."""
+
+    home: Path
+    database_url: str
+    redis_url: str
+    geoip_country_db: Path | None
+    exchange_rates_file: Path | None
+    click_id_keys: tuple[bytes, ...]
+    outgoing: OutgoingSettings
+    log_level: str
+
+
+@dataclass(frozen=True, slots=True)
+class AdminSettings:
+    """What the admin API may know. The edge's ports are for the URLs it shows, the keys for the click ids it is asked
+    about.
+    """
+
+    home: Path
+    database_url: str
+    redis_url: str
+    host: str
+    port: int
+    threads: int
+    edge_port: int
+    intake_port: int
+    public_scheme: str
+    click_id_keys: tuple[bytes, ...]
+    outgoing: OutgoingSettings
+    log_level: str
+
+
+@dataclass(frozen=True, slots=True)
+class EmbeddedSettings:
+    """What starting a whole stack on one machine needs to know. An empty URL means the embedded server."""
+
+    home: Path
+    database_url: str
+    redis_url: str
+    postgres_port: int
+    valkey_port: int
+    user: str
+    edge_host: str
+    edge_port: int
+    intake_port: int
+    admin_host: str
+    admin_port: int
+    log_level: str
+
+
+def edge_settings(environ: Mapping[str, str] = os.environ) -> EdgeSettings:
+    """Return the edge's and agent's settings, or raise SettingError."""
+    read = EnvironmentReader(environ)
+    return EdgeSettings(
+        home=read.home,
+        redis_url=read.redis_url(),
+        host=read.text("EDGE_HOST"),
+        port=read.port("EDGE_PORT"),
+        workers=read.number("EDGE_WORKERS", 1, 256),
+        server=read.choice("EDGE_SERVER", EDGE_SERVERS),
+        intake_port=read.intake_port(),
+        intake_workers=read.number("INTAKE_WORKERS", 1, 64),
+        node_id=read.node_id(),
+        trusted_proxies=read.number("TRUSTED_PROXIES", 0, 16),
+        geoip_country_db=read.geoip_country_db(),
+        click_id_keys=read.click_id_keys(),
+        spool_dir=read.path("SPOOL_DIR", read.home / "spool"),
+        spool_segment_bytes=read.number("SPOOL_SEGMENT_BYTES", 4096, 2**31),
+        spool_max_bytes=read.number("SPOOL_MAX_BYTES", 8192, 2**50),
+        spool_fsync_ms=read.number("SPOOL_FSYNC_MS", 1, 60_000),
+        mirror_dir=read.path("MIRROR_DIR", read.home / "mirror"),
+        mirror_max_bytes=read.number("MIRROR_MAX_BYTES", 2**20, 2**44),
+        postback_body_bytes=read.number("POSTBACK_BODY_BYTES", 1024, 2**24),
+        postback_rate_per_minute=read.number("POSTBACK_RATE_PER_MINUTE", 1, 1_000_000),
+        agent_batch_records=read.number("AGENT_BATCH_RECORDS", 1, 5000),
+        agent_batch_wait_ms=read.number("AGENT_BATCH_WAIT_MS", 1, 60_000),
+        agent_outstanding_batches=read.number("AGENT_OUTSTANDING_BATCHES", 1, 10_000),
+        agent_retry_s=read.number("AGENT_RETRY_S", 1, 3600),
+        log_level=read.log_level(),
+    )
+
+
+def worker_settings(environ: Mapping[str, str] = os.environ) -> WorkerSettings:
+    """Return the workers' settings, or raise SettingError."""
+    read = EnvironmentReader(environ)
+    return WorkerSettings(
+        home=read.home,
+        database_url=read.database_url(),
+        redis_url=read.redis_url(),
+        geoip_country_db=read.geoip_country_db(),
+        exchange_rates_file=read.optional_path("EXCHANGE_RATES_FILE"),
+        click_id_keys=read.click_id_keys(),
+        outgoing=outgoing_settings(read),
+        log_level=read.log_level(),
+    )
+
+
+def admin_settings(environ: Mapping[str, str] = os.environ) -> AdminSettings:
+    """Return the admin API's settings, or raise SettingError."""
+    read = EnvironmentReader(environ)
+    return AdminSettings(
+        home=read.home,
+        database_url=read.database_url(),
+        redis_url=read.redis_url(),
+        host=read.text("ADMIN_HOST"),
+        port=read.port("ADMIN_PORT"),
+        threads=read.number("ADMIN_THREADS", 1, 64),
+        edge_port=read.port("EDGE_PORT"),
+        intake_port=read.intake_port(),
+        public_scheme=read.choice("PUBLIC_SCHEME", ("http", "https")),
+        click_id_keys=read.click_id_keys(),
+        outgoing=outgoing_settings(read),
+        log_level=read.log_level(),
+    )
+
+
+def embedded_settings(environ: Mapping[str, str] = os.environ) -> EmbeddedSettings:
+    """Return the settings of a whole stack on one machine, or raise SettingError."""
+    read = EnvironmentReader(environ)
+    return EmbeddedSettings(
+        home=read.home,
+        database_url=read.text("DATABASE_URL"),
+        redis_url=read.text("REDIS_URL"),
+        postgres_port=read.port("EMBEDDED_POSTGRES_PORT"),
+        valkey_port=read.port("EMBEDDED_VALKEY_PORT"),
+        user=read.text("EMBEDDED_USER"),
+        edge_host=read.text("EDGE_HOST"),
+        edge_port=read.port("EDGE_PORT"),
+        intake_port=read.intake_port(),
+        admin_host=read.text("ADMIN_HOST"),
+        admin_port=read.port("ADMIN_PORT"),
+        log_level=read.log_level(),
+    )
+
+
+def inherited_environment() -> dict[str, str]:
+    """Return a copy of this process's environment, to hand on to a process it starts."""
+    return dict(os.environ)
+
+
+def search_path(environ: Mapping[str, str] = os.environ) -> str:
+    """Return where programs are looked for."""
+    return environ.get("PATH", os.defpath)

@@ -1,0 +1,108 @@
+"""What to do with a click, decided from the mirror alone: one value, Redirect or Rejection, before anything is
+recorded.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from threading import Lock
+
+from config.configuration import MirrorReader, ServedLink, ServedProfile, decode_link, decode_profile
+from edge.clicks.redirect_cache import Memory
+from edge.http import Outcome, normal_host
+from tracking.clicks import Plan, make_plan
+
+SLUG_CHARACTERS_MAX = 64
+HOST_CHARACTERS_MAX = 253
+
+
+@dataclass(slots=True)
+class Redirect:
+    """Send the visitor to the link's destination. `profile` is None where nothing is to be logged.
+
+    PERF: nobody changes one; a frozen dataclass takes a microsecond longer to make.
+    """
+
+    host: str
+    slug: str
+    link: ServedLink
+    profile: ServedProfile | None
+    config_version: int
+    plan: Plan
+
+
+@dataclass(frozen=True, slots=True)
+class Rejection:
+    """Answer without a destination, or with the profile's fallback. Nothing is logged."""
+
+    outcome: Outcome
+    fallback_url: str | None = None
+
+
+Decision = Redirect | Rejection
+
+
+class Router:
+    """Decides for one process, remembering the redirects in demand.
+
+    PERF: remembered, a decision is a look at one word of shared memory and in a dictionary, 0.3 microseconds against 6
+    with the mirror and decoding (`python -m tests.own_cost`). Only redirects are remembered, and few of them, so that
+    invented hosts and slugs cannot fill the memory.
+    """
+
+    def __init__(self, mirror: MirrorReader) -> None:
+        self._mirror = mirror
+        self._count = mirror.changes.words
+        self._seen = -1
+        self._memory: Memory[Redirect] = Memory()
+        self._known = self._memory.known
+        self._lock = Lock()
+
+    def decide(self, sent_host: str, slug: str) -> Decision:
+        """Return what to do with a request for `slug` with this Host header: the README's lookup rules, in order."""
+        # Read before the mirror is: a change that comes in between makes the next request look again.
+        count = self._count[0]
+        if count != self._seen:
+            self._forget(count)
+        known = self._known.get((sent_host, slug))
+        if known is not None:
+            return known
+        decision = decide(self._mirror, normal_host(sent_host), slug)
+        if isinstance(decision, Redirect) and len(sent_host) <= HOST_CHARACTERS_MAX:
+            with self._lock:
+                # Unless another thread has forgotten meanwhile what this one has read before.
+                if count == self._seen:
+                    self._memory.offer((sent_host, slug), decision)
+        return decision
+
+    def _forget(self, count: int) -> None:
+        """Forget what changed until the mirror's counter stood at `count`.
+
+        What stays keeps the configuration version at which it was decided: the later ones decide it alike.
+        """
+        with self._lock:
+            marks = self._mirror.changes.between(self._seen, count)
+            if marks is None:
+                self._memory.forget_everything()
+            else:
+                self._memory.forget(marks)
+            self._seen = count
+
+
+def decide(mirror: MirrorReader, host: str, slug: str) -> Decision:
+    """Return the decision for one request from one state of the mirror."""
+    # SECURITY: a key longer than LMDB takes would raise; no domain or slug we publish is longer than this or non-ASCII.
+    sought_slug = slug if len(slug) <= SLUG_CHARACTERS_MAX and slug.isascii() else ""
+    sought_host = host if len(host) <= HOST_CHARACTERS_MAX and host.isascii() else ""
+    found = mirror.lookup(sought_host, sought_slug)
+    if found.version is None:
+        return Rejection(Outcome.MIRROR_EMPTY)
+    if found.link is None:
+        return Rejection(Outcome.WRONG_HOST if found.profile is None else Outcome.UNKNOWN_SLUG)
+    link = decode_link(found.link)
+    profile = decode_profile(found.profile) if found.profile is not None and found.of_profile else None
+    if not link.active:
+        return Rejection(Outcome.LINK_INACTIVE, profile.fallback_url if profile else None)
+    if profile is not None and not profile.active:
+        profile = None
+    return Redirect(host, slug, link, profile, found.version, make_plan(link.parts, link.sub_defaults))

@@ -1,0 +1,85 @@
+"""The hot path: a tracking link is followed, recorded and answered. No network, no query, one write to local disk."""
+
+from __future__ import annotations
+
+import falcon
+
+from config.configuration import ServedProfile
+from config.countries import CountryTable
+from edge.clicks.decision import Rejection, Router
+from edge.clicks.javascript_page import js_redirect_page
+from edge.clicks.visit import Visit
+from edge.http import EdgeRequest, EdgeResponse, Outcome, set_problem
+from edge.spool import Recorder
+
+_STATUS = {"301": falcon.HTTP_301, "302": falcon.HTTP_302}
+NO_STORE = "no-store, private"
+# In lower case, as Falcon sends every header.
+REASON_HEADER = "x-waypost-reason"
+CLICK_ID_HEADER = "x-waypost-click-id"
+_REJECTIONS = {
+    Outcome.UNKNOWN_SLUG: (404, "No such link on this domain."),
+    Outcome.WRONG_HOST: (404, "This host is not a tracking domain."),
+    Outcome.LINK_INACTIVE: (404, "This link is switched off."),
+    Outcome.MIRROR_EMPTY: (503, "No configuration has reached this edge yet."),
+}
+
+
+class ClickResource:
+    """GET and HEAD of /click/{slug}. One immutable instance serves all requests of a process."""
+
+    def __init__(self, router: Router, recorder: Recorder, countries: CountryTable, trusted_proxies: int) -> None:
+        self._router = router
+        self._recorder = recorder
+        self._countries = countries
+        self._trusted_proxies = trusted_proxies
+
+    def on_get(self, req: EdgeRequest, resp: EdgeResponse, slug: str) -> None:
+        """Answer a click."""
+        env = req.env
+        decision = self._router.decide(env.get("HTTP_HOST") or "", slug)
+        if isinstance(decision, Rejection):
+            self._reject(resp, decision)
+            return
+        visit = Visit(env, decision, self._trusted_proxies, self._countries)
+        if decision.profile is None:
+            self._recorder.count(Outcome.NO_PROFILE)
+            _send(resp, "302", visit.locate(), {REASON_HEADER: Outcome.NO_PROFILE.value})
+            return
+        # The visitor goes on whatever the disk says; a click that could not be logged is counted and shown.
+        if self._recorder.log_click(visit.record):
+            headers = {CLICK_ID_HEADER: visit.click_id}
+        else:
+            headers = {REASON_HEADER: Outcome.NOT_LOGGED.value}
+        if decision.profile.redirect_type == "js":
+            _send_page(resp, visit.location, decision.profile, headers)
+        else:
+            _send(resp, decision.profile.redirect_type, visit.location, headers)
+
+    on_head = on_get
+
+    def _reject(self, resp: EdgeResponse, rejection: Rejection) -> None:
+        outcome = rejection.outcome
+        self._recorder.count(outcome)
+        if rejection.fallback_url is not None:
+            _send(resp, "302", rejection.fallback_url, {REASON_HEADER: outcome.value})
+            return
+        status, detail = _REJECTIONS[outcome]
+        set_problem(resp, status, outcome, detail)
+        resp.set_header(REASON_HEADER, outcome)
+
+
+def _send(resp: EdgeResponse, redirect_type: str, location: str, headers: dict[str, str]) -> None:
+    headers["location"] = location
+    if redirect_type == "302":
+        headers["cache-control"] = NO_STORE
+    resp.redirect(_STATUS[redirect_type], headers)
+
+
+def _send_page(resp: EdgeResponse, location: str, profile: ServedProfile, headers: dict[str, str]) -> None:
+    resp.status = falcon.HTTP_200
+    resp.content_type = "text/html; charset=utf-8"
+    resp.data, policy = js_redirect_page(location, profile.pixels, profile.pixel_timeout_ms)
+    resp.set_headers(headers)
+    resp.set_header("Content-Security-Policy", policy)
+    resp.set_header("Cache-Control", NO_STORE)

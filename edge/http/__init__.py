@@ -1,0 +1,20 @@
+"""What every resource of the edge shares: requests and responses, client addresses, outcomes, problem bodies."""
+
+from __future__ import annotations
+
+from edge.http.addresses import client_address, host_name, normal_host
+from edge.http.messages import EdgeRequest, EdgeResponse
+from edge.http.outcomes import PLACE, Outcome
+from edge.http.problems import serialize_error, set_problem
+
+__all__ = [
+    "PLACE",
+    "EdgeRequest",
+    "EdgeResponse",
+    "Outcome",
+    "client_address",
+    "host_name",
+    "normal_host",
+    "serialize_error",
+    "set_problem",
+]

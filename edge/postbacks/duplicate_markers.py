@@ -1,0 +1,83 @@
+"""The early answer to repeated postbacks: a marker in Redis. PostgreSQL is the judge; without Redis nothing is lost
+or wrong.
+
+A marker only ever changes the status code of the answer: the postback is spooled and judged either way.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Set
+from hashlib import blake2b
+from time import monotonic
+from typing import Any
+
+from redis import Redis, RedisError
+
+from edge.postbacks.nonce_memory import KEPT_S
+from tracking.conversions import REPEAT_WINDOW_S, REPEATABLE_EVENTS
+
+_log = logging.getLogger(__name__)
+_MARKER_TTL_S = 7 * 86_400
+# SECURITY: a Redis that hangs must not hold up a redirect served by the same process, so it is asked again only later.
+_TIMEOUT_S = 0.1
+_PAUSE_S = 2.0
+
+
+class DuplicateMarkers:
+    """Remembers postbacks by account, click, event and order, and signed ones by their id."""
+
+    def __init__(self, redis_url: str) -> None:
+        self._redis = Redis.from_url(
+            redis_url, socket_timeout=_TIMEOUT_S, socket_connect_timeout=_TIMEOUT_S, retry_on_timeout=False, retry=None
+        )
+        self._paused_until = 0.0
+
+    def seen(self, account: int | None, fields: dict[str, Any], repeatable: Set[str] = REPEATABLE_EVENTS) -> bool:
+        """Return whether the same postback was marked before, marking it now. False whenever Redis cannot say."""
+        key, content, ttl_s = _marker(account, fields, repeatable)
+        return self._before(key, content, ttl_s) == content
+
+    def nonce_seen(self, account: int, nonce: str) -> bool:
+        """Return whether another host marked this id of an account before, marking it now. False as in `seen`."""
+        return self._before(_nonce_key(account, nonce), "1", KEPT_S) is not None
+
+    def forget_nonce(self, account: int, nonce: str) -> None:
+        """Take the mark of an id away: its postback could not be stored, and is to be sent again."""
+        if monotonic() < self._paused_until:
+            return
+        try:
+            self._redis.delete(_nonce_key(account, nonce))
+        except RedisError as error:
+            self._pause(error)
+
+    def _before(self, key: str, content: str, ttl_s: int) -> str | None:
+        """Write a marker and return what stood there before; None whenever Redis cannot say."""
+        if monotonic() < self._paused_until:
+            return None
+        try:
+            before = self._redis.set(key, content, ex=ttl_s, get=True)
+        except RedisError as error:
+            self._pause(error)
+            return None
+        return before.decode() if isinstance(before, bytes) else None
+
+    def _pause(self, error: RedisError) -> None:
+        self._paused_until = monotonic() + _PAUSE_S
+        _log.warning("Redis is away, duplicates are found by the worker alone: %s", error)
+
+
+def _nonce_key(account: int, nonce: str) -> str:
+    return f"waypost:nonce:{account}:{blake2b(nonce.encode(), digest_size=16).hexdigest()}"
+
+
+def _marker(account: int | None, fields: dict[str, Any], repeatable: Set[str]) -> tuple[str, str, int]:
+    """Return the key of what a postback is about, its content, and for how long a repeat of it is one."""
+    event, order_id = fields["event"], fields["order_id"]
+    content = f"{fields['status']}|{fields['payout_minor']}|{fields['currency']}"
+    about = f"{account or 0}|{fields['click_id']}|{event}|{order_id or ''}"
+    ttl_s = _MARKER_TTL_S
+    if order_id is None and event in repeatable:
+        about += f"|{content}"
+        ttl_s = REPEAT_WINDOW_S
+    return (f"waypost:seen:{blake2b(about.encode(), digest_size=16).hexdigest()}", content, ttl_s)

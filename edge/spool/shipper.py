@@ -1,0 +1,232 @@
+"""Ships the spools of a host: extents become RQ jobs, confirmations free the disk, jobs that got lost are sent again.
+
+At most so many jobs of a stream stand in Redis at once, so Redis stays small whatever happens behind it; the spool is
+the buffer.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from collections import Counter
+from dataclasses import dataclass
+from time import monotonic, time
+from typing import Any
+
+import orjson
+from redis import Redis
+from rq import Queue
+
+from config.configuration import PROGRESS_KEY, SPOOLS_KEY
+from config.settings import EdgeSettings
+from edge.spool.backlog import Backlog, Extent, SpoolReport
+from edge.spool.batch_jobs import BatchJob
+from edge.spool.recorder import spool_bytes
+from edge.spool.segments import SegmentError
+from edge.spool.slots import spool_directories
+from tracking.runtime import POSTBACK_BATCH_RECORDS_MAX, STREAM_QUEUES, JobSerializer
+from tracking.spool import decode_progress, stream_of
+
+_log = logging.getLogger(__name__)
+_JOB_TIMEOUT_S = 120
+_FAILURE_TTL_S = 300
+_REPORT_INTERVAL_S = 0.3
+_LOOK_INTERVAL_S = 1.0
+# RQ's own key of a job's hash; its `status` field says whether anybody will still run it.
+_JOB_KEY = "rq:job:%s"
+_HOPELESS = (None, b"failed", b"canceled", b"stopped")
+# What is sent in vain is sent again at once, then after pauses that begin with this and double up to AGENT_RETRY_S.
+_PAUSE_FIRST_S = 1.0
+_DOUBLINGS_MAX = 20
+_UNREADABLE = "unreadable"
+
+
+@dataclass(slots=True)
+class _Sent:
+    """An extent on its way, and the job that carries it now. `trouble` is the last state of one that was logged."""
+
+    backlog: Backlog
+    extent: Extent
+    job_id: str = ""
+    sent_at: float = 0.0
+    looked_at: float = 0.0
+    suspect: bool = False
+    tries: int = 0
+    trouble: str = ""
+
+
+class Shipper:
+    """Owns every spool of SPOOL_DIR. `step` does one round and returns whether it found work."""
+
+    def __init__(self, settings: EdgeSettings, redis: Redis) -> None:
+        self._settings = settings
+        self._redis = redis
+        self._queues = {
+            stream: (Queue(name, connection=redis, job_class=BatchJob, serializer=JobSerializer), task)
+            for stream, (name, task) in STREAM_QUEUES.items()
+        }
+        self._backlogs: dict[str, Backlog] = {}
+        self._sent: list[_Sent] = []
+        self._reports: dict[str, SpoolReport] = {}
+        self._scanned_at = 0.0
+        self._reported_at = 0.0
+
+    def step(self) -> bool:
+        """Scan, confirm, look after what is overdue, send, report. Raises RedisError when Redis is away."""
+        self.scan()
+        confirmed = self._confirm()
+        self._look_after()
+        sent = self._send()
+        if monotonic() - self._reported_at >= _REPORT_INTERVAL_S:
+            self._report()
+        return bool(confirmed or sent)
+
+    def scan(self) -> None:
+        """Index what the edge processes wrote. Needs no network, so it goes on while Redis is away."""
+        self._scanned_at = time()
+        for directory in spool_directories(self._settings.spool_dir):
+            backlog = self._backlogs.get(directory.name)
+            if backlog is None:
+                backlog = self._backlogs[directory.name] = Backlog(directory, self._batch_records(directory.name))
+            self._reports[directory.name] = backlog.scan()
+
+    def _batch_records(self, spool_id: str) -> int:
+        most = self._settings.agent_batch_records
+        return most if stream_of(spool_id) == "clicks" else min(most, POSTBACK_BATCH_RECORDS_MAX)
+
+    def _confirm(self) -> int:
+        spool_ids = list(self._backlogs)
+        if not spool_ids:
+            return 0
+        for spool_id, data in zip(spool_ids, self._redis.hmget(PROGRESS_KEY, spool_ids), strict=True):
+            if isinstance(data, bytes):
+                progress = decode_progress(data)
+                # A worker that was slower to publish than to commit, or an older Redis, must not take anything back.
+                known = self._backlogs[spool_id].progress
+                for first, end in ((0, known.done), *known.ahead):
+                    progress = progress.add(first, end)
+                self._backlogs[spool_id].confirm(progress)
+        confirmed = [sent for sent in self._sent if _is_confirmed(sent)]
+        for sent in confirmed:
+            if sent.trouble:
+                _log.warning("%s is stored, sent %d times", _name(sent), sent.tries)
+        if confirmed:
+            self._sent = [sent for sent in self._sent if not _is_confirmed(sent)]
+        return len(confirmed)
+
+    def _look_after(self) -> None:
+        """Send again what nobody will run any more: its job is gone, has failed, or is overdue."""
+        now = monotonic()
+        due = [sent for sent in self._sent if now - sent.looked_at >= _LOOK_INTERVAL_S]
+        if not due:
+            return
+        pipeline = self._redis.pipeline(transaction=False)
+        for sent in due:
+            pipeline.hget(_JOB_KEY % sent.job_id, "status")
+        for sent, status in zip(due, pipeline.execute(), strict=True):
+            sent.looked_at = now
+            overdue = now - sent.sent_at >= self._settings.agent_retry_s
+            if status not in _HOPELESS and not overdue:
+                continue
+            if not sent.suspect and not overdue:
+                # It may have finished between the confirmation and this look; then the next round confirms it.
+                sent.suspect = True
+            elif now - sent.sent_at >= self._pause_s(sent.tries):
+                # No job was made of an extent that could not be read; that has been said.
+                if status is not None or not sent.trouble.startswith(_UNREADABLE):
+                    _say(sent, "overdue" if status not in _HOPELESS else (status or b"gone").decode())
+                self._cancel(sent)
+                self._enqueue(sent)
+
+    def _pause_s(self, tries: int) -> float:
+        """Return how long after an extent was sent for the `tries`-th time it may be sent again."""
+        if tries < 2:
+            return 0.0
+        return min(_PAUSE_FIRST_S * 2.0 ** min(tries - 2, _DOUBLINGS_MAX), self._settings.agent_retry_s)
+
+    def _cancel(self, sent: _Sent) -> None:
+        queue, _ = self._queues[stream_of(sent.backlog.spool_id)]
+        pipeline = self._redis.pipeline(transaction=False)
+        pipeline.lrem(queue.key, 1, sent.job_id)
+        pipeline.delete(_JOB_KEY % sent.job_id)
+        pipeline.execute()
+
+    def _send(self) -> int:
+        """Send what there is room for in Redis, the spools in turn, so that none waits until another is empty."""
+        count = 0
+        wait_s = self._settings.agent_batch_wait_ms / 1000
+        # Each stream has room of its own: no postback waits behind a backlog of clicks.
+        taken = Counter(stream_of(sent.backlog.spool_id) for sent in self._sent)
+        progressing = True
+        while progressing:
+            progressing = False
+            for backlog in list(self._backlogs.values()):
+                stream = stream_of(backlog.spool_id)
+                if taken[stream] >= self._settings.agent_outstanding_batches:
+                    continue
+                extent = backlog.take(wait_s)
+                if extent is not None:
+                    taken[stream] += 1
+                    # The last of the queue now, and still so at the next step.
+                    self._backlogs[backlog.spool_id] = self._backlogs.pop(backlog.spool_id)
+                    # Noted before it is sent: if Redis fails in between, it is looked after like any that got lost.
+                    self._sent.append(sent := _Sent(backlog, extent))
+                    self._enqueue(sent)
+                    count += 1
+                    progressing = True
+        return count
+
+    def _enqueue(self, sent: _Sent) -> None:
+        queue, task = self._queues[stream_of(sent.backlog.spool_id)]
+        sent.sent_at = sent.looked_at = monotonic()
+        sent.job_id = f"{sent.backlog.spool_id}-{sent.extent.first}-{secrets.token_hex(4)}"
+        sent.suspect = False
+        sent.tries += 1
+        try:
+            batch = sent.backlog.read(sent.extent)
+        except OSError as error:
+            _say(sent, f"{_UNREADABLE}: {error}")
+            return
+        except SegmentError as error:
+            # Damaged since it was indexed. A new backlog finds what can be saved, and declares the rest missing.
+            _log.error("%s: %s; reading this spool anew", _name(sent), error)
+            self._forget(sent.backlog)
+            return
+        queue.enqueue_call(
+            task.value,
+            args=tuple(batch),
+            job_id=sent.job_id,
+            timeout=_JOB_TIMEOUT_S,
+            result_ttl=0,
+            failure_ttl=_FAILURE_TTL_S,
+            description=sent.job_id,
+        )
+
+    def _forget(self, backlog: Backlog) -> None:
+        """Drop a backlog and what is on its way from it; what is stored twice for that is stored once."""
+        self._backlogs.pop(backlog.spool_id, None)
+        self._sent = [sent for sent in self._sent if sent.backlog is not backlog]
+
+    def _report(self) -> None:
+        common = {"bytes": spool_bytes(self._settings.spool_dir), "at": self._scanned_at}
+        reports: dict[Any, Any] = {
+            spool_id: orjson.dumps(report._asdict() | common) for spool_id, report in self._reports.items()
+        }
+        if reports:
+            self._redis.hset(SPOOLS_KEY, mapping=reports)
+        self._reported_at = monotonic()
+
+
+def _is_confirmed(sent: _Sent) -> bool:
+    return sent.backlog.progress.covers(sent.extent.first, sent.extent.stop)
+
+
+def _name(sent: _Sent) -> str:
+    return f"records {sent.extent.first} to {sent.extent.stop} of {sent.backlog.spool_id}"
+
+
+def _say(sent: _Sent, state: str) -> None:
+    """Log what is wrong with an extent, once for as long as it stays the same."""
+    if sent.trouble != state:
+        sent.trouble = state
+        _log.warning("%s: job %s is %s; sending again until they are stored", _name(sent), sent.job_id, state)

@@ -1,0 +1,152 @@
+"""Slots: which edge process of this host may use which spool directories and which share of the click id space.
+
+A process holds one slot under a file lock for as long as it lives, so two living processes never share one; the
+generation in the lock file grows each time the slot is taken.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import re
+import secrets
+from pathlib import Path
+
+from edge.spool import segments
+from edge.spool.writer import SpoolWriter
+from tracking.clicks import SLOT_MAX, ProcessIdentity
+from tracking.runtime import WaypostError
+from tracking.spool import spool_id
+
+_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+# In each spool: the boot it is written in, or that it is ended.
+_BOOT_NAME = "boot"
+_ENDED = "ended"
+_SEGMENT_BYTES = 1 << 20
+_SPOOL_NAME = re.compile(r"(\d+)-(\d+)-[0-9a-f]+-(clicks|postbacks)")
+
+
+class SlotError(WaypostError):
+    """No slot is free: more edge processes share one SPOOL_DIR than there are slots."""
+
+    code = "no-slot"
+
+
+class Slot:
+    """A held slot. Keep the object: losing it releases the lock."""
+
+    def __init__(self, spool_dir: Path, node: int) -> None:
+        spool_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self.spool_dir = spool_dir
+        self._descriptor, number = _lock_lowest(spool_dir, node)
+        text = os.pread(self._descriptor, 32, 0).strip()
+        generation = (int(text) if text.isdigit() else 0) + 1
+        os.pwrite(self._descriptor, f"{generation:<20}\n".encode(), 0)
+        os.fsync(self._descriptor)
+        self.identity = ProcessIdentity(node, number, generation)
+
+    def spool_directory(self, stream: str) -> Path:
+        """Return the directory of this slot's spool of `stream`. Its name is the spool's id."""
+        return spool_of_boot(self.spool_dir, (self.identity.node, self.identity.slot), stream, boot_id())
+
+    def counters_path(self) -> Path:
+        """Return where this slot counts its answers by outcome."""
+        return self.spool_dir / f"slot-{self.identity.node}-{self.identity.slot}.outcomes"
+
+    def release(self) -> None:
+        """Give the slot back."""
+        os.close(self._descriptor)
+
+
+def spool_of_boot(spool_dir: Path, slot: tuple[int, int], stream: str, boot: str) -> Path:
+    """Return the slot's spool that was begun since the system booted as `boot`, made if there is none.
+
+    After a power cut, records that were stored already may be gone from the files, and with them that their numbers
+    were used: a new record of such a number would be taken for stored. So a new boot begins a new spool, numbered anew.
+    """
+    node, number = slot
+    earlier = []
+    for path in sorted(spool_dir.glob(f"{node}-{number}-*-{stream}")):
+        begun = _begun(path)
+        if begun == boot:
+            return path
+        if begun != _ENDED:
+            earlier.append(path)
+    for path in earlier:
+        _end(path)
+    path = spool_dir / spool_id(node, number, secrets.token_hex(4), stream)
+    path.mkdir(mode=0o700)
+    (path / _BOOT_NAME).write_text(boot)
+    segments.sync_directory(spool_dir)
+    return path
+
+
+def boot_id() -> str:
+    """Return what changes whenever the system boots; where it does not tell, every boot is the same one."""
+    try:
+        return _BOOT_ID.read_text().strip()
+    except OSError:
+        return "unknown"
+
+
+def spool_directories(spool_dir: Path) -> list[Path]:
+    """Return every spool under `spool_dir`, of living and of gone processes."""
+    if not spool_dir.is_dir():
+        return []
+    return sorted(path for path in spool_dir.iterdir() if _SPOOL_NAME.fullmatch(path.name) and path.is_dir())
+
+
+def outcome_files(spool_dir: Path) -> list[Path]:
+    """Return the outcome counters of every slot."""
+    return sorted(spool_dir.glob("slot-*.outcomes"))
+
+
+def slot_is_held(spool: Path) -> bool:
+    """Return whether a living process holds the slot that writes `spool`."""
+    node, slot = spool.name.split("-")[:2]
+    try:
+        descriptor = os.open(_lock_path(spool.parent, int(node), int(slot)), os.O_RDWR)
+    except FileNotFoundError:
+        return False
+    try:
+        return not _try_lock(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _begun(spool: Path) -> str | None:
+    try:
+        return (spool / _BOOT_NAME).read_text()
+    except FileNotFoundError:
+        return None
+
+
+def _end(spool: Path) -> None:
+    """Mend an earlier boot's spool and close it with an empty segment, so that its agent sees where its numbers end."""
+    before = len(segments.segment_paths(spool))
+    SpoolWriter(spool, _SEGMENT_BYTES).close()
+    if len(segments.segment_paths(spool)) > before:  # Else the disk is full, and the next start tries again.
+        (spool / _BOOT_NAME).write_text(_ENDED)
+
+
+def _lock_lowest(spool_dir: Path, node: int) -> tuple[int, int]:
+    for number in range(SLOT_MAX + 1):
+        descriptor = os.open(_lock_path(spool_dir, node, number), os.O_RDWR | os.O_CREAT, 0o600)
+        if _try_lock(descriptor):
+            return descriptor, number
+        os.close(descriptor)
+    raise SlotError(
+        f"all {SLOT_MAX + 1} slots of {spool_dir} are taken; give each group of edge processes its own SPOOL_DIR"
+    )
+
+
+def _lock_path(spool_dir: Path, node: int, slot: int) -> Path:
+    return spool_dir / f"slot-{node}-{slot}.lock"
+
+
+def _try_lock(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

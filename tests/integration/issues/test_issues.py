@@ -1,0 +1,137 @@
+"""Issues over HTTP: listed by kind, state and merchant, resolved with a note, opened again."""
+
+from __future__ import annotations
+
+from uuid import uuid4
+
+import pytest
+
+from admin_api.issues import open_issue
+from admin_api.runtime import Database
+from admin_client import AdminClient
+from tracking.issues import IssueKind
+
+
+@pytest.fixture
+def issues(database: Database) -> list[int]:
+    """Open three issues and return their ids."""
+    for kind, subject, merchant_id in (
+        (IssueKind.CORRECTED_POSTBACK, "a", 1),
+        (IssueKind.CORRECTED_POSTBACK, "b", 2),
+        (IssueKind.RATE_MISSING, "c", None),
+    ):
+        open_issue(database, kind, subject, f"About {subject}", {"subject": subject}, merchant_id=merchant_id)
+    return [row["issue_id"] for row in database.execute("select issue_id from issues order by issue_id").fetchall()]
+
+
+def test_an_issue_shows_what_it_is_about(admin: AdminClient, database: Database) -> None:
+    postback_id, conversion_id, click_id = uuid4(), uuid4(), uuid4()
+    for _ in range(2):
+        open_issue(
+            database,
+            IssueKind.PARKED_POSTBACK,
+            "x",
+            "A title",
+            {"query": "a=b"},
+            merchant_id=7,
+            postback_id=postback_id,
+            conversion_id=conversion_id,
+            click_id=click_id,
+        )
+    (item,) = admin.request("GET", "/v1/issues").json["items"]
+    expected = {
+        "kind": "parked-postback",
+        "state": "open",
+        "title": "A title",
+        "detail": {"query": "a=b"},
+        "merchant_id": 7,
+        "postback_id": str(postback_id),
+        "conversion_id": str(conversion_id),
+        "click_id": str(click_id),
+        "count": 2,
+        "reopened": 0,
+        "note": None,
+        "resolved_at": None,
+    }
+    assert item.items() >= expected.items()
+    assert admin.request("GET", f"/v1/issues/{item['issue_id']}").json == item
+
+
+def test_issues_are_listed_newest_first_by_any_filter(admin: AdminClient, issues: list[int]) -> None:
+    def listed(query: str) -> list[int]:
+        return [item["issue_id"] for item in admin.request("GET", f"/v1/issues?{query}").json["items"]]
+
+    assert listed("") == issues[::-1]
+    assert listed("kind=corrected-postback") == issues[1::-1]
+    assert listed("merchant_id=2") == [issues[1]]
+    admin.request("PATCH", f"/v1/issues/{issues[0]}", {"state": "resolved"})
+    assert listed("state=resolved") == [issues[0]]
+    assert listed("state=open&kind=corrected-postback") == [issues[1]]
+
+
+def test_pages_of_issues_join_without_a_gap(admin: AdminClient, issues: list[int]) -> None:
+    first = admin.request("GET", "/v1/issues?limit=2").json
+    second = admin.request("GET", f"/v1/issues?limit=2&cursor={first['next_cursor']}").json
+    assert [item["issue_id"] for item in first["items"] + second["items"]] == issues[::-1]
+    assert second["next_cursor"] is None
+
+
+@pytest.mark.parametrize(
+    ("query", "field"),
+    [("kind=nothing", "kind"), ("state=closed", "state"), ("merchant_id=x", "merchant_id"), ("cursor=x", "cursor")],
+)
+def test_a_filter_that_means_nothing_is_refused(admin: AdminClient, query: str, field: str) -> None:
+    result = admin.request("GET", f"/v1/issues?{query}")
+    assert (result.status_code, result.json["field"]) == (400, field)
+
+
+def test_resolving_keeps_the_note_and_the_next_time_opens_it_again(
+    admin: AdminClient, database: Database, issues: list[int]
+) -> None:
+    path = f"/v1/issues/{issues[0]}"
+    resolved = admin.request("PATCH", path, {"state": "resolved", "note": "told the merchant"}).json
+    assert (resolved["state"], resolved["note"], resolved["count"]) == ("resolved", "told the merchant", 1)
+    assert resolved["resolved_at"] is not None
+    open_issue(database, IssueKind.CORRECTED_POSTBACK, "a", "About a", {"again": True})
+    again = admin.request("GET", path).json
+    assert (again["state"], again["note"], again["count"], again["reopened"]) == ("open", "told the merchant", 2, 1)
+    assert (again["detail"], again["resolved_at"]) == ({"again": True}, None)
+
+
+def test_an_operator_may_open_an_issue_again(admin: AdminClient, issues: list[int]) -> None:
+    path = f"/v1/issues/{issues[0]}"
+    admin.request("PATCH", path, {"state": "resolved"})
+    opened = admin.request("PATCH", path, {"state": "open", "note": None}).json
+    assert (opened["state"], opened["resolved_at"], opened["reopened"]) == ("open", None, 0)
+
+
+def test_a_change_of_what_has_changed_meanwhile_is_refused(
+    admin: AdminClient, database: Database, issues: list[int]
+) -> None:
+    path = f"/v1/issues/{issues[0]}"
+    etag = admin.request("GET", path).headers["ETag"]
+    # That it happened once more is no change of what the operator read.
+    open_issue(database, IssueKind.CORRECTED_POSTBACK, "a", "About a", {})
+    assert admin.request("PATCH", path, {"state": "resolved"}, If_Match=etag).status_code == 200
+    result = admin.request("PATCH", path, {"state": "open"}, If_Match=etag)
+    assert (result.status_code, result.json["code"]) == (412, "revision-mismatch")
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({"state": "closed"}, "state"),
+        ({"note": "x" * 2001}, "note"),
+        ({"kind": "rate-missing"}, "kind"),
+        ({"state": None}, "state"),
+    ],
+)
+def test_a_change_that_cannot_be_is_refused(admin: AdminClient, issues: list[int], body: object, field: str) -> None:
+    result = admin.request("PATCH", f"/v1/issues/{issues[0]}", body)
+    assert (result.status_code, result.json["field"]) == (400, field)
+
+
+@pytest.mark.parametrize("issue_id", ["999", "x", "0"])
+def test_an_unknown_issue_is_404(admin: AdminClient, issue_id: str) -> None:
+    for method, body in (("GET", None), ("PATCH", {"state": "open"})):
+        assert admin.request(method, f"/v1/issues/{issue_id}", body).status_code == 404

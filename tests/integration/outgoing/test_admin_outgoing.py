@@ -1,0 +1,246 @@
+"""Outgoing postbacks and deliveries through the admin API: what is refused, what is shown once, and replay."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import psycopg
+import pytest
+
+import delivery_cases as partners
+import worker_cases as cases
+from admin_api.runtime import Database
+from admin_client import AdminClient
+from config.postback_templates import postback_templates
+from hostile_urls import HOSTILE_TEMPLATES, HOSTILE_URLS
+from tracking.outgoing import parse_networks
+from tracking.runtime import SECRET_BYTES, decode_secret
+
+URL = "https://partner.example/pb?c={external_id}&p={payout}"
+PATH = "/v1/outgoing-postbacks"
+PRIVATE_HOSTS = ("127.0.0.1", "localhost", "10.0.0.1", "169.254.169.254", "[::1]", "2130706433", "0x7f.1", "0177.0.0.1")
+
+
+@pytest.fixture
+def deliveries(database_url: str, admin: AdminClient) -> list[dict[str, Any]]:
+    """Return three failed deliveries of an outgoing postback, one of them of another event."""
+    cases.configure(database_url)
+    admin.created("outgoing-postbacks", name="A partner", url=URL)
+    for event in ("ftd", "ftd", "deposit"):
+        partners.conversion(database_url, partners.click(database_url), event=event)
+    partners.plan(database_url)
+    with psycopg.connect(database_url) as connection:
+        connection.execute(
+            "update deliveries set state = 'failed', due_at = null, attempts = 10, tries = 10, finished_at = now()"
+        )
+        connection.execute(
+            "insert into delivery_attempts (delivery_id, attempt, ended_at, response_status, error)"
+            " select delivery_id, 10, now(), 500, 'status-not-2xx' from deliveries"
+        )
+    return partners.deliveries(database_url)
+
+
+def refused(admin: AdminClient, **body: Any) -> tuple[str, str]:
+    result = admin.request("POST", PATH, {"name": "A partner", "url": URL} | body)
+    assert result.status_code == 400, result.text
+    return result.json["field"], result.json["code"]
+
+
+def test_an_outgoing_postback_has_sensible_defaults_and_its_secret_is_shown_once(admin: AdminClient) -> None:
+    made = admin.created("outgoing-postbacks", name="A partner", url=URL)
+    assert len(decode_secret(made.pop("secret"))) == SECRET_BYTES
+    assert (made["method"], made["events"], made["statuses"]) == ("GET", [], ["approved"])
+    assert (made["state"], made["source_id"], made["amount_changes"]) == ("enabled", None, False)
+    shown = admin.request("GET", f"{PATH}/{made['outgoing_postback_id']}")
+    assert shown.json == made
+    assert "secret" not in shown.text
+    assert "whsec_" not in admin.request("GET", PATH).text
+
+
+def test_it_says_where_it_is(admin: AdminClient) -> None:
+    result = admin.request("POST", PATH, {"name": "A partner", "url": URL})
+    location = result.headers["location"]
+    assert location == f"{PATH}/{result.json['outgoing_postback_id']}"
+    assert admin.request("GET", location).headers["etag"] == result.headers["etag"]
+
+
+def test_no_hostile_url_is_accepted(admin: AdminClient) -> None:
+    fields = {url: refused(admin, url=url)[0] for url in (*HOSTILE_URLS, *HOSTILE_TEMPLATES)}
+    assert set(fields.values()) == {"url"}
+    assert admin.request("GET", PATH).json["items"] == []
+
+
+def test_a_private_host_is_refused_when_it_is_saved_and_when_it_is_changed(admin: AdminClient) -> None:
+    made = admin.created("outgoing-postbacks", name="A partner", url=URL)
+    for host in PRIVATE_HOSTS:
+        assert refused(admin, url=f"http://{host}/") == ("url", "address-refused"), host
+        changed = admin.request("PATCH", f"{PATH}/{made['outgoing_postback_id']}", {"url": f"http://{host}/"})
+        assert (changed.status_code, changed.json["code"]) == (400, "address-refused"), host
+
+
+def test_a_network_that_the_operator_allows_can_be_saved(database_url: str, admin: AdminClient) -> None:
+    allowing = replace(admin.collaborators, outgoing_networks=parse_networks("10.0.0.0/8"))
+    inside = AdminClient(allowing, admin.token)
+    assert inside.created("outgoing-postbacks", name="Inside", url="http://10.0.0.1/")["url"] == "http://10.0.0.1/"
+    assert refused(inside, url="http://127.0.0.1/") == ("url", "address-refused")
+
+
+def test_a_wrong_field_is_named(admin: AdminClient) -> None:
+    wrong: list[tuple[dict[str, Any], str]] = [
+        ({"name": "x"}, "name"),
+        ({"name": "x" * 101}, "name"),
+        ({"method": "PUT"}, "method"),
+        ({"events": "ftd"}, "events"),
+        ({"events": ["no_such_event"]}, "events"),
+        ({"statuses": ["paid"]}, "statuses"),
+        ({"statuses": [1]}, "statuses"),
+        ({"state": "suspended"}, "state"),
+        ({"source_id": 99}, "source_id"),
+        ({"template": "no-such"}, "template"),
+        ({"secrets": ["x"]}, "secrets"),
+        ({"amount_changes": 1}, "amount_changes"),
+        ({"url": 7}, "url"),
+        ({"template_values": {}}, "template_values"),
+    ]
+    assert [refused(admin, **body)[0] for body, _ in wrong] == [field for _, field in wrong]
+
+
+def test_a_template_makes_the_url(admin: AdminClient) -> None:
+    body = {"name": "Propeller", "template": "propellerads", "template_values": {"aid": "77", "tid": "8 8"}}
+    made = admin.created("outgoing-postbacks", **body)
+    assert made["url"].startswith("https://ad.propellerads.com/conversion.php?aid=77&pid=&tid=8%208&visitor_id=")
+    assert made["template"] == "propellerads"
+    missing = admin.request("POST", PATH, body | {"template_values": {"aid": "77"}})
+    assert (missing.status_code, missing.json["field"]) == (400, "template_values")
+
+
+def test_templates_are_listed_with_what_they_need_and_where_their_facts_stand(admin: AdminClient) -> None:
+    items = admin.request("GET", "/v1/postback-templates").json["items"]
+    assert [each["template"] for each in items] == list(postback_templates())
+    (propeller,) = (each for each in items if each["template"] == "propellerads")
+    assert propeller["account_values"] == ["aid", "tid"]
+    assert propeller["source"]
+
+
+def test_two_secrets_sign_and_a_third_replaces_the_oldest(admin: AdminClient, database: Database) -> None:
+    made = admin.created("outgoing-postbacks", name="A partner", url=URL, method="POST")
+    path = f"{PATH}/{made['outgoing_postback_id']}/secret"
+    second, third = (admin.request("POST", path).json["secret"] for _ in range(2))
+    row = database.execute("select secrets from outgoing_postbacks").fetchone()
+    assert row == {"secrets": [third, second]}
+    assert admin.request("POST", f"{PATH}/99/secret").status_code == 404
+
+
+def test_a_change_bumps_the_revision_and_an_old_one_is_refused(admin: AdminClient) -> None:
+    made = admin.created("outgoing-postbacks", name="A partner", url=URL)
+    path = f"{PATH}/{made['outgoing_postback_id']}"
+    assert admin.request("PATCH", path, {"state": "disabled"}, If_Match='"1"').json["state"] == "disabled"
+    assert admin.request("PATCH", path, {"state": "enabled"}, If_Match='"1"').status_code == 412
+
+
+def test_the_test_button_plans_one_marked_delivery(admin: AdminClient) -> None:
+    made = admin.created("outgoing-postbacks", name="A partner", url=URL, state="disabled")
+    result = admin.request("POST", f"{PATH}/{made['outgoing_postback_id']}/test")
+    assert result.status_code == 202
+    shown = admin.request("GET", result.headers["location"]).json
+    assert shown["delivery_id"] == result.json["delivery_id"]
+    assert (shown["is_test"], shown["state"], shown["attempt_log"]) == (True, "pending", [])
+    assert admin.request("POST", f"{PATH}/99/test").status_code == 404
+    # A test does not keep it from being deleted; what was really reported does.
+    assert admin.request("DELETE", f"{PATH}/{made['outgoing_postback_id']}").status_code == 204
+
+
+def test_one_with_real_deliveries_cannot_be_deleted(admin: AdminClient, deliveries: list[dict[str, Any]]) -> None:
+    result = admin.request("DELETE", f"{PATH}/{deliveries[0]['outgoing_postback_id']}")
+    assert (result.status_code, result.json["code"]) == (409, "in-use")
+
+
+def test_the_log_is_the_newest_first_filtered_and_paged(admin: AdminClient, deliveries: list[dict[str, Any]]) -> None:
+    listed = admin.request("GET", "/v1/deliveries").json["items"]
+    assert [each["delivery_id"] for each in listed] == [
+        str(each["delivery_id"]) for each in sorted(deliveries, key=lambda d: (d["planned_at"], d["delivery_id"]))[::-1]
+    ]
+    assert {(each["response_status"], each["error"]) for each in listed} == {(500, "status-not-2xx")}
+    of_deposits = admin.request("GET", "/v1/deliveries?event=deposit").json["items"]
+    assert [each["event"] for each in of_deposits] == ["deposit"]
+    assert admin.request("GET", "/v1/deliveries?state=pending,delivered").json["items"] == []
+    conversion_id = deliveries[0]["conversion_id"]
+    assert len(admin.request("GET", f"/v1/deliveries?conversion_id={conversion_id}").json["items"]) == 1
+    seen, cursor = [], ""
+    while True:
+        page = admin.request("GET", f"/v1/deliveries?limit=1{cursor}").json
+        seen += [each["delivery_id"] for each in page["items"]]
+        if page["next_cursor"] is None:
+            break
+        cursor = f"&cursor={page['next_cursor']}"
+    assert seen == [each["delivery_id"] for each in listed]
+
+
+def test_a_wrong_filter_is_refused(admin: AdminClient) -> None:
+    for query in ("state=lost", "event=Ftd!", "from=yesterday", "order=1", "cursor=x", "limit=0"):
+        result = admin.request("GET", f"/v1/deliveries?{query}")
+        assert result.status_code == 400, query
+        assert result.json["field"] == query.partition("=")[0]
+    for body in ({"filter": {"colour": "red"}}, {"filter": 1}, {"event": "ftd"}, {"dry_run": "yes"}):
+        assert admin.request("POST", "/v1/deliveries/replay", body).status_code == 400, body
+
+
+def test_a_delivery_that_does_not_exist_is_404(admin: AdminClient) -> None:
+    for name in ("x", "00000000-0000-0000-0000-000000000000"):
+        assert admin.request("GET", f"/v1/deliveries/{name}").status_code == 404
+        assert admin.request("POST", f"/v1/deliveries/{name}/replay").status_code == 404
+
+
+def test_a_replayed_delivery_is_due_with_a_new_round_of_attempts(
+    admin: AdminClient, deliveries: list[dict[str, Any]]
+) -> None:
+    path = f"/v1/deliveries/{deliveries[0]['delivery_id']}"
+    result = admin.request("POST", f"{path}/replay")
+    assert (result.status_code, result.json["state"]) == (202, "pending")
+    shown = admin.request("GET", path).json
+    assert (shown["state"], shown["attempts"], shown["finished_at"]) == ("pending", 10, None)
+    assert [each["attempt"] for each in shown["attempt_log"]] == [10]
+
+
+def test_a_delivery_that_is_being_sent_is_not_replayed(
+    admin: AdminClient, database: Database, deliveries: list[dict[str, Any]]
+) -> None:
+    delivery_id = deliveries[0]["delivery_id"]
+    database.execute(
+        "update deliveries set state = 'pending', due_at = now() + interval '1 minute', attempts = 11"
+        " where delivery_id = %s",
+        [delivery_id],
+    )
+    database.execute("insert into delivery_attempts (delivery_id, attempt) values (%s, 11)", [delivery_id])
+    result = admin.request("POST", f"/v1/deliveries/{delivery_id}/replay")
+    assert (result.status_code, result.json["code"]) == (409, "under-way")
+    assert admin.request("POST", "/v1/deliveries/replay", {"filter": {"state": "pending"}}).json["matched"] == 0
+
+
+def test_many_are_replayed_by_filter_after_a_look_at_how_many(
+    admin: AdminClient, database_url: str, deliveries: list[dict[str, Any]]
+) -> None:
+    wanted = {"event": "ftd", "outgoing_postback_id": deliveries[0]["outgoing_postback_id"]}
+    look = admin.request("POST", "/v1/deliveries/replay", {"filter": wanted, "dry_run": True})
+    assert (look.status_code, look.json) == (200, {"matched": 2, "replayed": 0})
+    assert {each["state"] for each in partners.deliveries(database_url)} == {"failed"}
+    done = admin.request("POST", "/v1/deliveries/replay", {"filter": wanted})
+    assert (done.status_code, done.json) == (202, {"matched": 2, "replayed": 2})
+    assert sorted(each["state"] for each in partners.deliveries(database_url)) == ["failed", "pending", "pending"]
+    # Only failed ones unless told otherwise: the same again finds nothing.
+    assert admin.request("POST", "/v1/deliveries/replay", {"filter": wanted}).json["matched"] == 0
+
+
+def test_what_is_overdue_or_suspended_is_measured(
+    admin: AdminClient, database: Database, deliveries: list[dict[str, Any]]
+) -> None:
+    def measured(name: str) -> float:
+        lines = admin.request("GET", "/metrics").text.splitlines()
+        return next(float(line.split()[1]) for line in lines if line.startswith(f"{name} "))
+
+    assert (measured("waypost_deliveries_overdue"), measured("waypost_outgoing_suspended")) == (0, 0)
+    database.execute("update deliveries set state = 'pending', due_at = now() - interval '11 seconds'")
+    assert measured("waypost_deliveries_overdue") == len(deliveries)
+    database.execute("update outgoing_postbacks set state = 'suspended'")
+    assert (measured("waypost_deliveries_overdue"), measured("waypost_outgoing_suspended")) == (0, 1)

@@ -1,0 +1,172 @@
+"""Replays over HTTP: asked for, queued up, watched, and read when they are done."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from psycopg.types.json import Jsonb
+from redis import Redis
+from rq import Queue
+
+from admin_api.runtime import Database
+from admin_client import AdminClient
+from tracking.runtime import JobSerializer, Task
+
+
+def jobs(redis: Redis) -> list[Any]:
+    return Queue("postbacks", connection=redis, serializer=JobSerializer).jobs
+
+
+def store_refused(database: Database) -> str:
+    """Store a refused postback and return its id."""
+    known = str(uuid4())
+    database.execute(
+        "insert into postbacks (postback_id, received_at, route, method, host, query, content_type, body, user_agent,"
+        " authenticated, answered, outcome, reason, spool_id, spool_number)"
+        " values (%s, now(), '/', 'GET', '', '', '', '', '', true, 400, 'refused', 'bad-field', 's', 1)",
+        [known],
+    )
+    return known
+
+
+@pytest.fixture
+def postback_id(database: Database) -> str:
+    return store_refused(database)
+
+
+def test_one_postback_is_replayed_by_its_id(admin: AdminClient, redis: Redis, postback_id: str) -> None:
+    result = admin.request("POST", f"/v1/postbacks/{postback_id}/replay")
+    assert result.status_code == 202
+    replay = result.json
+    expected = {
+        "filter": {"postback_ids": [postback_id]},
+        "dry": False,
+        "state": "waiting",
+        "found": None,
+        "examined": 0,
+        "changed": 0,
+        "outcomes": {},
+        "error": None,
+        "requested_by": "test",
+        "finished_at": None,
+    }
+    assert replay.items() >= expected.items()
+    assert result.headers["Location"] == f"/v1/replays/{replay['replay_id']}"
+    assert admin.request("GET", result.headers["Location"]).json == replay
+    (job,) = jobs(redis)
+    assert (job.func_name, job.args) == (Task.REPLAY.value, [replay["replay_id"]])
+
+
+def test_one_postback_may_be_replayed_dry(admin: AdminClient, postback_id: str) -> None:
+    result = admin.request("POST", f"/v1/postbacks/{postback_id}/replay", {"dry": True})
+    assert (result.status_code, result.json["dry"]) == (202, True)
+
+
+def test_many_are_replayed_by_a_filter(admin: AdminClient, redis: Redis) -> None:
+    wanted = {
+        "outcome": "refused",
+        "reason": "bad-field",
+        "merchant_id": 1,
+        "event": "ftd",
+        "from": "2026-10-01",
+        "to": "2026-11-01T12:00:00+02:00",
+        "postback_ids": [str(uuid4())],
+    }
+    result = admin.request("POST", "/v1/postbacks/replay", {"filter": wanted, "dry": True})
+    assert result.status_code == 202
+    moments = {"from": "2026-10-01T00:00:00+00:00", "to": "2026-11-01T10:00:00+00:00"}
+    assert result.json["filter"] == wanted | moments
+    assert len(jobs(redis)) == 1
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({}, "filter"),
+        ({"filter": {}}, "filter"),
+        ({"filter": []}, "filter"),
+        ({"filter": {"status": "approved"}}, "status"),
+        ({"filter": {"outcome": "lost"}}, "outcome"),
+        ({"filter": {"reason": "because"}}, "reason"),
+        ({"filter": {"merchant_id": "1"}}, "merchant_id"),
+        ({"filter": {"from": "yesterday"}}, "from"),
+        ({"filter": {"to": 7}}, "to"),
+        ({"filter": {"event": "No Event"}}, "event"),
+        ({"filter": {"postback_ids": []}}, "postback_ids"),
+        ({"filter": {"postback_ids": ["x"]}}, "postback_ids"),
+        ({"filter": {"postback_ids": [str(uuid4())] * 1001}}, "postback_ids"),
+        ({"filter": {"outcome": None}}, "outcome"),
+        ({"filter": {"outcome": "refused"}, "dry": "yes"}, "dry"),
+        ({"filter": {"outcome": "refused"}, "wet": True}, "wet"),
+    ],
+)
+def test_a_replay_that_cannot_be_is_refused_and_not_stored(
+    admin: AdminClient, database: Database, redis: Redis, body: object, field: str
+) -> None:
+    result = admin.request("POST", "/v1/postbacks/replay", body)
+    assert (result.status_code, result.json["field"]) == (400, field)
+    assert database.execute("select 1 from replays").fetchone() is None
+    assert jobs(redis) == []
+
+
+@pytest.mark.parametrize("unknown", ["x", str(uuid4())])
+def test_an_unknown_postback_is_404(admin: AdminClient, database: Database, unknown: str) -> None:
+    assert admin.request("POST", f"/v1/postbacks/{unknown}/replay").status_code == 404
+    assert database.execute("select 1 from replays").fetchone() is None
+
+
+@pytest.mark.parametrize("path", ["/v1/replays/7", "/v1/replays/x", "/v1/replays/7/judgements"])
+def test_an_unknown_replay_is_404(admin: AdminClient, path: str) -> None:
+    assert admin.request("GET", path).status_code == 404
+
+
+def test_without_redis_a_replay_is_stored_and_begins_later(
+    admin: AdminClient, postback_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        admin.collaborators.redis.connection_pool, "connection_kwargs", {"host": "127.0.0.1", "port": 1}
+    )
+    admin.collaborators.redis.connection_pool.disconnect()
+    result = admin.request("POST", f"/v1/postbacks/{postback_id}/replay")
+    assert (result.status_code, result.json["state"]) == (202, "waiting")
+
+
+def test_replays_are_listed_newest_first(admin: AdminClient, postback_id: str) -> None:
+    made = [admin.request("POST", f"/v1/postbacks/{postback_id}/replay").json["replay_id"] for _ in range(3)]
+    first = admin.request("GET", "/v1/replays?limit=2").json
+    second = admin.request("GET", f"/v1/replays?limit=2&cursor={first['next_cursor']}").json
+    assert [item["replay_id"] for item in first["items"] + second["items"]] == made[::-1]
+    assert second["next_cursor"] is None
+
+
+def test_judgements_are_listed_in_order_all_or_those_that_changed(
+    admin: AdminClient, database: Database, postback_id: str
+) -> None:
+    replay_id = admin.request("POST", f"/v1/postbacks/{postback_id}/replay").json["replay_id"]
+    known = [postback_id, *(store_refused(database) for _ in range(2))]
+    for number, each in enumerate(known):
+        database.execute(
+            "insert into postback_judgements (replay_id, postback_id, changed, before, after, note)"
+            " values (%s, %s, %s, %s, %s, 'a note')",
+            [replay_id, each, number != 1, Jsonb({"outcome": "refused"}), Jsonb({"outcome": "recorded"})],
+        )
+
+    def listed(query: str) -> list[str]:
+        items = admin.request("GET", f"/v1/replays/{replay_id}/judgements?{query}").json["items"]
+        return [item["postback_id"] for item in items]
+
+    assert listed("") == known
+    assert listed("changed=true") == [known[0], known[2]]
+    page = admin.request("GET", f"/v1/replays/{replay_id}/judgements?limit=2").json
+    assert listed(f"cursor={page['next_cursor']}") == [known[2]]
+    assert (
+        page["items"][0].items()
+        >= {
+            "before": {"outcome": "refused"},
+            "after": {"outcome": "recorded"},
+            "changed": True,
+            "note": "a note",
+        }.items()
+    )

@@ -1,0 +1,102 @@
+"""The marker of a postback: one for what happens once, one for each content of what may happen again."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from edge.postbacks import DuplicateMarkers
+from tracking.conversions import REPEAT_WINDOW_S, REPEATABLE_EVENTS
+
+DAY_S = 86_400
+
+
+class Kept(dict[str, str]):
+    """A Redis that keeps strings and notes for how long."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seconds: list[int] = []
+
+    def set(self, key: str, value: str, ex: int, get: bool) -> bytes | None:
+        """Write a string and return the one before."""
+        before = self.get(key)
+        self[key] = value
+        self.seconds.append(ex)
+        return None if before is None else before.encode()
+
+    def delete(self, key: str) -> None:
+        """Remove a string."""
+        self.pop(key, None)
+
+
+@pytest.fixture
+def kept() -> Kept:
+    return Kept()
+
+
+@pytest.fixture
+def markers(kept: Kept) -> DuplicateMarkers:
+    made = DuplicateMarkers("redis://127.0.0.1:1/0")
+    made._redis = kept  # type: ignore[assignment]
+    return made
+
+
+def fields(event: str, payout_minor: int | None = None, order_id: str | None = None, **more: Any) -> dict[str, Any]:
+    said = {"click_id": "c", "event": event, "order_id": order_id, "status": None, "payout_minor": payout_minor}
+    return {**said, "currency": "USD", "corrections": [], **more}
+
+
+def test_what_happens_once_is_a_duplicate_while_it_says_the_same(markers: DuplicateMarkers, kept: Kept) -> None:
+    seen = [markers.seen(1, fields("ftd", payout)) for payout in (5, 5, 6, 6, 5)]
+    assert seen == [False, True, False, True, False]
+    assert set(kept.seconds) == {7 * DAY_S}
+
+
+@pytest.mark.parametrize("event", ["deposit", "spin"])
+def test_what_may_happen_again_is_a_duplicate_of_the_same_within_seconds(
+    markers: DuplicateMarkers, kept: Kept, event: str
+) -> None:
+    repeatable = REPEATABLE_EVENTS | {"spin"}
+    seen = [markers.seen(1, fields(event, payout), repeatable) for payout in (5, 6, 5, 6)]
+    assert seen == [False, False, True, True]
+    assert set(kept.seconds) == {REPEAT_WINDOW_S}
+
+
+def test_an_order_is_one_whatever_its_event_may_do(markers: DuplicateMarkers, kept: Kept) -> None:
+    seen = [markers.seen(1, fields("deposit", payout, "7")) for payout in (5, 5, 6)]
+    assert seen == [False, True, False]
+    assert set(kept.seconds) == {7 * DAY_S}
+
+
+def test_accounts_clicks_events_and_orders_are_told_apart(markers: DuplicateMarkers) -> None:
+    different = [
+        (1, fields("ftd")),
+        (2, fields("ftd")),
+        (None, fields("ftd")),
+        (1, fields("qualified")),
+        (1, fields("ftd", order_id="7")),
+        (1, fields("ftd", click_id="d")),
+    ]
+    assert not any(markers.seen(account, said) for account, said in different)
+    assert all(markers.seen(account, said) for account, said in different)
+
+
+def test_an_id_is_seen_once_for_each_account_until_it_is_forgotten(markers: DuplicateMarkers) -> None:
+    assert [markers.nonce_seen(*each) for each in ((1, "a"), (2, "a"), (1, "b"), (1, "a"))] == [
+        False,
+        False,
+        False,
+        True,
+    ]
+    markers.forget_nonce(1, "a")
+    assert not markers.nonce_seen(1, "a")
+
+
+def test_without_redis_nothing_is_seen_and_it_is_not_asked_at_once_again(caplog: pytest.LogCaptureFixture) -> None:
+    markers = DuplicateMarkers("redis://127.0.0.1:1/0")
+    assert [markers.seen(1, fields("ftd")) for _ in range(3)] == [False] * 3
+    assert not markers.nonce_seen(1, "a")
+    markers.forget_nonce(1, "a")
+    assert caplog.text.count("Redis is away") == 1

@@ -1,0 +1,104 @@
+"""Postbacks of several threads share a sync, none is acknowledged before its own, and a failed one fails all it was
+for.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from threading import Event
+
+import pytest
+
+from config.settings import edge_settings
+from edge.spool import Recorder, SpoolWriter
+from waiting import wait_until
+
+THREADS = 8
+
+
+@pytest.fixture
+def recorder(tmp_path: Path) -> Iterator[Recorder]:
+    recorder = Recorder(edge_settings({"WAYPOST_HOME": str(tmp_path), "SPOOL_SEGMENT_BYTES": "4096"}))
+    yield recorder
+    recorder.close()
+
+
+class Disk:
+    """Stands before the postback spool's sync: counts, waits for `open`, and fails while told to."""
+
+    def __init__(self, sync: Callable[[], None]) -> None:
+        self._sync = sync
+        self.open = Event()
+        self.begun = 0
+        self.broken = False
+
+    def sync(self) -> None:
+        self.begun += 1
+        assert self.open.wait(20)
+        if self.broken:
+            raise OSError("no such luck")
+        self._sync()
+
+
+@pytest.fixture
+def disk(recorder: Recorder, monkeypatch: pytest.MonkeyPatch) -> Disk:
+    disk = Disk(recorder._postbacks.sync)
+    monkeypatch.setattr(SpoolWriter, "sync", disk.sync)
+    return disk
+
+
+def test_what_waits_for_the_disk_becomes_safe_by_one_sync(recorder: Recorder, disk: Disk) -> None:
+    with ThreadPoolExecutor(THREADS) as pool:
+        answers = [pool.submit(recorder.log_postback, b"%d" % number) for number in range(THREADS)]
+        wait_until(lambda: recorder._appended == THREADS, what="all to be appended")
+        assert not any(answer.done() for answer in answers)
+        disk.open.set()
+        assert all(answer.result(20) for answer in answers)
+    # The first one's sync may have begun before the others appended.
+    assert disk.begun <= 2
+
+
+def test_one_that_is_appended_during_a_sync_waits_for_another(recorder: Recorder, disk: Disk) -> None:
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(recorder.log_postback, b"first")
+        wait_until(lambda: disk.begun == 1, what="the first sync")
+        second = pool.submit(recorder.log_postback, b"second")
+        wait_until(lambda: recorder._appended == 2, what="the second to be appended")
+        disk.open.set()
+        assert first.result(20)
+        assert second.result(20)
+    assert disk.begun == 2
+
+
+def test_a_sync_that_fails_acknowledges_none_of_those_it_was_for(recorder: Recorder, disk: Disk) -> None:
+    disk.broken = True
+    with ThreadPoolExecutor(THREADS) as pool:
+        answers = [pool.submit(recorder.log_postback, b"%d" % number) for number in range(THREADS)]
+        wait_until(lambda: recorder._appended == THREADS, what="all to be appended")
+        disk.open.set()
+        assert not any(answer.result(20) for answer in answers)
+    disk.broken = False
+    assert recorder.log_postback(b"later")
+
+
+def test_a_segment_that_is_closed_during_a_sync_is_synced_too(
+    recorder: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: set[int] = set()
+    sync = os.fdatasync
+
+    def noting(descriptor: int) -> None:
+        synced.add(os.fstat(descriptor).st_ino)
+        sync(descriptor)
+
+    monkeypatch.setattr(os, "fdatasync", noting)
+    with ThreadPoolExecutor(THREADS) as pool:
+        assert all(pool.map(recorder.log_postback, [bytes(600)] * 200))
+    directory = recorder._postbacks.directory
+    segments = sorted(directory.glob("*.seg"))
+    assert len(segments) > 10
+    filled = {path.stat().st_ino for path in segments[:-1]}
+    assert filled <= synced

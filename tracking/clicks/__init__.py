@@ -1,0 +1,61 @@
+"""Click ids, the parameters and macros of a click, and destination templates with their expansion. Pure."""
+
+from __future__ import annotations
+
+from tracking.clicks.click_id import (
+    KEY_BYTES_MIN,
+    NODE_MAX,
+    SLOT_MAX,
+    ClickIdMint,
+    ProcessIdentity,
+    are_genuine,
+    click_id_bytes,
+    clicked_at,
+    first_click_id,
+    parse_click_id,
+)
+from tracking.clicks.dyn import DEFAULT_PREFIX, encode_dyn, parse_dyn
+from tracking.clicks.expansion import Plan, fill, make_plan
+from tracking.clicks.parameters import EXTERNAL_ID_NAMES, PARAMETERS_MAX, SUB_PLACES, parse_query, sub_values
+from tracking.clicks.template import (
+    DYN_SERVED,
+    SUB_COUNT,
+    SUB_NAMES,
+    Parts,
+    check_domain,
+    check_url,
+    compile_template,
+    with_prefix,
+)
+
+__all__ = [
+    "DEFAULT_PREFIX",
+    "DYN_SERVED",
+    "EXTERNAL_ID_NAMES",
+    "KEY_BYTES_MIN",
+    "NODE_MAX",
+    "PARAMETERS_MAX",
+    "SLOT_MAX",
+    "SUB_COUNT",
+    "SUB_NAMES",
+    "SUB_PLACES",
+    "ClickIdMint",
+    "Parts",
+    "Plan",
+    "ProcessIdentity",
+    "are_genuine",
+    "check_domain",
+    "check_url",
+    "click_id_bytes",
+    "clicked_at",
+    "compile_template",
+    "encode_dyn",
+    "fill",
+    "first_click_id",
+    "make_plan",
+    "parse_click_id",
+    "parse_dyn",
+    "parse_query",
+    "sub_values",
+    "with_prefix",
+]

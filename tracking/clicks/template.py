@@ -1,0 +1,114 @@
+"""Destination templates: checked and split once when a link is saved, expanded on every click by the expansion module.
+
+A compiled template alternates literal text and macro names, literal first and last:
+`https://m.example/?c={click_id}` is `("https://m.example/?c=", "click_id", "")`.
+"""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import quote, urlsplit
+
+import idna
+
+from tracking.runtime import FieldError
+
+Parts = tuple[str, ...]
+
+URL_CHARACTERS_MAX = 4096
+SUB_COUNT = 10
+SUB_NAMES = tuple(f"sub{number}" for number in range(1, SUB_COUNT + 1))
+# The macros Waypost fills in itself; any other name is the click's query parameter of that name.
+CLICK_MACROS = frozenset(
+    {"click_id", "dyn", "timestamp", "user_agent", "ip", "country", "source", "link_id", "slug", "referrer", *SUB_NAMES}
+)
+UNAVAILABLE_MACROS = frozenset({"region", "city", "device", "os", "browser", "campaign", "language", "random"})
+# `{dyn}` as it is served: with the prefix of the link's source after it. No query parameter can have this name.
+DYN_SERVED = "dyn:"
+
+_MACRO = re.compile(r"\{([A-Za-z_][A-Za-z0-9_.-]{0,63})\}")
+_FORBIDDEN = re.compile(r"[\x00-\x20\x7f\\\u2028\u2029]")
+_SAFE_LITERAL = "%/?#[]@!$&'()*+,;=:~"
+
+
+def check_url(url: str, field: str) -> str:
+    """Return an absolute http or https URL in ASCII, or raise FieldError naming `field`."""
+    if len(url) > URL_CHARACTERS_MAX:
+        raise FieldError(field, f"{field} is longer than {URL_CHARACTERS_MAX} characters")
+    if _FORBIDDEN.search(url):
+        raise FieldError(field, f"{field} contains a space, backslash or control character; percent-encode it")
+    try:
+        split = urlsplit(url)
+        host, port = split.hostname, split.port
+    except ValueError as error:
+        raise FieldError(field, f"{field} is not a URL: {error}") from error
+    if split.scheme not in ("http", "https") or not url.lower().startswith(("http://", "https://")):
+        raise FieldError(field, f"{field} must start with http:// or https://")
+    if "@" in split.netloc:
+        raise FieldError(field, f"{field} must not carry a user name or password before the host")
+    if not host:
+        raise FieldError(field, f"{field} has no host")
+    netloc = _ascii_host(host, field) + (f":{port}" if port is not None else "")
+    rest = url[url.index("//") + 2 + len(split.netloc) :]
+    return f"{split.scheme}://{netloc}{quote(rest, safe=_SAFE_LITERAL)}"
+
+
+def check_domain(domain: str, field: str) -> str:
+    """Return a host name as browsers send it (lower case, IDNA, no port), or raise FieldError naming `field`."""
+    name = domain.strip().rstrip(".")
+    if "/" in name or ":" in name or "@" in name:
+        raise FieldError(field, f"{field} must be a bare host name such as track.example.com, without scheme or port")
+    if not name:
+        raise FieldError(field, f"{field} must not be empty")
+    return _ascii_host(name, field)
+
+
+def compile_template(url: str, field: str) -> Parts:
+    """Return the compiled template of a destination, or raise FieldError naming `field` and the offending macro."""
+    names = _MACRO.findall(url)
+    left_over = _MACRO.sub("", url)
+    if "{" in left_over or "}" in left_over:
+        raise FieldError(
+            field, f"{field} has a brace that is not part of a macro; write {{name}}, or %7B and %7D for braces"
+        )
+    for name in names:
+        if name in UNAVAILABLE_MACROS:
+            raise FieldError(field, f"{field} uses {{{name}}}, which this version cannot fill in; remove it")
+    # A placeholder stands in for each macro while the URL as a whole is checked; it survives quoting unchanged.
+    marker = "wpmacro"
+    while marker in url:
+        marker += "x"
+    checked = check_url(_MACRO.sub(marker, url), field)
+    origin_end = checked.find("/", checked.index("//") + 2)
+    for stop in ("?", "#"):
+        found = checked.find(stop)
+        if found != -1 and (origin_end == -1 or found < origin_end):
+            origin_end = found
+    if marker in (checked if origin_end == -1 else checked[:origin_end]):
+        raise FieldError(field, f"{field} has a macro in its host; macros may stand in the path, query or fragment")
+    literals = checked.split(marker)
+    parts = [literals[0]]
+    for name, literal in zip(names, literals[1:], strict=True):
+        parts += [name, literal]
+    return tuple(parts)
+
+
+def with_prefix(parts: Parts, prefix: str) -> list[str]:
+    """Return a compiled template as it is served, each `{dyn}` with the prefix of the link's source."""
+    return [f"{DYN_SERVED}{prefix}" if at % 2 and part == "dyn" else part for at, part in enumerate(parts)]
+
+
+def _ascii_host(host: str, field: str) -> str:
+    if host.startswith("[") or ":" in host:
+        return f"[{host.strip('[]')}]"
+    try:
+        host.encode("ascii")
+    except UnicodeEncodeError:
+        try:
+            return idna.encode(host, uts46=True).decode("ascii")
+        except idna.IDNAError as error:
+            raise FieldError(field, f"{field} has a host name that is not valid: {error}") from error
+    lowered = host.lower()
+    if len(lowered) > 253 or not re.fullmatch(r"[a-z0-9_]([a-z0-9_-]{0,62})(\.[a-z0-9_][a-z0-9_-]{0,62})*\.?", lowered):
+        raise FieldError(field, f"{field} has a host name that is not valid: {host[:80]!r}")
+    return lowered

@@ -1,0 +1,64 @@
+"""Money in minor units, commission plans and commissions, ledger entries, exchange rates, payout schedules. Pure."""
+
+from __future__ import annotations
+
+from tracking.money.commission import (
+    DEPOSIT_EVENTS,
+    Amount,
+    Commission,
+    CommissionKind,
+    CommissionReason,
+    MissingRate,
+    compute_commission,
+)
+from tracking.money.commission_plans import Candidate, Plan, PlanCase, plan_from_row, resolve_plan, winner
+from tracking.money.currencies import AMOUNT_MINOR_MAX, format_amount, minor_digits, parse_amount, parse_currency
+from tracking.money.entries import Due, EntryKind, Party, due_entries
+from tracking.money.exchange_rates import PIVOT, FindRate, Rate, RateOrigin, UsedRate, rate_finder
+from tracking.money.payout_schedules import (
+    HeldBack,
+    Payable,
+    PayoutSchedule,
+    PayoutState,
+    held_back,
+    payable_groups,
+    period_ends,
+)
+
+__all__ = [
+    "AMOUNT_MINOR_MAX",
+    "DEPOSIT_EVENTS",
+    "PIVOT",
+    "Amount",
+    "Candidate",
+    "Commission",
+    "CommissionKind",
+    "CommissionReason",
+    "Due",
+    "EntryKind",
+    "FindRate",
+    "HeldBack",
+    "MissingRate",
+    "Party",
+    "Payable",
+    "PayoutSchedule",
+    "PayoutState",
+    "Plan",
+    "PlanCase",
+    "Rate",
+    "RateOrigin",
+    "UsedRate",
+    "compute_commission",
+    "due_entries",
+    "format_amount",
+    "held_back",
+    "minor_digits",
+    "parse_amount",
+    "parse_currency",
+    "payable_groups",
+    "period_ends",
+    "plan_from_row",
+    "rate_finder",
+    "resolve_plan",
+    "winner",
+]

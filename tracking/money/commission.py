@@ -1,0 +1,162 @@
+"""What an approved conversion earns its source, computed from the event type's commission and the plan. Pure.
+
+An amount is only ever computed of what was reported: a missing amount or rate earns nothing and says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from enum import StrEnum
+from typing import NamedTuple
+
+from tracking.conversions import Event
+from tracking.money.commission_plans import Plan
+from tracking.money.currencies import AMOUNT_MINOR_MAX
+from tracking.money.exchange_rates import FindRate, UsedRate, convert
+
+# What counts toward the baseline of a plan, over all of a click.
+DEPOSIT_EVENTS = (Event.FTD.value, Event.DEPOSIT.value)
+
+
+class CommissionKind(StrEnum):
+    """Which terms of a plan an event type earns."""
+
+    NONE = "none"
+    CPA = "cpa"
+    CPL = "cpl"
+    REVSHARE = "revshare"
+    # CPA and RevShare.
+    HYBRID = "hybrid"
+
+
+class CommissionReason(StrEnum):
+    """Why a conversion earns nothing, or not all that its event type could."""
+
+    EVENT_EARNS_NONE = "event-earns-none"
+    NO_SOURCE = "no-source"
+    NO_PLAN = "no-plan"
+    NO_TERM = "no-term"
+    BELOW_BASELINE = "below-baseline"
+    NO_AMOUNT = "no-amount"
+    RATE_MISSING = "rate-missing"
+    AMOUNT_TOO_LARGE = "amount-too-large"
+
+
+class Amount(NamedTuple):
+    """What a merchant reported, in minor units, and the day (UTC) whose exchange rate counts."""
+
+    amount_minor: int
+    currency: str
+    day: date
+
+
+class MissingRate(NamedTuple):
+    """The rate without which nothing can be computed."""
+
+    source: str
+    target: str
+    day: date
+
+
+@dataclass(frozen=True, slots=True)
+class Commission:
+    """What is earned, in the plan's currency. `rate` is set where the merchant's amount had to be converted.
+
+    With `missing` set nothing is known yet: the amount is 0 and to be computed again.
+    """
+
+    amount_minor: int = 0
+    reasons: tuple[CommissionReason, ...] = ()
+    rate: UsedRate | None = None
+    missing: MissingRate | None = None
+
+
+def compute_commission(
+    kind: CommissionKind, plan: Plan, revenue: Amount | None, deposits: Sequence[Amount], find_rate: FindRate
+) -> Commission:
+    """Return what a conversion earns under a plan.
+
+    `revenue` is its own amount, `deposits` the approved ones of its click: ftd and deposit, its own included.
+    """
+    reckoning = _Reckoning(plan, find_rate)
+    try:
+        earned = reckoning.earn(kind, revenue, deposits)
+    except _NoRate as lack:
+        return Commission(reasons=(CommissionReason.RATE_MISSING,), missing=lack.missing)
+    except OverflowError:
+        return Commission(reasons=(CommissionReason.AMOUNT_TOO_LARGE,))
+    if earned > AMOUNT_MINOR_MAX:
+        return Commission(reasons=(CommissionReason.AMOUNT_TOO_LARGE,))
+    return Commission(earned, tuple(reckoning.reasons), reckoning.rate)
+
+
+class _NoRate(Exception):  # noqa: N818
+    """Ends a reckoning; never leaves this module."""
+
+    def __init__(self, missing: MissingRate) -> None:
+        super().__init__(missing)
+        self.missing = missing
+
+
+class _Reckoning:
+    """One conversion under one plan: collects the reasons, and the rate of its own amount."""
+
+    def __init__(self, plan: Plan, find_rate: FindRate) -> None:
+        self._plan = plan
+        self._find_rate = find_rate
+        self.reasons: list[CommissionReason] = []
+        self.rate: UsedRate | None = None
+
+    def earn(self, kind: CommissionKind, revenue: Amount | None, deposits: Sequence[Amount]) -> int:
+        """Return the sum of the parts that the kind has."""
+        if kind is CommissionKind.NONE:
+            return self._nothing(CommissionReason.EVENT_EARNS_NONE)
+        earned = 0
+        if kind is CommissionKind.CPL:
+            earned += self._term(self._plan.cpl_minor)
+        if kind in (CommissionKind.CPA, CommissionKind.HYBRID):
+            earned += self._cpa(revenue, deposits)
+        if kind in (CommissionKind.REVSHARE, CommissionKind.HYBRID):
+            earned += self._share(revenue)
+        return earned
+
+    def _cpa(self, revenue: Amount | None, deposits: Sequence[Amount]) -> int:
+        cpa_minor, baseline_minor = self._plan.cpa_minor, self._plan.baseline_minor
+        if cpa_minor is None or not baseline_minor:
+            return self._term(cpa_minor)
+        if revenue is None and not deposits:
+            return self._nothing(CommissionReason.NO_AMOUNT)
+        own = self._converted(revenue) if revenue is not None else 0
+        if max(own, sum(self._converted(each) for each in deposits)) < baseline_minor:
+            return self._nothing(CommissionReason.BELOW_BASELINE)
+        return cpa_minor
+
+    def _share(self, revenue: Amount | None) -> int:
+        percent = self._plan.revshare_percent
+        if percent is None:
+            return self._nothing(CommissionReason.NO_TERM)
+        if revenue is None:
+            return self._nothing(CommissionReason.NO_AMOUNT)
+        used = self._rate_of(revenue)
+        if revenue.currency != self._plan.currency:
+            self.rate = used
+        return convert(revenue.amount_minor, revenue.currency, self._plan.currency, used.rate, percent)
+
+    def _term(self, amount_minor: int | None) -> int:
+        return self._nothing(CommissionReason.NO_TERM) if amount_minor is None else amount_minor
+
+    def _converted(self, amount: Amount) -> int:
+        return convert(amount.amount_minor, amount.currency, self._plan.currency, self._rate_of(amount).rate)
+
+    def _rate_of(self, amount: Amount) -> UsedRate:
+        found = self._find_rate(amount.currency, self._plan.currency, amount.day)
+        if found is None:
+            raise _NoRate(MissingRate(amount.currency, self._plan.currency, amount.day))
+        return found
+
+    def _nothing(self, reason: CommissionReason) -> int:
+        if reason not in self.reasons:
+            self.reasons.append(reason)
+        return 0

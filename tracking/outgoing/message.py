@@ -1,0 +1,108 @@
+"""What an outgoing postback says: its macros, the URL of one delivery, and the JSON body of a POST. Pure.
+
+The *facts* of a delivery are a flat JSON object, made once when it is planned: the names below, and `parameters`, all
+query parameters of the click. An amount stands in minor units; `payout` is the same in major units, as text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+from tracking.clicks import EXTERNAL_ID_NAMES, SUB_NAMES, Parts, check_url, compile_template
+from tracking.money import format_amount
+from tracking.outgoing.public_address import Network, check_host
+
+Facts = Mapping[str, Any]
+
+# Filled in by Waypost; any other name is the query parameter of that name of the click.
+OUTGOING_MACROS = (
+    *("click_id", "external_id", "conversion_id", "delivery_id", "event", "status", "previous_status"),
+    *("payout", "payout_minor", "currency", "commission", "commission_minor", "commission_currency", "order_id"),
+    *("timestamp", "click_timestamp", "cost", "country", "ip", "user_agent", "referrer", "source", "link_id", "slug"),
+    *SUB_NAMES,
+)
+# 2026-01-01T00:00:00Z.
+SAMPLE_TIMESTAMP = 1_767_225_600
+_IN_BODY = tuple(name for name in OUTGOING_MACROS if name not in ("delivery_id", "ip", "user_agent", "referrer"))
+
+
+def conversion_facts(conversion: Facts, click: Facts) -> dict[str, Any]:
+    """Return the facts of a delivery from what a change says of its conversion and what its click brought."""
+    parameters = click.get("parameters") or {}
+    return {
+        **{name: None for name in OUTGOING_MACROS if name != "delivery_id"},
+        **click,
+        **conversion,
+        "payout": _major(conversion.get("payout_minor"), conversion.get("currency")),
+        "commission": _major(conversion.get("commission_minor"), conversion.get("commission_currency")),
+        "external_id": next((parameters[name] for name in EXTERNAL_ID_NAMES if name in parameters), None),
+        "cost": parameters.get("cost"),
+        "parameters": parameters,
+    }
+
+
+def sample_facts() -> dict[str, Any]:
+    """Return made-up facts of a test delivery: each text says that it is one, the amount is 1.00 USD."""
+    said: dict[str, Any] = {
+        **{name: f"test-{name.replace('_', '-')}" for name in OUTGOING_MACROS if name != "delivery_id"},
+        "event": "conversion",
+        "status": "approved",
+        "previous_status": None,
+        "payout_minor": 100,
+        "currency": "USD",
+        "commission_minor": 100,
+        "commission_currency": "USD",
+        "timestamp": SAMPLE_TIMESTAMP,
+        "click_timestamp": SAMPLE_TIMESTAMP,
+        "link_id": 0,
+        "country": None,
+        "ip": "192.0.2.1",
+    }
+    return conversion_facts(said, {"parameters": {"cid": "test-external-id"}})
+
+
+def compile_outgoing(url: str, field: str, allowed: Sequence[Network] = ()) -> Parts:
+    """Return the compiled template of an outgoing postback's URL, or raise FieldError naming `field` and the fix.
+
+    A host that is known not to be public is refused; `allowed` are the networks that are as good as public.
+    """
+    parts = compile_template(url, field)
+    # A macro cannot stand in the host, so the host is in the first part.
+    check_host(urlsplit(parts[0]).hostname or "", allowed, field)
+    return parts
+
+
+def render_url(parts: Parts, facts: Facts, delivery_id: str) -> str:
+    """Return the URL of one delivery: every value percent-encoded as UTF-8 where it lands, nothing for what is unknown.
+
+    Raises FieldError for a URL that may not be called, whoever wrote it into the database.
+    """
+    pieces = list(parts)
+    for place in range(1, len(pieces), 2):
+        pieces[place] = quote(_value(pieces[place], facts, delivery_id), safe="", errors="replace")
+    return check_url("".join(pieces), "url")
+
+
+def render_body(facts: Facts, *, is_test: bool) -> dict[str, Any]:
+    """Return the JSON object that a POST carries: `type`, `timestamp` and `data`, as Standard Webhooks suggests."""
+    moment = facts.get("timestamp")
+    return {
+        "type": f"conversion.{facts.get('status')}",
+        "timestamp": None if moment is None else datetime.fromtimestamp(moment, UTC).isoformat().replace("+00:00", "Z"),
+        "test": is_test,
+        "data": {**{name: facts.get(name) for name in _IN_BODY}, "parameters": facts.get("parameters") or {}},
+    }
+
+
+def _major(amount_minor: Any, currency: Any) -> str | None:
+    return None if amount_minor is None or currency is None else format_amount(amount_minor, currency)
+
+
+def _value(name: str, facts: Facts, delivery_id: str) -> str:
+    if name == "delivery_id":
+        return delivery_id
+    value = facts.get(name) if name in OUTGOING_MACROS else (facts.get("parameters") or {}).get(name)
+    return "" if value is None else str(value)

@@ -1,0 +1,33 @@
+"""What a postback request says: its parameters, which click it means, and what to do about a bad one. Pure."""
+
+from __future__ import annotations
+
+from tracking.postbacks.fixes import fix_of
+from tracking.postbacks.parameters import PostbackError
+from tracking.postbacks.parsing import (
+    MAPPING_NAMES,
+    ORDER_ID_CHARACTERS_MAX,
+    AccountRules,
+    account_rules,
+    read_fields,
+    read_parameters,
+)
+from tracking.postbacks.platforms import PLATFORMS, link_parameter
+from tracking.postbacks.vocabulary import EVENT_OF_STATUS_WORD, EVENT_WORDS, PARAMETER_NAMES, STATUS_WORDS
+
+__all__ = [
+    "EVENT_OF_STATUS_WORD",
+    "EVENT_WORDS",
+    "MAPPING_NAMES",
+    "ORDER_ID_CHARACTERS_MAX",
+    "PARAMETER_NAMES",
+    "PLATFORMS",
+    "STATUS_WORDS",
+    "AccountRules",
+    "PostbackError",
+    "account_rules",
+    "fix_of",
+    "link_parameter",
+    "read_fields",
+    "read_parameters",
+]

@@ -1,0 +1,122 @@
+"""The parameters of a postback request, whatever carries them: query, form or JSON.
+
+Pure. Any bytes at all are read, or refused with a PostbackError.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from decimal import Decimal
+from typing import Any, NoReturn
+
+from tracking.clicks import PARAMETERS_MAX, parse_query
+from tracking.conversions import PostbackReason
+from tracking.postbacks.amounts import NumberText
+from tracking.runtime import WaypostError
+
+_EXPONENT_MAX = 30
+# What stands for a nested JSON value: read as a macro that nobody filled in.
+NESTED = "{nested}"
+_FORM = "application/x-www-form-urlencoded"
+
+
+class PostbackError(WaypostError):
+    """A postback that is refused; `code` is a PostbackReason."""
+
+
+class Parameters(dict[str, str]):
+    """Name to text, the first value of each name. `repeated` are the names that came with different values."""
+
+    def __init__(self, pairs: Iterable[tuple[str, str]] = ()) -> None:
+        super().__init__()
+        self.repeated: set[str] = set()
+        for name, value in pairs:
+            if self.setdefault(name, value) != value:
+                self.repeated.add(name)
+
+    def overlaid(self, upper: Parameters) -> Parameters:
+        """Return these with those of `upper` in their place where both have a name."""
+        both = Parameters()
+        both.update(self)
+        both.update(upper)
+        both.repeated = {name for name in self.repeated if name not in upper} | upper.repeated
+        return both
+
+
+def read_parameters(query: str, content_type: str, body: bytes, *, is_signed: bool = False) -> Parameters:
+    """Return everything a request carries; the body wins over the query. Raises PostbackError bad-body.
+
+    Of a signed request only what the signature covers is read: the body, or the query where there is none.
+    """
+    parameters = _form_parameters(query)
+    kind = content_type.partition(";")[0].strip().lower()
+    if not body.strip():
+        return parameters
+    if is_signed:
+        parameters = Parameters()
+    if kind == _FORM:
+        return parameters.overlaid(_form_parameters(body.decode("latin-1").strip()))
+    if kind in ("application/json", "text/json", "") or kind.endswith("+json") or body.lstrip()[:1] == b"{":
+        return parameters.overlaid(_json_parameters(body))
+    raise PostbackError(f"the body is {kind[:80]}; send application/json or {_FORM}", code=PostbackReason.BAD_BODY)
+
+
+def _form_parameters(text: str) -> Parameters:
+    pairs = text.split("&", PARAMETERS_MAX)[:PARAMETERS_MAX]
+    return Parameters(item for pair in pairs for item in parse_query(pair).items())
+
+
+def _json_parameters(body: bytes) -> Parameters:
+    try:
+        # Numbers stay the text they are: as floats two long order ids would become one.
+        pairs = json.loads(
+            body.decode("utf-8-sig"),
+            object_pairs_hook=_Pairs,
+            parse_int=NumberText,
+            parse_float=NumberText,
+            parse_constant=_refuse_constant,
+        )
+    except (ValueError, RecursionError) as error:
+        reason = "it is nested too deeply" if isinstance(error, RecursionError) else error
+        raise PostbackError(f"the body is not JSON: {reason}", code=PostbackReason.BAD_BODY) from error
+    if not isinstance(pairs, _Pairs):
+        raise PostbackError("the body must be a JSON object", code=PostbackReason.BAD_BODY)
+    texts = ((_whole(name), _text(value)) for name, value in pairs[:PARAMETERS_MAX])
+    return Parameters((name, text) for name, text in texts if text is not None)
+
+
+class _Pairs(list[tuple[str, Any]]):
+    """The members of a JSON object in their order, names repeated as they came."""
+
+
+def _text(value: object) -> str | None:
+    """Return what a JSON value says as text; None for null. A nested value says nothing that a field could be."""
+    if value is None:
+        return None
+    if isinstance(value, bool):
+        return "1" if value else "0"
+    if isinstance(value, NumberText):
+        return _plain_number(value)
+    if isinstance(value, str):
+        return _whole(value)
+    return NESTED
+
+
+def _plain_number(text: NumberText) -> NumberText:
+    """Return a number without an exponent, where that is not absurdly long, and a whole one without decimals."""
+    number = Decimal(text)
+    if text.lstrip("-").isdigit() or not number.is_finite() or abs(number.adjusted()) > _EXPONENT_MAX:
+        return text
+    if number == number.to_integral_value():
+        return NumberText(f"{number.to_integral_value():f}")
+    return NumberText(f"{number:f}")
+
+
+def _whole(text: str) -> str:
+    """Return text without lone surrogates, which no database and no record takes."""
+    return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no JSON value")

@@ -1,0 +1,30 @@
+"""Reading a merchant's report, and comparing its rows with what is stored. Pure."""
+
+from __future__ import annotations
+
+from tracking.reconciliation.cells import cell_text, parse_date_format
+from tracking.reconciliation.comparison import (
+    CLASS_FIXES,
+    Column,
+    Fault,
+    ReportRow,
+    ReportRules,
+    RowClass,
+    Stated,
+    differences,
+    read_row,
+)
+
+__all__ = [
+    "CLASS_FIXES",
+    "Column",
+    "Fault",
+    "ReportRow",
+    "ReportRules",
+    "RowClass",
+    "Stated",
+    "cell_text",
+    "differences",
+    "parse_date_format",
+    "read_row",
+]

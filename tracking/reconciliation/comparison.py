@@ -1,0 +1,222 @@
+"""A merchant's report against what is stored: what a row of it says, and how a row and a conversion compare. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import date
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from tracking.conversions import ConversionStatus
+from tracking.reconciliation.cells import DateFormat, cell_text, parse_date, parse_id, parse_report_amount
+from tracking.runtime import FieldError
+
+SHOWN_CHARACTERS_MAX = 100
+
+
+class RowClass(StrEnum):
+    """How a row of a report and what is stored relate. Every row, and every conversion of the period, has one."""
+
+    EQUAL = "equal"
+    DIFFERENT = "different"
+    MISSING_HERE = "missing-here"
+    MISSING_THERE = "missing-there"
+    REPEATED = "repeated"
+    AMBIGUOUS = "ambiguous"
+    OUTSIDE_PERIOD = "outside-period"
+    BAD_ROW = "bad-row"
+
+
+# What to do about rows of a class; nothing about the others.
+CLASS_FIXES: Mapping[RowClass, str] = MappingProxyType(
+    {
+        RowClass.DIFFERENT: (
+            "Ask the merchant which is right. If its report is, have it send the postback with the right amount or"
+            " status, or change the conversion by the API."
+        ),
+        RowClass.MISSING_HERE: (
+            "Look the order id up at /v1/trace: a postback that was refused for it has its reason there. Without one,"
+            " ask the merchant to send its postback again."
+        ),
+        RowClass.MISSING_THERE: (
+            "Ask the merchant why its report leaves these conversions out; reject those that it does not pay for."
+        ),
+        RowClass.AMBIGUOUS: (
+            "Ask the merchant for a report with order ids, or state the column of the event; compare these by hand."
+        ),
+        RowClass.BAD_ROW: (
+            "Mend the cells that are named, or what the settings state of them, and load the report again."
+        ),
+    }
+)
+
+
+class Difference(StrEnum):
+    """In what a row and its conversion differ."""
+
+    AMOUNT = "amount"
+    CURRENCY = "currency"
+    STATUS = "status"
+    CLICK = "click"
+
+
+class Column(StrEnum):
+    """What a column of a report may hold."""
+
+    DATE = "date"
+    AMOUNT = "amount"
+    CURRENCY = "currency"
+    ORDER_ID = "order_id"
+    STATUS = "status"
+    CLICK_ID = "click_id"
+    EVENT = "event"
+
+
+class ReportRules(NamedTuple):
+    """How a report is read: the place of each column it has, and how its words are meant.
+
+    `currency` is that of rows without one. The words of statuses and events are in lower case. `read_click` turns what
+    stands in the click column into an id, None where it is none of ours.
+    """
+
+    places: Mapping[Column, int]
+    date_format: DateFormat | None
+    decimal: str
+    currency: str
+    statuses: Mapping[str, ConversionStatus]
+    events: Mapping[str, str]
+    read_click: Callable[[str], UUID | None]
+
+
+class ReportRow(NamedTuple):
+    """What a row says, null where it says nothing; amounts in minor units, what is taken back as `reversed`."""
+
+    reported_on: date | None
+    order_id: str | None
+    click_id: UUID | None
+    event: str | None
+    amount_minor: int | None
+    currency: str
+    status: ConversionStatus | None
+
+
+class Fault(NamedTuple):
+    """A cell that cannot be read: the column, what stands there, and what to do."""
+
+    column: Column
+    value: str
+    fix: str
+
+
+class Stated(NamedTuple):
+    """What one side says of a conversion."""
+
+    amount_minor: int | None
+    currency: str | None
+    status: ConversionStatus | None
+    click_id: UUID | None
+
+
+def read_row(cells: Sequence[Any], rules: ReportRules) -> ReportRow | list[Fault]:
+    """Return what a row says, or every fault it has. `cells` may be fewer than the columns; the rest are empty."""
+    faults: list[Fault] = []
+    said: dict[Column, Any] = {}
+    currency = rules.currency
+
+    def read(column: Column, parse: Callable[[Any], Any]) -> Any:
+        place = rules.places.get(column)
+        if place is None:
+            return None
+        cell = cells[place] if place < len(cells) else None
+        try:
+            said[column] = parse(cell)
+        except FieldError as error:
+            shown = cell_text(cell)[:SHOWN_CHARACTERS_MAX].replace("\x00", "\ufffd")
+            faults.append(Fault(column, shown, error.message))
+        return said.get(column)
+
+    currency = read(Column.CURRENCY, _currency_of) or currency
+    read(Column.DATE, lambda cell: parse_date(cell, rules.date_format))
+    read(Column.ORDER_ID, lambda cell: parse_id(cell, Column.ORDER_ID))
+    read(Column.CLICK_ID, lambda cell: _click_of(cell, rules, said.get(Column.ORDER_ID) is not None))
+    read(Column.EVENT, lambda cell: _word(cell, rules.events, Column.EVENT))
+    read(Column.STATUS, lambda cell: _word(cell, rules.statuses, Column.STATUS))
+    if not any(fault.column == Column.CURRENCY for fault in faults):
+        read(Column.AMOUNT, lambda cell: _amount_of(cell, currency, rules.decimal, said.get(Column.STATUS)))
+    key_columns = [column for column in (Column.ORDER_ID, Column.CLICK_ID) if column in rules.places]
+    faulty = {fault.column for fault in faults}
+    if faulty.isdisjoint(key_columns) and not any(said.get(column) for column in key_columns):
+        faults.append(Fault(key_columns[0], "", "the row names no conversion; give its order id or its click id"))
+    if faults:
+        return faults
+    amount = said.get(Column.AMOUNT)
+    status = said.get(Column.STATUS)
+    if amount is not None and amount < 0:
+        amount, status = -amount, status or ConversionStatus.REVERSED
+    return ReportRow(
+        said.get(Column.DATE),
+        said.get(Column.ORDER_ID),
+        said.get(Column.CLICK_ID),
+        said.get(Column.EVENT),
+        amount,
+        currency,
+        status,
+    )
+
+
+def differences(theirs: Stated, ours: Stated) -> list[Difference]:
+    """Return in what two accounts of a conversion differ. What the report does not say, it does not contradict."""
+    found = []
+    if theirs.amount_minor is not None:
+        # Amounts of two currencies are not compared: only a rate could say which is more.
+        if ours.amount_minor is not None and theirs.currency != ours.currency:
+            found.append(Difference.CURRENCY)
+        elif theirs.amount_minor != (ours.amount_minor or 0):
+            found.append(Difference.AMOUNT)
+    if theirs.status is not None and theirs.status != ours.status:
+        found.append(Difference.STATUS)
+    if theirs.click_id is not None and theirs.click_id != ours.click_id:
+        found.append(Difference.CLICK)
+    return found
+
+
+def _currency_of(cell: Any) -> str | None:
+    text = cell_text(cell).upper()
+    if text and not (len(text) == 3 and text.isascii() and text.isalpha()):
+        raise FieldError(Column.CURRENCY, f"{text[:40]!r} is not a three-letter ISO 4217 code such as USD")
+    return text or None
+
+
+def _click_of(cell: Any, rules: ReportRules, has_order: bool) -> UUID | None:
+    text = parse_id(cell, Column.CLICK_ID)
+    if text is None:
+        return None
+    click_id = rules.read_click(text)
+    # With an order id, whatever else a merchant keeps in its sub id does no harm.
+    if click_id is None and not has_order:
+        raise FieldError(Column.CLICK_ID, f"{text[:40]!r} is not a click id that Waypost made; correct it")
+    return click_id
+
+
+def _word(cell: Any, words: Mapping[str, Any], column: Column) -> Any:
+    text = cell_text(cell)
+    if not text:
+        return None
+    found = words.get(text.lower())
+    if found is None:
+        name = "statuses" if column == Column.STATUS else "events"
+        raise FieldError(column, f"{text[:40]!r} has no meaning yet; say in {name} what it stands for")
+    return found
+
+
+def _amount_of(cell: Any, currency: str, decimal: str, status: ConversionStatus | None) -> int:
+    minor = parse_report_amount(cell, currency, decimal)
+    if minor < 0 and status in (ConversionStatus.PENDING, ConversionStatus.APPROVED):
+        raise FieldError(
+            Column.AMOUNT,
+            f"an amount below zero takes a conversion back, and its status says {status}; let statuses map that word to"
+            " reversed or rejected, or leave the status column out",
+        )
+    return minor

@@ -1,0 +1,39 @@
+"""Click and postback records as the spool holds them, and how a spool and its records are addressed. Pure."""
+
+from __future__ import annotations
+
+from tracking.spool.addresses import Batch, Progress, Range, decode_progress, encode_progress, spool_id, stream_of
+from tracking.spool.records import (
+    CLICK_RECORD_VERSION,
+    Click,
+    ClickClass,
+    Postback,
+    RecordError,
+    as_text,
+    classify,
+    decode_click,
+    decode_postback,
+    encode_click,
+    encode_postback,
+)
+
+__all__ = [
+    "CLICK_RECORD_VERSION",
+    "Batch",
+    "Click",
+    "ClickClass",
+    "Postback",
+    "Progress",
+    "Range",
+    "RecordError",
+    "as_text",
+    "classify",
+    "decode_click",
+    "decode_postback",
+    "decode_progress",
+    "encode_click",
+    "encode_postback",
+    "encode_progress",
+    "spool_id",
+    "stream_of",
+]

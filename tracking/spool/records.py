@@ -1,0 +1,142 @@
+"""Click and postback records as they stand in the spool: orjson arrays, the format version first.
+
+Text that came from a request is kept as the bytes arrived, one character a byte (latin-1, as WSGI hands it over);
+`as_text` turns it into readable text when it is stored. A record that does not fit raises RecordError and is poison.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Any, NamedTuple
+
+import orjson
+
+from tracking.runtime import WaypostError
+
+CLICK_RECORD_VERSION = 1
+POSTBACK_RECORD_VERSION = 2
+
+
+class RecordError(WaypostError):
+    """A spool payload that is not a record of any version this code knows."""
+
+    code = "bad-record"
+
+
+class ClickClass(StrEnum):
+    """What kind of request a stored click is; net clicks are the valid ones, gross is all of them."""
+
+    VALID = "valid"
+    HEAD = "head"
+    PREFETCH = "prefetch"
+
+
+class Click(NamedTuple):
+    """One answered request of a link with an active profile. Times are Unix milliseconds; text is latin-1 of raw
+    bytes.
+    """
+
+    click_id: str
+    at_ms: int
+    link_id: int
+    profile_id: int
+    config_version: int
+    method: str
+    host: str
+    slug: str
+    query: str
+    ip: str
+    user_agent: str
+    referrer: str
+    accept_language: str
+    purpose: str
+    location: str
+    sub_defaults: list[str | None]
+
+
+class Postback(NamedTuple):
+    """One received postback, as the edge answered it.
+
+    `fields` is what the edge could read: click_id, event, order_id, status, payout_minor, currency, and `corrections`,
+    each with field, from, to and rule; it is null when the request could not be read at all. `merchant_id` is null
+    unless a token named the account. `body` is latin-1 of raw bytes. `nonce` is the id that the signature covers, null
+    unless the request was signed and the signature is good. Version 1 has no nonce and no corrections.
+    """
+
+    postback_id: str
+    at_ms: int
+    route: str
+    method: str
+    host: str
+    query: str
+    content_type: str
+    body: str
+    ip: str
+    user_agent: str
+    merchant_id: int | None
+    authenticated: bool
+    answered: int
+    reason: str | None
+    detail: str | None
+    fields: dict[str, Any] | None
+    nonce: str | None = None
+
+
+# A field that a version lacks stands last and has a default.
+_POSTBACK_FIELDS = {1: len(Postback._fields) - 1, POSTBACK_RECORD_VERSION: len(Postback._fields)}
+
+
+def encode_click(click: Click) -> bytes:
+    """Return the spool payload of a click. The edge does the same in `Visit.record`, without making a Click."""
+    return orjson.dumps((CLICK_RECORD_VERSION, *click))
+
+
+def encode_postback(postback: Postback) -> bytes:
+    """Return the spool payload of a postback."""
+    return orjson.dumps((POSTBACK_RECORD_VERSION, *postback))
+
+
+def decode_click(payload: str | bytes) -> Click:
+    """Return the click of a payload of any version, or raise RecordError."""
+    return Click(*_values(payload, {CLICK_RECORD_VERSION: len(Click._fields)}))
+
+
+def decode_postback(payload: str | bytes) -> Postback:
+    """Return the postback of a payload of any version, or raise RecordError."""
+    return Postback(*_values(payload, _POSTBACK_FIELDS))
+
+
+def classify(method: str, purpose: str) -> ClickClass:
+    """Return the class of a request from its method and its Sec-Purpose, Purpose or X-Moz header."""
+    if method == "HEAD":
+        return ClickClass.HEAD
+    lowered = purpose.lower()
+    if "prefetch" in lowered or "preview" in lowered or "prerender" in lowered:
+        return ClickClass.PREFETCH
+    return ClickClass.VALID
+
+
+def as_text(raw: str) -> str:
+    """Return latin-1 of raw bytes as readable text for PostgreSQL, which takes no NUL: bad UTF-8 and NUL become
+    U+FFFD.
+    """
+    if raw.isascii():
+        return raw.replace("\x00", "\ufffd")
+    return raw.encode("latin-1", "replace").decode("utf-8", "replace").replace("\x00", "\ufffd")
+
+
+def _values(payload: str | bytes, counts: Mapping[int, int]) -> list[Any]:
+    """Return a payload's values after its version. `counts` says how many there are in each version that is read."""
+    try:
+        values = orjson.loads(payload)
+    except orjson.JSONDecodeError as error:
+        raise RecordError(f"not JSON: {error}") from error
+    if not isinstance(values, list) or not values:
+        raise RecordError("not an array")
+    version, known = values[0], " and ".join(map(str, counts))
+    if type(version) is not int or version not in counts:
+        raise RecordError(f"record version {version!r}, this release reads {known}")
+    if len(values) != counts[version] + 1:
+        raise RecordError(f"{len(values) - 1} fields where version {version} has {counts[version]}")
+    return values[1:]

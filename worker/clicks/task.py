@@ -1,0 +1,142 @@
+"""The task of the clicks queue: store a batch exactly once, however often it comes and whatever came of it before.
+
+What comes for the first time goes in beside other batches of its spool; what does not go in like that goes in alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import psycopg
+
+from tracking.spool import Batch, Progress
+from worker.clicks.columns import ClickRows, usual_rows
+from worker.clicks.partitions import ensure_partitions
+from worker.clicks.rows import click_row
+from worker.clicks.table import add_click_days, copy_clicks, day_arrays, insert_clicks
+from worker.postbacks import match_clicks
+from worker.runtime import Connection, Resources, StaleError, is_transient, resources
+from worker.spool import (
+    Counts,
+    Poison,
+    Rules,
+    check_batch,
+    load_progress,
+    lock_progress,
+    missing_in,
+    publish_progress,
+    save_poison,
+    save_progress,
+    separate,
+    share_spool,
+    take_spool,
+    within,
+)
+
+Parsed = tuple[ClickRows, Sequence[Poison]]
+
+
+class _Stored(NamedTuple):
+    progress: Progress
+    counts: Counts
+    click_ids: list[str]
+
+
+def store_batch(spool_id: str, first: int, payloads: list[str], missing: int = 0) -> None:
+    """Store records first, first+1, … of a spool. Raises PermanentError, or RetryableError: PostgreSQL stays away."""
+    used = resources.current()
+    batch = check_batch(Batch(spool_id, first, payloads, missing), "clicks")
+    rows, poison = parse_clicks(batch, Rules(used.click_id_keys, used.now_ms()))
+    stored = used.database.run(lambda connection: _store(connection, used, batch, (rows, poison)))
+    publish_progress(used.redis, spool_id, stored.progress)
+    counts = stored.counts
+    used.tally.add(batches=1, clicks=counts.stored, duplicates=counts.duplicates, poisoned=counts.poisoned)
+    used.tally.add(missing=counts.missing)
+    if stored.click_ids:
+        match_clicks(used, stored.click_ids)
+
+
+def parse_clicks(batch: Batch, rules: Rules) -> Parsed:
+    """Return the rows of a batch, and the records that are none. Pure. Raises KeysDifferError."""
+    usual = usual_rows(batch, rules)
+    if usual is not None:
+        return usual, []
+    rows = ClickRows()
+    good, poison = separate(batch, lambda payload, number: click_row(payload, batch.spool_id, number, rules))
+    for row in good:
+        rows.add(row)
+    return rows, poison
+
+
+def _store(connection: Connection, used: Resources, batch: Batch, parsed: Parsed) -> _Stored:
+    rows, _ = parsed
+    ensure_partitions(connection, used.known_partitions, rows.partitions)
+    try:
+        return _store_fresh(connection, batch, parsed) or _store_rest(connection, batch, parsed)
+    except StaleError:
+        used.known_partitions.clear()
+        raise
+
+
+def _store_fresh(connection: Connection, batch: Batch, parsed: Parsed) -> _Stored | None:
+    """Store a batch of which nothing is stored and nothing refused; return None, with nothing done, for any other.
+
+    PERF: the progress row is locked when the rows are in, so batches of one spool are inserted at the same time.
+    """
+    rows, poison = parsed
+    whole = [(batch.first, batch.end)]
+    try:
+        with connection.transaction() as transaction:
+            share_spool(connection, batch.spool_id)
+            if load_progress(connection, batch.spool_id).gaps(batch.first, batch.end) != whole:
+                raise psycopg.Rollback(transaction)
+            # Two that carry the same click meet here: the second waits for the first to commit, and is refused.
+            copy_clicks(connection, rows)
+            arrays = day_arrays(rows.day_counts())
+            save_poison(connection, batch.spool_id, poison)
+            progress = lock_progress(connection, batch.spool_id)
+            if progress.gaps(batch.first, batch.end) != whole:
+                raise psycopg.Rollback(transaction)
+            counts = Counts(len(rows), 0, len(poison), batch.missing)
+            return _Stored(_finish(connection, batch, progress, counts, arrays), counts, rows.click_ids)
+    except psycopg.Error as error:
+        if is_transient(error):
+            raise
+    return None
+
+
+def _store_rest(connection: Connection, batch: Batch, parsed: Parsed) -> _Stored:
+    """Store what is not stored of a batch, and set apart what PostgreSQL refuses, with the spool to itself.
+
+    By itself, since it inserts with the progress row locked: another that inserted the same clicks before it locks that
+    row would wait for this one, and this one for it.
+    """
+    rows, poison = parsed
+    with connection.transaction():
+        take_spool(connection, batch.spool_id)
+        progress = lock_progress(connection, batch.spool_id)
+        gaps = progress.gaps(batch.first, batch.end)
+        if not gaps:
+            return _Stored(progress, Counts(), [])
+        fresh = rows.within(gaps)
+        inserted = insert_clicks(connection, fresh)
+        bad = [each for each in poison if within(each.number, gaps)]
+        bad += [
+            Poison(number, batch.payloads[number - batch.first], f"refused-by-postgresql: {error}")
+            for number, _, error in inserted.culprits
+        ]
+        save_poison(connection, batch.spool_id, bad)
+        stored = sum(inserted.days.values())
+        counts = Counts(stored, len(fresh) - stored - len(inserted.culprits), len(bad), missing_in(batch, gaps))
+        return _Stored(_finish(connection, batch, progress, counts, day_arrays(inserted.days)), counts, fresh.click_ids)
+
+
+def _finish(
+    connection: Connection, batch: Batch, progress: Progress, counts: Counts, arrays: Sequence[str]
+) -> Progress:
+    """Write what is last before the commit: all spools share the rows of click_days, held from here on."""
+    progress = progress.add(batch.first, batch.end)
+    save_progress(connection, batch.spool_id, progress, counts)
+    add_click_days(connection, arrays)
+    return progress

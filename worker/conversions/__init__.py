@@ -1,0 +1,59 @@
+"""The conversions: what a postback does to one, and writing it down."""
+
+from __future__ import annotations
+
+from worker.conversions.changes import Change, lock_unbooked, mark_booked
+from worker.conversions.context import Cause, Terms, load_terms
+from worker.conversions.matching import (
+    Claim,
+    ClickFacts,
+    Conversion,
+    Decision,
+    EventType,
+    Known,
+    decide,
+    duplicate_key,
+    is_expired,
+)
+from worker.conversions.table import (
+    Ruling,
+    attribute_changes,
+    change_conversion,
+    displace,
+    insert_conversion,
+    load_click,
+    load_conversion,
+    load_known,
+    load_rulings,
+    lock_claims,
+    withdraw,
+)
+
+__all__ = [
+    "Cause",
+    "Change",
+    "Claim",
+    "ClickFacts",
+    "Conversion",
+    "Decision",
+    "EventType",
+    "Known",
+    "Ruling",
+    "Terms",
+    "attribute_changes",
+    "change_conversion",
+    "decide",
+    "displace",
+    "duplicate_key",
+    "insert_conversion",
+    "is_expired",
+    "load_click",
+    "load_conversion",
+    "load_known",
+    "load_rulings",
+    "load_terms",
+    "lock_claims",
+    "lock_unbooked",
+    "mark_booked",
+    "withdraw",
+]

@@ -1,0 +1,45 @@
+"""The log of changes of conversions that bookkeeping follows: what is unbooked, oldest first, and marking it done."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import NamedTuple
+from uuid import UUID
+
+from worker.runtime import Connection
+
+_COLUMNS = (
+    "change_id, conversion_id, changed_at, cause, from_status, to_status, from_payout_minor, to_payout_minor,"
+    " from_currency, to_currency"
+)
+# Another process may be at the first ones: what it does not finish is here again next time.
+_UNBOOKED = (
+    f"select {_COLUMNS} from conversion_changes where booked_at is null"  # noqa: S608
+    " order by change_id limit %s for update skip locked"
+)
+_MARK = "update conversion_changes set booked_at = now() where change_id = any(%s)"
+
+
+class Change(NamedTuple):
+    """One change of a conversion; what it was before is null where the change made it. Amounts in minor units."""
+
+    change_id: int
+    conversion_id: UUID
+    changed_at: datetime
+    cause: str
+    from_status: str | None
+    to_status: str
+    from_payout_minor: int | None
+    to_payout_minor: int | None
+    from_currency: str | None
+    to_currency: str | None
+
+
+def lock_unbooked(connection: Connection, limit: int) -> list[Change]:
+    """Return the oldest changes that nobody has booked or is booking, locked until the transaction ends."""
+    return [Change(*row) for row in connection.execute(_UNBOOKED, [limit]).fetchall()]
+
+
+def mark_booked(connection: Connection, changes: list[Change]) -> None:
+    """Note that what follows from these changes is stored in the same transaction."""
+    connection.execute(_MARK, [[change.change_id for change in changes]])

@@ -1,0 +1,33 @@
+"""What postbacks are judged by besides what is stored of them: the event types, and who is named as the cause."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from enum import StrEnum
+from typing import NamedTuple
+
+from worker.conversions.matching import EventType
+from worker.runtime import Connection
+
+_EVENT_TYPES = "select event, repeatable, approval = 'manual' from event_types"
+
+
+class Cause(StrEnum):
+    """Why a conversion changes, as conversion_changes has it, of what the worker does."""
+
+    POSTBACK = "postback"
+    REPLAY = "replay"
+
+
+class Terms(NamedTuple):
+    """The event types by name, the country of an address (blank where it is not known), and the cause of changes."""
+
+    event_types: Mapping[str, EventType]
+    country_of: Callable[[str], str]
+    cause: Cause = Cause.POSTBACK
+
+
+def load_terms(connection: Connection, country_of: Callable[[str], str], cause: Cause = Cause.POSTBACK) -> Terms:
+    """Return the terms of this moment. An event type that is switched off still judges what the edge let in."""
+    rows = connection.execute(_EVENT_TYPES).fetchall()
+    return Terms({event: EventType(*facts) for event, *facts in rows}, country_of, cause)

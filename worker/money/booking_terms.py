@@ -1,0 +1,66 @@
+"""The terms a conversion is booked under: its source, plan, commission and payout schedule. Chosen once, then kept.
+
+Kept, so that a plan or a link changed later does not reach into what was earned before; an operator may ask for terms
+to be chosen again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from psycopg.rows import dict_row
+
+from tracking.money import PlanCase, plan_from_row, resolve_plan, winner
+from worker.runtime import Connection
+
+# What has no terms yet, or shall get new ones. An event type that is gone earns nothing.
+_CASES = (
+    "select c.conversion_id, l.source_id, coalesce(t.commission, 'none'), coalesce(t.payout_schedule, 'monthly'),"
+    " coalesce(t.hold_days, 0), c.merchant_id, c.country, (c.received_at at time zone 'UTC')::date, l.plan_id,"
+    " p.plan_id, m.default_plan_id"
+    " from conversions c left join bookings b using (conversion_id) left join links l on l.link_id = c.link_id"
+    " left join profiles p on p.profile_id = l.profile_id left join merchants m on m.merchant_id = c.merchant_id"
+    " left join event_types t on t.event = c.event"
+    " where c.conversion_id = any(%s) and (b.conversion_id is null or b.renew) order by c.conversion_id"
+)
+_PLANS = "select * from commission_plans where merchant_id is null or merchant_id = any(%s)"
+_SAVE = (
+    "insert into bookings (conversion_id, source_id, plan_id, plan_rung, commission, payout_schedule, hold_days)"
+    " values (%s, %s, %s, %s, %s, %s, %s) on conflict (conversion_id) do update set"
+    " plan_id = excluded.plan_id, plan_rung = excluded.plan_rung, commission = excluded.commission,"
+    " source_id = case when bookings.payable_at is null then excluded.source_id else bookings.source_id end,"
+    " payout_schedule = case when bookings.payable_at is null then excluded.payout_schedule"
+    " else bookings.payout_schedule end, hold_days = excluded.hold_days, rate = null, rate_date = null,"
+    " original_minor = null, original_currency = null, renew = false where bookings.renew"
+)
+
+
+class _Case(NamedTuple):
+    conversion_id: UUID
+    source_id: int | None
+    commission: str
+    payout_schedule: str
+    hold_days: int
+    plan_case: PlanCase
+
+
+def choose_terms(connection: Connection, conversion_ids: Sequence[UUID]) -> None:
+    """Give terms to those of these conversions that have none, or are to get new ones, in the order of their ids.
+
+    Once something was payable its source and schedule stay: entries of one conversion are of one source.
+    """
+    rows = connection.execute(_CASES, [list(conversion_ids)]).fetchall()
+    cases = [_Case(row[0], row[1], row[2], row[3], row[4], PlanCase(*row[5:])) for row in rows]
+    if not cases:
+        return
+    with connection.cursor(row_factory=dict_row) as cursor:
+        merchants = list({case.plan_case.merchant_id for case in cases})
+        plans = [plan_from_row(row) for row in cursor.execute(_PLANS, [merchants])]
+        cursor.executemany(_SAVE, [_terms(case, winner(resolve_plan(plans, case.plan_case))) for case in cases])
+
+
+def _terms(case: _Case, won: Any) -> list[Any]:
+    plan = (won.plan.plan_id, won.rung.value) if won is not None else (None, None)
+    return [case.conversion_id, case.source_id, *plan, case.commission, case.payout_schedule, case.hold_days]

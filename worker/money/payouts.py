@@ -1,0 +1,51 @@
+"""The task that makes payouts of what has become payable, once a period has ended. Operators run the same by hand."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from psycopg.rows import dict_row
+
+from tracking.money import Payable, held_back, payable_groups, period_ends
+from worker.money.rates import Rates
+from worker.runtime import Connection, log, resources
+
+
+def make_payouts() -> None:
+    """Make the payouts of every period that has ended; those that an operator rejected are left to the operator."""
+    used = resources.current()
+    now = datetime.fromtimestamp(used.now_s(), UTC)
+    made = used.database.run(lambda connection: make_due(connection, now))
+    used.tally.add(payouts=len(made))
+    if made:
+        log("payouts-made", payouts=len(made))
+
+
+def make_due(connection: Connection, now: datetime) -> list[int]:
+    """Make the payouts that are due at a moment, and return their ids."""
+    with connection.transaction():
+        # RACE: no other run at the same time, and one view of the entries from here on; a lock before the first query.
+        connection.execute("set transaction isolation level repeatable read")
+        connection.execute("lock table payouts in share row exclusive mode")
+        return [
+            _make(connection, payable, now)
+            for payable in _load_payable(connection, now)
+            if held_back(payable, anew=False) is None
+        ]
+
+
+def _load_payable(connection: Connection, now: datetime) -> list[Payable]:
+    ends = {schedule.value: end for schedule, end in period_ends(now).items()}
+    with connection.cursor(row_factory=dict_row) as cursor:
+        rows = cursor.execute("select * from payable_at(%(weekly)s, %(fortnightly)s, %(monthly)s)", ends).fetchall()
+    return payable_groups(rows, Rates(connection), now)
+
+
+def _make(connection: Connection, payable: Payable, now: datetime) -> int:
+    values: list[Any] = [payable.source_id, payable.currency, payable.schedule.value]
+    row = connection.execute(
+        "select make_payout(%s, %s, %s, %s)", [*values, period_ends(now)[payable.schedule]]
+    ).fetchone()
+    assert row is not None
+    return int(row[0])

@@ -1,0 +1,146 @@
+"""A connection to a partner: resolved once, checked, connected to the very address that was checked, and never past its
+deadline. TLS is verified for the name.
+
+SECURITY: to check a name and then let a library resolve it again would let its owner answer twice (DNS rebinding).
+"""
+
+from __future__ import annotations
+
+import socket
+import ssl
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from time import monotonic
+from typing import Any, NamedTuple
+
+from tracking.outgoing import (
+    Address,
+    AddressError,
+    AttemptError,
+    Network,
+    check_address,
+    parse_host_address,
+    parse_resolved,
+)
+from worker.runtime import WorkerError
+
+Resolve = Callable[[str, int], Sequence[str]]
+
+# Partners with many addresses: the first few are tried, all are checked.
+ADDRESSES_TRIED_MAX = 3
+
+
+class OutgoingError(WorkerError):
+    """An attempt that got no answer; `code` is an AttemptError, `address` where it was going, if that far."""
+
+    def __init__(self, error: AttemptError, message: str, address: str | None = None) -> None:
+        super().__init__(message, code=error.value)
+        self.address = address
+
+
+class Target(NamedTuple):
+    """Where a URL leads. `name` is the host as it is verified and sent: without brackets and final dot."""
+
+    is_tls: bool
+    name: str
+    port: int
+
+
+class _Deadline:
+    """Mixed into sockets: every wait for bytes ends at `deadline` (monotonic seconds), however they trickle in."""
+
+    deadline = float("inf")
+
+    def recv_into(self, *arguments: Any, **keywords: Any) -> int:
+        left_s = self.deadline - monotonic()
+        if left_s <= 0:
+            raise TimeoutError("the time for this request is over")
+        self.settimeout(left_s)  # type: ignore[attr-defined]
+        received: int = super().recv_into(*arguments, **keywords)  # type: ignore[misc]
+        return received
+
+
+class PlainSocket(_Deadline, socket.socket):
+    """A TCP connection with a deadline."""
+
+
+class TlsSocket(_Deadline, ssl.SSLSocket):
+    """A TLS connection with a deadline."""
+
+
+OutgoingSocket = PlainSocket | TlsSocket
+
+
+def resolve(name: str, port: int) -> list[str]:
+    """Return the addresses of a name as the system resolves it."""
+    found = socket.getaddrinfo(name, port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP)
+    return list(dict.fromkeys(str(entry[4][0]) for entry in found))
+
+
+def checked_addresses(target: Target, allowed: Sequence[Network], resolve: Resolve) -> list[Address]:
+    """Return where `target` may be reached. One address that is refused refuses all: mixed answers are no accident."""
+    try:
+        literal = parse_host_address(target.name)
+        addresses = [literal] if literal is not None else _resolved(target, resolve)
+        for address in addresses:
+            check_address(address, allowed)
+    except AddressError as error:
+        raise OutgoingError(AttemptError.ADDRESS_REFUSED, error.message) from error
+    return addresses
+
+
+def connect(addresses: Sequence[Address], port: int, timeout_s: float) -> PlainSocket:
+    """Return a connection to the first of some checked addresses that accepts one, within `timeout_s` in all."""
+    deadline = monotonic() + timeout_s
+    tried = addresses[:ADDRESSES_TRIED_MAX]
+    failure: OSError = OSError("no address")
+    for place, address in enumerate(tried):
+        left_s = deadline - monotonic()
+        connection = PlainSocket(socket.AF_INET if address.version == 4 else socket.AF_INET6, socket.SOCK_STREAM)
+        try:
+            connection.settimeout(max(left_s / (len(tried) - place), 0.001))
+            connection.connect((str(address), port))
+        except OSError as error:
+            connection.close()
+            failure = error
+            continue
+        return connection
+    error_kind = AttemptError.TIMED_OUT if isinstance(failure, TimeoutError) else AttemptError.CONNECT_FAILED
+    raise OutgoingError(error_kind, f"could not connect: {failure}", str(tried[-1])) from failure
+
+
+def secure(connection: PlainSocket, name: str, context: ssl.SSLContext, timeout_s: float) -> TlsSocket:
+    """Return the connection under TLS, its certificate verified for `name`; closes it when that fails."""
+    address = str(connection.getpeername()[0])
+    try:
+        connection.settimeout(max(timeout_s, 0.001))
+        secured = context.wrap_socket(connection, server_hostname=name)
+        assert isinstance(secured, TlsSocket)
+        return secured
+    except (OSError, ValueError) as error:
+        connection.close()
+        kind = AttemptError.TIMED_OUT if isinstance(error, TimeoutError) else AttemptError.TLS_FAILED
+        raise OutgoingError(kind, f"TLS: {error}", address) from error
+
+
+@lru_cache(maxsize=1)
+def system_context() -> ssl.SSLContext:
+    """Return the TLS settings of all requests: the system's authorities, the name checked, TLS 1.2 or newer."""
+    return tls_context(None)
+
+
+def tls_context(authorities: str | None) -> ssl.SSLContext:
+    """Return TLS settings that trust a file of authorities, or the system's."""
+    context = ssl.create_default_context(cafile=authorities)
+    context.sslsocket_class = TlsSocket
+    return context
+
+
+def _resolved(target: Target, resolve: Resolve) -> list[Address]:
+    try:
+        texts = resolve(target.name, target.port)
+    except (OSError, UnicodeError) as error:
+        raise OutgoingError(AttemptError.NAME_NOT_RESOLVED, f"{target.name} was not resolved: {error}") from error
+    if not texts:
+        raise OutgoingError(AttemptError.NAME_NOT_RESOLVED, f"{target.name} has no address")
+    return [parse_resolved(text) for text in texts]

@@ -1,0 +1,108 @@
+"""What a change of a conversion means to partners: one delivery for each outgoing postback that wants to know of it.
+
+Runs in bookkeeping's transaction; nothing is sent here. What is to be told is frozen with the delivery, so that every
+attempt says the same, however much later it is made.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from psycopg.types.json import Jsonb
+
+from tracking.clicks import SUB_NAMES
+from tracking.outgoing import conversion_facts
+from worker.conversions import Change
+from worker.runtime import Connection
+
+# A suspended one goes on collecting: what it missed is sent when the operator enables it again.
+_MATCHING = (
+    "select p.outgoing_postback_id, c.click_id, c.event, c.order_id, c.country, l.link_id, l.slug, s.name,"
+    " b.commission_minor, b.currency"
+    " from conversions c left join links l on l.link_id = c.link_id"
+    " left join bookings b on b.conversion_id = c.conversion_id"
+    " left join sources s on s.source_id = coalesce(b.source_id, l.source_id)"
+    " join outgoing_postbacks p on p.source_id is null or p.source_id = s.source_id"
+    " where c.conversion_id = %s and p.state <> 'disabled'"
+    " and (p.events = '{}' or c.event = any(p.events)) and (p.statuses = '{}' or %s = any(p.statuses))"
+    " and (%s or p.amount_changes) order by p.outgoing_postback_id"
+)
+# Only names of ours are put in.
+_CLICK = (
+    f"select clicked_at, host(ip), user_agent, referrer, parameters, {', '.join(SUB_NAMES)}"  # noqa: S608
+    " from clicks where click_id = %s"
+)
+_INSERT = (
+    "insert into deliveries (outgoing_postback_id, change_id, conversion_id, click_id, event, facts)"
+    " select unnest(%s::bigint[]), %s, %s, %s, %s, %s on conflict (outgoing_postback_id, change_id) do nothing"
+)
+
+
+class _Conversion(NamedTuple):
+    click_id: UUID
+    event: str
+    order_id: str | None
+    country: str | None
+    link_id: int | None
+    slug: str | None
+    source: str | None
+    commission_minor: int | None
+    commission_currency: str | None
+
+
+def plan_deliveries(connection: Connection, change: Change) -> int:
+    """Insert the deliveries that a change asks for, once each however often it is called; return how many are new.
+
+    Who calls it rings for the deliveries process once its transaction is committed: worker.outgoing.task.ring.
+    """
+    is_news = change.from_status != change.to_status
+    found = connection.execute(_MATCHING, [change.conversion_id, change.to_status, is_news]).fetchall()
+    if not found:
+        return 0
+    conversion = _Conversion(*found[0][1:])
+    facts = conversion_facts(_said(change, conversion), _click(connection, conversion.click_id))
+    planned = connection.execute(
+        _INSERT,
+        [
+            [row[0] for row in found],
+            *(change.change_id, change.conversion_id, conversion.click_id, conversion.event, Jsonb(facts)),
+        ],
+    )
+    return planned.rowcount
+
+
+def _said(change: Change, conversion: _Conversion) -> dict[str, Any]:
+    return {
+        "conversion_id": str(change.conversion_id),
+        "click_id": str(conversion.click_id),
+        "event": conversion.event,
+        "status": change.to_status,
+        "previous_status": change.from_status,
+        "payout_minor": change.to_payout_minor,
+        "currency": change.to_currency,
+        "order_id": conversion.order_id,
+        "timestamp": int(change.changed_at.timestamp()),
+        "country": conversion.country,
+        "link_id": conversion.link_id,
+        "slug": conversion.slug,
+        "source": conversion.source,
+        "commission_minor": conversion.commission_minor,
+        "commission_currency": conversion.commission_currency,
+    }
+
+
+def _click(connection: Connection, click_id: UUID) -> dict[str, Any]:
+    """Return what the click brought. Planned with its value, so that one partition is touched and not all of them."""
+    row = connection.execute(_CLICK, [click_id], prepare=False).fetchone()
+    if row is None:
+        return {}
+    clicked_at, ip, user_agent, referrer, parameters, *subs = row
+    return {
+        "click_timestamp": int(clicked_at.timestamp()),
+        "ip": ip,
+        "user_agent": user_agent,
+        "referrer": referrer,
+        "parameters": parameters,
+        **dict(zip(SUB_NAMES, subs, strict=True)),
+    }

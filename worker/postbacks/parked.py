@@ -1,0 +1,114 @@
+"""Parked postbacks and their clicks: judged as soon as both are stored, whichever came last.
+
+Whoever commits second sees the other: the clicks task looks for parked postbacks after its commit, the postbacks task
+looks for the clicks after its own, and maintenance sweeps up what a process killed in between has left.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from uuid import UUID
+
+import psycopg
+
+from tracking.issues import IssueKind
+from worker.conversions import Terms, load_terms, lock_claims
+from worker.issues import open_issue
+from worker.money import book_changes
+from worker.postbacks.processing import judge
+from worker.postbacks.table import (
+    flag_parked,
+    lock_parked,
+    parked_any,
+    parked_claims,
+    parked_of_clicks,
+    parked_with_click,
+    save_decision,
+    save_refusal,
+)
+from worker.runtime import Connection, Resources, is_transient, log, resources
+
+JUDGED_TOGETHER_MAX = 100
+SWEEP_MAX = 1000
+OVERDUE_HOURS = 24
+_OVERDUE_TITLE = "Postbacks have waited for their clicks for more than a day"
+
+
+def match_clicks(used: Resources, click_ids: Sequence[str]) -> int:
+    """Judge the postbacks that waited for these clicks; return how many were judged."""
+    # PERF: hardly ever does any postback wait, and a thousand ids handed over for nothing are 3 microseconds a click.
+    if not used.database.run(parked_any):
+        return 0
+    waiting = used.database.run(lambda connection: parked_of_clicks(connection, click_ids))
+    return match_postbacks(used, waiting)
+
+
+def sweep(used: Resources, within_s: float | None) -> int:
+    """Judge every parked postback, of the last `within_s` seconds or of all time, whose click is there."""
+    matched = 0
+    while True:
+        found = used.database.run(lambda connection: parked_with_click(connection, within_s, SWEEP_MAX))
+        fresh = match_postbacks(used, found)
+        matched += fresh
+        if len(found) < SWEEP_MAX or not fresh or used.stop.is_set():
+            return matched
+
+
+def flag_overdue() -> None:
+    """Open an issue, one an account, for postbacks that have waited for their clicks for a day, each counted once."""
+    used = resources.current()
+    while used.database.run(_flag_some) == SWEEP_MAX and not used.stop.is_set():
+        pass
+
+
+def match_postbacks(used: Resources, postback_ids: Sequence[UUID]) -> int:
+    """Judge these postbacks as far as they are parked still and their clicks stored; return how many were judged."""
+    matched = 0
+    if not postback_ids:
+        return 0
+    terms = used.database.run(lambda connection: load_terms(connection, used.countries.country))
+    for at in range(0, len(postback_ids), JUDGED_TOGETHER_MAX):
+        together = postback_ids[at : at + JUDGED_TOGETHER_MAX]
+        matched += used.database.run(lambda connection, ids=together: _match(connection, ids, terms))  # type: ignore[misc]
+    used.tally.add(matched=matched)
+    book_changes(used)
+    return matched
+
+
+def _flag_some(connection: Connection) -> int:
+    with connection.transaction():
+        found = flag_parked(connection, OVERDUE_HOURS, SWEEP_MAX)
+        for each in sorted(found, key=lambda overdue: (str(overdue.merchant_id), overdue.received_at)):
+            open_issue(
+                connection,
+                IssueKind.PARKED_POSTBACK,
+                f"merchant:{each.merchant_id or 'none'}",
+                _OVERDUE_TITLE,
+                {"received_at": each.received_at.isoformat(), "query": each.query, "body": each.body},
+                merchant_id=each.merchant_id,
+                postback_id=each.postback_id,
+                click_id=each.click_id,
+            )
+    return len(found)
+
+
+def _match(connection: Connection, postback_ids: Sequence[UUID], terms: Terms) -> int:
+    matched = 0
+    with connection.transaction():
+        # The same order as in a batch of postbacks: claims first, rows after.
+        lock_claims(connection, parked_claims(connection, postback_ids), terms)
+        for claim in lock_parked(connection, postback_ids):
+            try:
+                with connection.transaction():
+                    decision = judge(connection, claim, terms)
+                    if decision is not None:
+                        save_decision(connection, claim.postback_id, decision)
+                        matched += 1
+            except psycopg.Error as error:
+                if is_transient(error):
+                    raise
+                log("postback-refused", logging.WARNING, postback=claim.postback_id, error=error)
+                save_refusal(connection, claim.postback_id, str(error))
+                matched += 1
+    return matched

@@ -1,0 +1,123 @@
+"""Reads a stored postback again, with its account's mapping as it is today: what it would be if it came now.
+
+What was refused for who sent it stays refused: who that was cannot be checked again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from tracking.conversions import ConversionStatus, PostbackOutcome, PostbackReason
+from tracking.postbacks import AccountRules, PostbackError, account_rules, read_fields, read_parameters
+from tracking.runtime import FieldError
+from worker.conversions import Claim
+from worker.postbacks.rows import Origin, claim_of, storable_corrections
+from worker.runtime import Connection, PoisonError
+
+# Refused for who sent it, kept in part only, or to be sent again: reading it again could not make it right.
+FINAL_REASONS = frozenset(
+    {
+        PostbackReason.BAD_TOKEN,
+        PostbackReason.BAD_SIGNATURE,
+        PostbackReason.STALE_SIGNATURE,
+        PostbackReason.REPLAYED,
+        PostbackReason.ADDRESS_NOT_ALLOWED,
+        PostbackReason.TOO_LARGE,
+        PostbackReason.RATE_LIMITED,
+    }
+)
+SETTLED = frozenset({PostbackOutcome.RECORDED, PostbackOutcome.TRANSITION, PostbackOutcome.DUPLICATE})
+_MAPPING = ("parameter_names", "event_words", "status_words", "default_event", "decimal_separator")
+_ACCOUNTS = f"select merchant_id, currency, {', '.join(_MAPPING)} from merchants where merchant_id = any(%s)"  # noqa: S608
+_EVENTS = "select event from event_types where active"
+
+
+class StoredPostback(NamedTuple):
+    """A postback as it is stored. `claimed` says that its fields are a claim, judged or waiting for its click."""
+
+    postback_id: UUID
+    received_at: datetime
+    method: str
+    route: str
+    host: str
+    query: str
+    content_type: str
+    body: str
+    ip: str | None
+    user_agent: str
+    nonce: str | None
+    merchant_id: int | None
+    authenticated: bool
+    click_id: UUID | None
+    event: str | None
+    order_id: str | None
+    status_sent: str | None
+    payout_minor: int | None
+    currency: str | None
+    outcome: str
+    reason: str | None
+    conversion_id: UUID | None
+    claimed: bool
+    corrections: list[dict[str, str | None]]
+
+    @property
+    def origin(self) -> Origin:
+        """Whose it is."""
+        return Origin(self.postback_id, self.received_at, self.merchant_id, self.authenticated)
+
+    @property
+    def claim(self) -> Claim | None:
+        """What its fields claim, null where they were refused before they were judged."""
+        if not self.claimed or self.click_id is None or self.event is None:
+            return None
+        return Claim(
+            self.postback_id,
+            self.received_at,
+            self.click_id,
+            self.event,
+            self.order_id,
+            None if self.status_sent is None else ConversionStatus(self.status_sent),
+            self.payout_minor,
+            self.currency,
+            self.merchant_id,
+            self.authenticated,
+        )
+
+
+class Reading(NamedTuple):
+    """What a postback turns out to say: a claim with the corrections it took, or the reason why it says none."""
+
+    claim: Claim | None
+    corrections: Sequence[Mapping[str, str | None]] = ()
+    reason: str | None = None
+    detail: str | None = None
+
+
+def load_rules(connection: Connection, merchant_ids: Iterable[int | None]) -> dict[int | None, AccountRules]:
+    """Return how the postbacks of some accounts are read today, and under None of those that name no account."""
+    events = frozenset(row[0] for row in connection.execute(_EVENTS))
+    rules: dict[int | None, AccountRules] = {None: AccountRules(events=events)}
+    wanted = sorted({merchant_id for merchant_id in merchant_ids if merchant_id is not None})
+    for merchant_id, currency, *mapping in connection.execute(_ACCOUNTS, [wanted]) if wanted else ():
+        of_account: dict[str, Any] = dict(zip(_MAPPING, mapping, strict=True))
+        rules[merchant_id] = account_rules(merchant_id, currency, of_account, events)
+    return rules
+
+
+def reread(stored: StoredPostback, rules: AccountRules, keys: Sequence[bytes]) -> Reading:
+    """Return what a stored postback says by some rules. Pure."""
+    # It is stored as readable text; the edge read the bytes behind it, one character a byte.
+    query = stored.query.encode().decode("latin-1")
+    try:
+        parameters = read_parameters(
+            query, stored.content_type, stored.body.encode(), is_signed=stored.nonce is not None
+        )
+        fields = read_fields(parameters, keys, rules)
+        return Reading(claim_of(fields, stored.origin, keys), storable_corrections(fields.get("corrections")))
+    except PostbackError as error:
+        return Reading(None, reason=str(error.code), detail=error.message)
+    except (FieldError, PoisonError) as error:
+        return Reading(None, reason=PostbackReason.BAD_FIELD.value, detail=error.message)

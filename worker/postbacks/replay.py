@@ -1,0 +1,183 @@
+"""The task of a replay: reads stored postbacks again and judges them, or only shows what would become of them.
+
+A replay is a row; each part of it is one transaction with its progress, so that a process killed in between has done a
+part whole or not at all. It works for a few seconds and queues up again behind the postbacks that came meanwhile.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from time import monotonic
+from uuid import UUID, uuid4
+
+import psycopg
+from redis import RedisError
+from rq import Queue
+
+from tracking.runtime import JobSerializer, QueueName, Task
+from worker.conversions import Cause, Claim, Terms, load_terms, lock_claims
+from worker.money import book_changes
+from worker.postbacks.corrections import Corrected, open_corrected, request_of
+from worker.postbacks.reparsing import Reading, StoredPostback, load_rules, reread
+from worker.postbacks.replay_table import (
+    Judgement,
+    Replay,
+    count_found,
+    finish,
+    load_postbacks,
+    load_snapshots,
+    lock_replay,
+    next_part,
+    related_before,
+    save_judgements,
+    save_progress,
+    unfinished,
+)
+from worker.postbacks.reprocessing import rejudge
+from worker.runtime import Connection, Resources, RetryableError, StaleError, TaskJob, is_transient, log, resources
+
+Part = list[tuple[StoredPostback, Reading]]
+PART_MAX = 100
+# Of what a dry replay did and undid before, the latest that a part needs to be judged as it would be in truth.
+RELATED_MAX = 200
+# Postbacks that come in meanwhile wait for no longer than this.
+TURN_S = 5.0
+IDLE_S = 10.0
+_NOTE_CHARACTERS_MAX = 500
+
+
+def run_replay(replay_id: int) -> None:
+    """Work at a replay until it is done or its turn is over. Raises RetryableError: PostgreSQL stays away."""
+    used = resources.current()
+    ends_at = monotonic() + TURN_S
+    try:
+        while used.database.run(lambda connection: _work(connection, used, replay_id)):
+            if used.stop.is_set() or monotonic() > ends_at:
+                enqueue(used, replay_id)
+                break
+    except RetryableError:
+        raise
+    except Exception as error:
+        message = f"{type(error).__name__}: {error}"[:_NOTE_CHARACTERS_MAX]
+        used.database.run(lambda connection: finish(connection, replay_id, "failed", message))
+        raise
+    book_changes(used)
+
+
+def resume_replays() -> None:
+    """Queue up the replays whose job was lost: nobody has worked at them for a while."""
+    used = resources.current()
+    for replay_id in used.database.run(lambda connection: unfinished(connection, IDLE_S)):
+        enqueue(used, replay_id)
+
+
+def enqueue(used: Resources, replay_id: int) -> None:
+    """Queue a replay up for its next turn. Where Redis is away, `resume` does so later."""
+    queue = Queue(QueueName.POSTBACKS.value, connection=used.redis, job_class=TaskJob, serializer=JobSerializer)
+    try:
+        queue.enqueue_call(
+            Task.REPLAY.value,
+            args=(replay_id,),
+            timeout=120,
+            result_ttl=0,
+            failure_ttl=300,
+            job_id=f"replay-{replay_id}-{uuid4().hex}",
+        )
+    except RedisError as error:
+        log("redis-away", logging.WARNING, error=error)
+
+
+def _work(connection: Connection, used: Resources, replay_id: int) -> bool:
+    """Do the next part of a replay; return whether there may be another."""
+    with connection.transaction():
+        replay = lock_replay(connection, replay_id)
+        if replay is None:
+            return False
+        if replay.is_new:
+            count_found(connection, replay)
+        chosen = next_part(connection, replay, PART_MAX)
+        if not chosen:
+            finish(connection, replay_id, "done")
+            return False
+        terms = load_terms(connection, used.countries.country, Cause.REPLAY)
+        part = _read(connection, used, chosen)
+        last = part[-1][0]
+        with connection.transaction(force_rollback=replay.dry):
+            if replay.dry:
+                part = _read(connection, used, _undone_before(connection, replay, part)) + part
+            judgements = _judge(connection, part, terms)[-len(chosen) :]
+        if replay.dry:
+            judgements = _without_ids_undone(connection, judgements)
+        save_judgements(connection, replay, judgements)
+        save_progress(connection, replay, judgements, last)
+    used.tally.add(replayed=len(judgements))
+    return True
+
+
+def _read(connection: Connection, used: Resources, postback_ids: Sequence[UUID]) -> Part:
+    """Return postbacks in the order in which they were received, each with what it says today."""
+    stored = load_postbacks(connection, postback_ids)
+    rules = load_rules(connection, {each.merchant_id for each in stored})
+    keys = used.click_id_keys
+    return [(each, reread(each, rules.get(each.merchant_id, rules[None]), keys)) for each in stored]
+
+
+def _undone_before(connection: Connection, replay: Replay, part: Part) -> list[UUID]:
+    """Return what a dry replay has changed and undone of what a part of it is about: to be done again before it."""
+    return related_before(connection, replay, _claims(part), RELATED_MAX)
+
+
+def _claims(part: Part) -> list[Claim]:
+    """Return what a part's postbacks claimed and what they claim now."""
+    return [claim for stored, reading in part for claim in (stored.claim, reading.claim) if claim is not None]
+
+
+def _judge(connection: Connection, part: Part, terms: Terms) -> list[Judgement]:
+    """Judge postbacks by their new readings and return what each was and is."""
+    lock_claims(connection, _claims(part), terms, [(stored.merchant_id, stored.nonce) for stored, _ in part])
+    ids = [stored.postback_id for stored, _ in part]
+    if load_postbacks(connection, ids, lock=True) != [stored for stored, _ in part]:
+        raise StaleError("a postback was judged beside its replay")
+    before = load_snapshots(connection, ids)
+    notes = {stored.postback_id: _judge_one(connection, stored.postback_id, reading, terms) for stored, reading in part}
+    after = load_snapshots(connection, ids)
+    changed = {each for each in ids if before[each] != after[each]}
+    open_corrected(
+        connection,
+        [
+            Corrected(reading.claim, reading.corrections, request_of(stored))
+            for stored, reading in part
+            if reading.claim is not None and reading.corrections and stored.postback_id in changed
+        ],
+    )
+    return [Judgement(each, before[each], after[each], notes[each]) for each in ids]
+
+
+def _judge_one(connection: Connection, postback_id: UUID, reading: Reading, terms: Terms) -> str | None:
+    # As it is now: what one postback is taken for may have changed what another about the same conversion is.
+    (stored,) = load_postbacks(connection, [postback_id])
+    try:
+        with connection.transaction():
+            note = rejudge(connection, stored, reading, terms)
+    except psycopg.Error as error:
+        if is_transient(error):
+            raise
+        log("postback-refused", logging.WARNING, postback=postback_id, error=error)
+        note = f"PostgreSQL refused it: {error}"
+    return None if note is None else note[:_NOTE_CHARACTERS_MAX]
+
+
+def _without_ids_undone(connection: Connection, judgements: Sequence[Judgement]) -> list[Judgement]:
+    """Return a dry replay's judgements without the ids of conversions that it made and that are gone again."""
+    ids = {each.after["conversion_id"] for each in judgements} - {None}
+    kept = {
+        str(row[0])
+        for row in connection.execute(
+            "select conversion_id from conversions where conversion_id = any(%s::uuid[])", [sorted(ids)]
+        )
+    }
+    return [
+        each if each.after["conversion_id"] in kept else each._replace(after={**each.after, "conversion_id": None})
+        for each in judgements
+    ]

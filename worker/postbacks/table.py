@@ -1,0 +1,156 @@
+"""The postbacks table: one row per postback received, its outcome rewritten when it is judged. SQL only."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from tracking.conversions import ConversionStatus, PostbackOutcome, PostbackReason
+from worker.conversions import Claim, Decision
+from worker.postbacks.rows import Origin, PostbackRow, row_values
+from worker.runtime import Connection
+from worker.spool import storable_text
+
+_INSERT = (
+    "insert into postbacks (postback_id, received_at, spool_id, spool_number, route, method, host, query, content_type,"  # noqa: S608
+    " body, user_agent, ip, merchant_id, authenticated, click_id, event, order_id, status_sent, payout_minor, currency,"
+    " answered, outcome, reason, detail, corrections, claimed, nonce) values (" + ", ".join(["%s"] * 27) + ")"
+    " on conflict (postback_id) do nothing"
+)
+# Whoever comes second finds the first one's row. Locked by its name first, so that it is committed.
+_NONCE = (
+    "insert into postback_nonces (merchant_id, nonce, postback_id, received_at) values (%s, %s, %s, %s)"
+    " on conflict (merchant_id, nonce) do update set nonce = excluded.nonce returning postback_id"
+)
+_REPLAYED = "update postbacks set outcome = %s, reason = %s, detail = null, claimed = false where postback_id = %s"
+_JUDGED = (
+    "update postbacks set outcome = %s, reason = %s, detail = coalesce(%s, detail), conversion_id = %s"
+    " where postback_id = %s"
+)
+_OVERDUE = (
+    "update postbacks set overdue_at = now() where postback_id in (select postback_id from postbacks"
+    " where outcome = 'parked' and overdue_at is null and stored_at < now() - make_interval(hours => %s)"
+    " order by stored_at limit %s for update skip locked)"
+    " returning postback_id, merchant_id, click_id, received_at, query, body"
+)
+_CLAIM = (
+    "postback_id, received_at, click_id, event, order_id, status_sent, payout_minor, currency, merchant_id,"
+    " authenticated"
+)
+# All that say something about one conversion: the same click, event and order.
+_ABOUT = (
+    " from postbacks where click_id = %(click_id)s and event = %(event)s"
+    " and order_id is not distinct from %(order_id)s and postback_id <> %(postback_id)s"
+    " and coalesce(claimed, answered in (200, 409)) and outcome <> 'parked'"
+)
+_JUDGED_LATER = f"select exists (select 1 {_ABOUT} and received_at > %(received_at)s)"
+_JUDGED_CLAIMS = f"select {_CLAIM} {_ABOUT} order by received_at, spool_id, spool_number"
+_PARKED = (
+    f"select {_CLAIM} from postbacks where postback_id = any(%s) and outcome = 'parked'"  # noqa: S608
+    " order by received_at, spool_id, spool_number for update"
+)
+_PARKED_ANY = "select exists (select from postbacks where outcome = 'parked')"
+_PARKED_OF_CLICKS = "select postback_id from postbacks where outcome = 'parked' and click_id = any(%s)"
+# Each row looks its click up by itself, in the one partition that can hold it.
+_PARKED_WITH_CLICK = (
+    "select p.postback_id from postbacks p"
+    " cross join lateral (select 1 from clicks c where c.click_id = p.click_id) as stored"
+    " where p.outcome = 'parked' and (%(within)s::interval is null or p.stored_at > now() - %(within)s::interval)"
+    " order by p.received_at limit %(limit)s"
+)
+
+
+class Overdue(NamedTuple):
+    """A postback that waits for its click for too long."""
+
+    postback_id: UUID
+    merchant_id: int | None
+    click_id: UUID
+    received_at: datetime
+    query: str
+    body: str
+
+
+def insert_postback(connection: Connection, row: PostbackRow, spool_id: str) -> bool:
+    """Store a postback as it arrived; return False when it is there already."""
+    return connection.execute(_INSERT, row_values(row, spool_id)).rowcount == 1
+
+
+def claim_nonce(connection: Connection, nonce: str | None, origin: Origin) -> bool:
+    """Whether no other postback came under the id that this one's signature covers; one that is not signed has none."""
+    if nonce is None or origin.merchant_id is None:
+        return True
+    taken = [origin.merchant_id, storable_text(nonce), origin.postback_id, origin.received_at]
+    row = connection.execute(_NONCE, taken).fetchone()
+    return row is not None and bool(row[0] == origin.postback_id)
+
+
+def save_replayed(connection: Connection, postback_id: UUID) -> None:
+    """Refuse a postback whose signed id was used before: it is no claim."""
+    refused = [PostbackOutcome.REFUSED.value, PostbackReason.REPLAYED.value]
+    connection.execute(_REPLAYED, [*refused, postback_id])
+
+
+def save_decision(connection: Connection, postback_id: UUID, decision: Decision) -> None:
+    """Write a postback's outcome."""
+    judged = [decision.outcome.value, decision.reason, None, decision.conversion_id]
+    connection.execute(_JUDGED, [*judged, postback_id])
+
+
+def save_refusal(connection: Connection, postback_id: UUID, detail: str) -> None:
+    """Refuse a parked postback that PostgreSQL does not let be judged, so that it is not tried for ever."""
+    refused = [PostbackOutcome.REFUSED.value, PostbackReason.BAD_FIELD.value, detail, None, postback_id]
+    connection.execute(_JUDGED, refused)
+
+
+def judged_later(connection: Connection, claim: Claim) -> bool:
+    """Whether a postback about the same conversion was received after this one and judged before it."""
+    row = connection.execute(_JUDGED_LATER, claim._asdict()).fetchone()
+    return row is not None and bool(row[0])
+
+
+def judged_claims(connection: Connection, claim: Claim) -> list[Claim]:
+    """Return every other judged claim about the same conversion, oldest first."""
+    return [_claim(row) for row in connection.execute(_JUDGED_CLAIMS, claim._asdict())]
+
+
+def lock_parked(connection: Connection, postback_ids: Sequence[UUID]) -> list[Claim]:
+    """Return the claims of those that are still parked, oldest first, their rows locked."""
+    return [_claim(row) for row in connection.execute(_PARKED, [list(postback_ids)])]
+
+
+def parked_claims(connection: Connection, postback_ids: Sequence[UUID]) -> list[Claim]:
+    """Return the same claims without locking them: what to lock is in them."""
+    unlocked = _PARKED.removesuffix(" for update")
+    return [_claim(row) for row in connection.execute(unlocked, [list(postback_ids)])]
+
+
+def parked_any(connection: Connection) -> bool:
+    """Whether any postback is parked; the answer is of this moment, so ask after the commit of what it may wait for."""
+    row = connection.execute(_PARKED_ANY).fetchone()
+    return row is not None and bool(row[0])
+
+
+def parked_of_clicks(connection: Connection, click_ids: Sequence[str]) -> list[UUID]:
+    """Return the parked postbacks of some clicks."""
+    return [row[0] for row in connection.execute(_PARKED_OF_CLICKS, [list(click_ids)])]
+
+
+def parked_with_click(connection: Connection, within_s: float | None, limit: int) -> list[UUID]:
+    """Return parked postbacks whose click is stored, of those stored in the last `within_s` seconds or of all."""
+    within = None if within_s is None else timedelta(seconds=within_s)
+    found = connection.execute(_PARKED_WITH_CLICK, {"within": within, "limit": limit}, prepare=False)
+    return [row[0] for row in found]
+
+
+def flag_parked(connection: Connection, hours: int, limit: int) -> list[Overdue]:
+    """Mark parked postbacks that wait for so many hours, the longest waiting first, and return them, each once."""
+    return [Overdue(*row) for row in connection.execute(_OVERDUE, [hours, limit])]
+
+
+def _claim(row: Sequence[Any]) -> Claim:
+    postback_id, received_at, click_id, event, order_id, status, *rest = row
+    word = None if status is None else ConversionStatus(status)
+    return Claim(postback_id, received_at, click_id, event, order_id, word, *rest)

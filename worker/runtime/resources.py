@@ -1,0 +1,55 @@
+"""What the tasks of this process use. RQ calls a task with JSON arguments only, so the rest is installed at start."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from threading import Event
+from time import time
+
+from redis import Redis
+
+from config.countries import CountryTable
+from worker.runtime.database import Database
+from worker.runtime.errors import PermanentError
+from worker.runtime.metrics import Tally
+
+
+@dataclass(frozen=True, slots=True)
+class Resources:
+    """One process's connections and counters. `stop` is set when the process is to end; `now_s` gives Unix seconds.
+
+    `doorbell` is set when deliveries may be due before the dispatcher's next look. `rates_file` None is the package's.
+    """
+
+    database: Database
+    redis: Redis
+    click_id_keys: Sequence[bytes]
+    stop: Event
+    countries: CountryTable = field(default_factory=lambda: CountryTable(None))
+    # Day numbers of the partitions of clicks that are known to exist; see worker.clicks.
+    known_partitions: set[int] = field(default_factory=set)
+    tally: Tally = field(default_factory=Tally)
+    now_s: Callable[[], float] = time
+    doorbell: Event = field(default_factory=Event)
+    rates_file: Path | None = None
+
+    def now_ms(self) -> int:
+        """Return Unix milliseconds."""
+        return int(self.now_s() * 1000)
+
+
+_installed: list[Resources] = []
+
+
+def install(resources: Resources) -> None:
+    """Make `resources` those of every task that runs from now on in this process."""
+    _installed[:] = [resources]
+
+
+def current() -> Resources:
+    """Return what was installed."""
+    if not _installed:
+        raise PermanentError("tasks run in a worker process: python -m worker clicks|postbacks|deliveries|maintenance")
+    return _installed[0]

@@ -1,0 +1,181 @@
+"""One RQ worker on one queue: takes a job only while PostgreSQL answers, outlives Redis, stops between two jobs.
+
+Built on RQ's SimpleWorker, since a fork a job costs more than a batch. What is switched off of RQ would let Redis
+command this process (pub/sub), read jobs with pickle (rate limits, groups), or stop the pipeline (suspension).
+"""
+
+from __future__ import annotations
+
+import logging
+import traceback
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+from redis import Redis, RedisError
+from rq import Queue, SimpleWorker
+from rq.exceptions import DequeueTimeout, DeserializationError
+from rq.job import Job
+from rq.registry import FailedJobRegistry, StartedJobRegistry
+from rq.worker.base import WorkerStatus
+
+from tracking.runtime import JobSerializer, QueueName
+from worker.runtime.errors import RetryableError, WorkerError
+from worker.runtime.jobs import TaskJob
+from worker.runtime.logs import log
+from worker.runtime.resources import Resources
+
+MAINTENANCE_INTERVAL_S = 30
+_DEQUEUE_TIMEOUT_S = 1
+_REDIS_TIMEOUT_S = 10
+_RETRY_S = 0.5
+
+
+def run(name: QueueName, used: Resources, between_jobs: Callable[[], None] = lambda: None) -> None:
+    """Work until `used.stop` is set. RQ's own loop ends when Redis fails in the middle of a job; then comes another."""
+    while not used.stop.is_set():
+        try:
+            QueueWorker(name, used, between_jobs).work(logging_level="ERROR")
+        except RedisError as error:
+            log("redis-away", logging.WARNING, error=error)
+        used.stop.wait(_RETRY_S)
+    used.tally.report(force=True)
+
+
+def task_queue(name: QueueName, redis: Redis) -> Queue:
+    """Return one of our queues, with our serializer and job class."""
+    return Queue(name.value, connection=redis, job_class=TaskJob, serializer=JobSerializer)
+
+
+class QueueWorker(SimpleWorker):
+    """RQ's worker on exactly one queue. `between_jobs` is called before each look at it, once a second at least."""
+
+    job_class = TaskJob
+
+    def __init__(self, name: QueueName, used: Resources, between_jobs: Callable[[], None] = lambda: None) -> None:
+        self._used = used
+        self._between_jobs = between_jobs
+        super().__init__(
+            [task_queue(name, used.redis)],
+            connection=used.redis,
+            job_class=TaskJob,
+            serializer=JobSerializer,
+            maintenance_interval=MAINTENANCE_INTERVAL_S,
+            default_result_ttl=0,
+            log_job_description=False,
+        )
+
+    @property
+    def _stop_requested(self) -> bool:
+        return self._used.stop.is_set()
+
+    @_stop_requested.setter
+    def _stop_requested(self, value: bool) -> None:
+        """RQ sets it false at start; only the process's signal handler sets `stop`."""
+
+    @property
+    def dequeue_timeout(self) -> int:
+        """How long one look at the queue blocks, which bounds how long an idle process takes to stop."""
+        return _DEQUEUE_TIMEOUT_S
+
+    @property
+    def connection_timeout(self) -> int:
+        """How long any Redis command may take, so that a Redis that hangs is noticed."""
+        return _REDIS_TIMEOUT_S
+
+    def bootstrap(self, *_: Any, **__: Any) -> None:
+        """Register this worker, without RQ's log handlers and without its pub/sub thread."""
+        self.register_birth()  # type: ignore[no-untyped-call]
+        self.set_state(WorkerStatus.STARTED)
+        log("listening", queue=self.queue_names()[0])
+
+    def check_for_suspension(self, burst: bool) -> None:
+        """Never: `rq suspend` is a switch in Redis that nobody here looks for when the pipeline stands still."""
+
+    def _install_signal_handlers(self) -> None:
+        """The process has its own, in place before the first job."""
+
+    def dequeue_job_and_maintain_ttl(
+        self,
+        timeout: int | None,
+        max_idle_time: int | None = None,
+    ) -> tuple[Job, Queue] | None:
+        """Return the next job, or None to stop (with `timeout` None, RQ's burst: when there is none)."""
+        self._used.tally.report()
+        while not self._stop_requested:
+            try:
+                self._used.database.check()
+                self.set_state(WorkerStatus.IDLE)
+                self.heartbeat()
+                self._between_jobs()
+                if self.should_run_maintenance_tasks:
+                    self.run_maintenance_tasks()
+                found = self._dequeue(timeout)
+            except DequeueTimeout:
+                self._used.tally.report()
+                continue
+            except RedisError as error:
+                log("redis-away", logging.WARNING, error=error)
+                self._used.stop.wait(_RETRY_S)
+                continue
+            except RetryableError:
+                return None
+            if found is not None or timeout is None:
+                return found
+        return None
+
+    def run_maintenance_tasks(self) -> None:
+        """Fail abandoned jobs and forget those that failed long ago. Their batches are enqueued again by the agent."""
+        queue = self.queues[0]
+        if queue.acquire_maintenance_lock():
+            for registry in (StartedJobRegistry, FailedJobRegistry):
+                registry(queue.name, self.connection, TaskJob, serializer=JobSerializer).cleanup()
+            self._clean_intermediate(queue)
+            queue.release_maintenance_lock()  # type: ignore[no-untyped-call]
+        self.last_cleaned_at = datetime.now(UTC)  # type: ignore[assignment]
+
+    def handle_exception(self, job: Job, *exc_info: Any) -> None:
+        """Log a failed job: in one line when the failure is a known kind, else with where it happened."""
+        error = exc_info[1]
+        self._used.tally.add(failed_jobs=1)
+        if isinstance(error, WorkerError):
+            log("job-failed", logging.ERROR, job=job.id, code=error.code, error=error)
+        elif isinstance(error, DeserializationError):
+            log("job-failed", logging.ERROR, job=job.id, code="job-refused", error="its payload is not a JSON call")
+        else:
+            log("job-failed", logging.ERROR, job=job.id, error=repr(error))
+            logging.getLogger("waypost.worker").error("%s", "".join(traceback.format_exception(*exc_info)))
+
+    def teardown(self) -> None:
+        """Unregister, if Redis is there to be told."""
+        try:
+            self.register_death()  # type: ignore[no-untyped-call]
+        except RedisError as error:
+            log("redis-away", logging.WARNING, error=error)
+
+    def _dequeue(self, timeout: int | None) -> tuple[Job, Queue] | None:
+        try:
+            found: tuple[Job, Queue] | None = self.queue_class.dequeue_any(
+                self.queues,
+                timeout,
+                connection=self.connection,
+                job_class=TaskJob,
+                serializer=JobSerializer,
+                death_penalty_class=self.death_penalty_class,
+            )
+        except ValueError as error:
+            # An entry of the queue that is no job id at all; it now waits for _clean_intermediate.
+            log("job-unreadable", logging.ERROR, error=error)
+            self._used.tally.add(unreadable_jobs=1)
+            return None if timeout is None else self._dequeue(timeout)
+        if found is not None:
+            found[0].redis_server_version = self.get_redis_server_version()  # type: ignore[no-untyped-call]
+        return found
+
+    def _clean_intermediate(self, queue: Queue) -> None:
+        """Drop what a worker took and never started, being killed right then. RQ waits a minute before it says so."""
+        try:
+            queue.intermediate_queue.cleanup(self, queue)
+        except ValueError as error:
+            log("job-unreadable", logging.ERROR, error=error)
+            self.connection.delete(queue.intermediate_queue.key)

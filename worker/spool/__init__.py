@@ -1,0 +1,40 @@
+"""How far each spool is stored, and the records that could not be."""
+
+from __future__ import annotations
+
+from worker.spool.poison import Poison, save_poison, separate, storable_text
+from worker.spool.progress import (
+    Counts,
+    check_batch,
+    load_progress,
+    lock_progress,
+    missing_in,
+    publish_progress,
+    save_progress,
+    share_spool,
+    take_spool,
+    within,
+)
+from worker.spool.record_rules import BIGINT_MAX, DAY_MS, Rules, check_ip, check_moment
+
+__all__ = [
+    "BIGINT_MAX",
+    "DAY_MS",
+    "Counts",
+    "Poison",
+    "Rules",
+    "check_batch",
+    "check_ip",
+    "check_moment",
+    "load_progress",
+    "lock_progress",
+    "missing_in",
+    "publish_progress",
+    "save_poison",
+    "save_progress",
+    "separate",
+    "share_spool",
+    "storable_text",
+    "take_spool",
+    "within",
+]

@@ -1,0 +1,39 @@
+"""What every record of a spool is checked against, whatever it records. Pure; what does not fit raises PoisonError."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from worker.runtime import PoisonError
+
+# A record further from now than this comes from a broken clock; it would also make a partition that nobody ever drops.
+DAYS_OFF_MAX = 400
+DAY_MS = 86_400_000
+BIGINT_MAX = 2**63 - 1
+
+
+class Rules(NamedTuple):
+    """What a record is checked against: the keys of genuine ids, and the present in Unix milliseconds."""
+
+    click_id_keys: Sequence[bytes]
+    now_ms: int
+
+
+def check_moment(at_ms: int, now_ms: int) -> None:
+    """Raise PoisonError for a moment absurdly far from now."""
+    if abs(at_ms - now_ms) > DAYS_OFF_MAX * DAY_MS:
+        raise PoisonError(f"{at_ms} ms is more than {DAYS_OFF_MAX} days from now", code="date-out-of-range")
+
+
+def check_ip(text: str) -> str | None:
+    """Return an address as PostgreSQL takes it (an IPv6 zone is dropped), None for none, or raise PoisonError."""
+    if not text:
+        return None
+    bare = text.partition("%")[0] if ":" in text else text
+    try:
+        socket.inet_pton(socket.AF_INET6 if ":" in bare else socket.AF_INET, bare)
+    except (OSError, ValueError) as error:
+        raise PoisonError(f"not an address: {text[:60]!r}", code="bad-ip") from error
+    return bare
