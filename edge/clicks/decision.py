@@ -59,7 +59,7 @@ class Router:
         self._lock = Lock()
 
     def decide(self, sent_host: str, slug: str) -> Decision:
-        """Return what to do with a request for `slug` with this Host header: the README's lookup rules, in order."""
+        """Return what to do with a request for `slug` with this Host header: the rules of docs/lookup.md, in order."""
         # Read before the mirror is: a change that comes in between makes the next request look again.
         count = self._count[0]
         if count != self._seen:
