@@ -6,9 +6,9 @@ Here and not among the unit tests, for it takes seconds, and the time of a switc
 from __future__ import annotations
 
 import pytest
-from own_cost import count
 
 from tests.instructions import AVAILABLE
+from tests.own_cost import count
 
 # A click runs 2.8 times the instructions of the same request through Falcon alone, on 3.11 as built here and as Debian
 # builds it; a tenth more fails.
