@@ -8,6 +8,7 @@ Redis away, flushed or empty leaves the mirror as it is: the last good configura
 from __future__ import annotations
 
 import logging
+from itertools import chain
 from pathlib import Path
 from time import monotonic
 
@@ -45,10 +46,14 @@ class Follower:
         if monotonic() - self._checked_at >= _CHECK_INTERVAL_S:
             self._check()
         if self._meta is None:
+            # Nothing is published yet. Waiting for it keeps the agent from asking again and again without a pause.
+            fetch_changes(self._redis, "$", _BLOCK_MS)
             return
         for change_set in fetch_changes(self._redis, self._meta.last_id, _BLOCK_MS):
             if not self._apply(change_set):
-                self._resync(published_meta(self._redis))
+                published = published_meta(self._redis)
+                if published is not None:
+                    self._resync(published)
                 return
 
     def _check(self) -> None:
@@ -57,14 +62,17 @@ class Follower:
         if published is None:
             # Not published yet, or flushed: the admin publishes again, an empty Redis never empties the mirror.
             return
+        self._checked_at = monotonic()
+        if self._needs_resync(published) and not self._resync(published):
+            return
+        self._confirmed_path.touch()
+
+    def _needs_resync(self, published: Meta) -> bool:
+        """Whether no change set in the stream can bring the mirror to what is published."""
         current = self._meta
         if current is None or current.epoch != published.epoch or current.version > published.version:
-            self._resync(published)
-        elif current.version < published.version and current.last_id == published.last_id:
-            # Behind, and the stream holds nothing more to catch up with.
-            self._resync(published)
-        self._checked_at = monotonic()
-        self._confirmed_path.touch()
+            return True
+        return current.version < published.version and current.last_id == published.last_id
 
     def _apply(self, change_set: ChangeSet) -> bool:
         """Apply one change set; False when only a full resync can help."""
@@ -80,24 +88,31 @@ class Follower:
                 "version %d follows %d, the mirror has %d", change_set.version, change_set.previous, current.version
             )
             return False
-        self._meta = stamp(change_set.epoch, change_set.version, change_set.stream_id)
-        self._mirror.apply(self._meta, change_set.changes)
+        meta = stamp(change_set.epoch, change_set.version, change_set.stream_id)
+        self._mirror.apply(meta, change_set.changes)
+        # Only now: after a failure (a full disk) the same change set is fetched and applied again.
+        self._meta = meta
         return True
 
-    def _resync(self, published: Meta | None) -> None:
-        if published is None:
-            return
+    def _resync(self, published: Meta) -> bool:
+        """Copy everything that is published; False where that is nothing and the mirror holds something."""
         served = fetch_everything(self._redis)
         first = next(served, None)
         if first is None and self._mirror_holds_something():
             if not self._refused_empty:
                 _log.error("the published configuration is empty and the mirror is not; keeping the mirror")
             self._refused_empty = True
-            return
+            if self._meta is not None:
+                # Epoch and version stay, so that each check looks again; the stream's entry is not read again at once.
+                self._meta = self._meta._replace(last_id=published.last_id)
+            return False
         self._refused_empty = False
-        self._meta = stamp(published.epoch, published.version, published.last_id)
-        self._mirror.replace(self._meta, (entry for entries in ([first] if first else [], served) for entry in entries))
+        meta = stamp(published.epoch, published.version, published.last_id)
+        self._mirror.replace(meta, chain([first] if first else [], served))
+        # Only now: Redis may be lost while it is copied, and then the mirror is what it was.
+        self._meta = meta
         _log.info("mirror resynced to version %d", published.version)
+        return True
 
     def _mirror_holds_something(self) -> bool:
         meta = self._mirror.meta()

@@ -6,8 +6,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from time import monotonic
 
+import lmdb
 import pytest
+from redis import ConnectionError as RedisConnectionError
 from redis import Redis
 
 from config.configuration import MirrorWriter, publish, publish_everything
@@ -135,3 +138,70 @@ def test_another_format_is_left_alone_until_everything_is_published_again(redis:
     assert mirror.value("a") == b"1"
     publish_everything(redis, "e3", 3, [("a", b"3")])
     mirror.follow_until("a", b"3")
+
+
+def test_a_copy_that_redis_cuts_off_is_made_again(
+    redis: Redis, mirror: Mirror, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish_everything(redis, "e1", 1, [("a", b"1"), ("b", b"2")])
+    fetch = follower_module.fetch_everything
+
+    def cut_off(source: Redis) -> Iterator[tuple[str, bytes]]:
+        yield next(fetch(source))
+        raise RedisConnectionError("connection closed")
+
+    monkeypatch.setattr(follower_module, "fetch_everything", cut_off)
+    with pytest.raises(RedisConnectionError):
+        mirror.follower.step()
+    assert mirror.version() is None
+    monkeypatch.setattr(follower_module, "fetch_everything", fetch)
+    mirror.follow_until("b", b"2")
+    assert mirror.value("a") == b"1"
+
+
+def test_a_change_that_the_mirror_had_no_room_for_is_applied_once_there_is_room(
+    redis: Redis, mirror: Mirror, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish_everything(redis, "e1", 1, [("a", b"1")])
+    mirror.follow_until("a", b"1")
+    publish(redis, "e1", 1, 2, {"a": b"2"})
+    publish(redis, "e1", 2, 3, {"b": b"3"})
+    apply = mirror.writer.apply
+
+    def no_space(*_: object) -> None:
+        raise lmdb.MapFullError("MIRROR_MAX_BYTES is reached")
+
+    monkeypatch.setattr(mirror.writer, "apply", no_space)
+    with pytest.raises(lmdb.MapFullError):
+        mirror.follower.step()
+    monkeypatch.setattr(mirror.writer, "apply", apply)
+    mirror.follow_until("b", b"3")
+    assert mirror.value("a") == b"2"
+
+
+def test_a_refused_empty_configuration_is_not_confirmed_nor_read_again_without_a_pause(
+    redis: Redis, mirror: Mirror, tmp_path: Path
+) -> None:
+    publish_everything(redis, "e1", 1, [("a", b"1")])
+    mirror.follow_until("a", b"1")
+    confirmed = tmp_path / "mirror" / "confirmed"
+    publish_everything(redis, "e2", 2, [])
+    mirror.follower.step()
+    confirmed.unlink()
+    begun = monotonic()
+    for _ in range(5):
+        mirror.follower.step()
+    # Each step waits _BLOCK_MS, 20 in these tests; at least one of them checks.
+    assert monotonic() - begun >= 5 * 0.02
+    assert not confirmed.exists()
+    publish_everything(redis, "e3", 3, [("a", b"3")])
+    mirror.follow_until("a", b"3")
+    assert confirmed.exists()
+
+
+def test_while_nothing_is_published_a_step_waits_for_it(mirror: Mirror) -> None:
+    begun = monotonic()
+    for _ in range(5):
+        mirror.follower.step()
+    # Each step waits _BLOCK_MS, 20 in these tests.
+    assert monotonic() - begun >= 5 * 0.02
