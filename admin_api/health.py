@@ -2,48 +2,63 @@
 
 from __future__ import annotations
 
-from typing import Any
+from http import HTTPStatus
+from typing import Any, Literal
 
 import falcon
 import psycopg
 from redis import Redis
 from redis.exceptions import RedisError
 
+from admin_api.http import Route, Shown, operation
 from admin_api.outgoing import load_backlog
 from admin_api.runtime import LEDGER_FIGURES, Measurements, Pool, load_outbox_length
 from admin_api.spool import load_ledger
 from config.database import SchemaError, require_schema
 
 
+class Alive(Shown):
+    """The process answers."""
+
+    status: Literal["alive"]
+
+
+class Readiness(Shown):
+    """Whether requests can be served, and what of PostgreSQL and Redis is there."""
+
+    status: Literal["ready", "not ready"]
+    database: Literal["up", "away", "old-schema"]
+    redis: Literal["up", "away"]
+    """Not required: without Redis changes are stored, and published when it is back."""
+
+
 class Livez:
     """Whether the process answers at all."""
 
-    def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
+    @operation("Ask whether the process answers", open=True)
+    def on_get(self, req: falcon.Request, resp: falcon.Response) -> Alive:
         """Always 200."""
-        resp.media = {"status": "alive"}
+        return Alive(status="alive")
 
 
 class Readyz:
-    """Whether requests can be served: PostgreSQL answers and has this release's schema.
-
-    Redis is shown and not required: without it changes are stored, and published when it is back.
-    """
+    """Whether requests can be served: PostgreSQL answers and has this release's schema."""
 
     def __init__(self, pool: Pool, redis: Redis) -> None:
         self._pool = pool
         self._redis = redis
 
-    def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
+    @operation(
+        "Ask whether requests can be served", open=True, statuses=(HTTPStatus.OK, HTTPStatus.SERVICE_UNAVAILABLE)
+    )
+    def on_get(self, req: falcon.Request, resp: falcon.Response) -> Readiness:
         """200 or 503, with the state of each."""
         database = self._database_state()
-        resp.media = {
-            "status": "ready" if database == "up" else "not ready",
-            "database": database,
-            "redis": self._redis_state(),
-        }
-        resp.status = falcon.HTTP_OK if database == "up" else falcon.HTTP_SERVICE_UNAVAILABLE
+        ready = database == "up"
+        resp.status = HTTPStatus.OK if ready else HTTPStatus.SERVICE_UNAVAILABLE
+        return Readiness(status="ready" if ready else "not ready", database=database, redis=self._redis_state())
 
-    def _database_state(self) -> str:
+    def _database_state(self) -> Literal["up", "away", "old-schema"]:
         try:
             with self._pool.connection() as database:
                 require_schema(database)
@@ -53,7 +68,7 @@ class Readyz:
             return "away"
         return "up"
 
-    def _redis_state(self) -> str:
+    def _redis_state(self) -> Literal["up", "away"]:
         try:
             self._redis.ping()
         except RedisError:
@@ -69,8 +84,9 @@ class Metrics:
         self._redis = redis
         self._measurements = measurements
 
+    @operation("Get Prometheus metrics", open=True, produces="text/plain")
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
-        """Measure now and show everything."""
+        """Measured now."""
         measurements = self._measurements
         try:
             with self._pool.connection() as database:
@@ -88,3 +104,12 @@ class Metrics:
                 measurements.ledger.labels("postbacks", figure).set(ledger["postbacks"][figure])
         resp.content_type = "text/plain; version=0.0.4; charset=utf-8"
         resp.data = measurements.text()
+
+
+def health_routes(pool: Pool, redis: Redis, measurements: Measurements) -> list[Route]:
+    """Return the routes of health and metrics."""
+    return [
+        Route("/livez", Livez()),
+        Route("/readyz", Readyz(pool, redis)),
+        Route("/metrics", Metrics(pool, redis, measurements)),
+    ]

@@ -8,7 +8,7 @@ from uuid import UUID
 
 import falcon
 
-from admin_api.http import NotFoundError
+from admin_api.http import NotFoundError, Route
 from admin_api.runtime import Database, Pool, Row
 from tracking.clicks import SUB_NAMES, parse_click_id
 from tracking.money import format_amount
@@ -81,3 +81,8 @@ def _with_payout(row: Row) -> Row:
     minor, currency = row["payout_minor"], row["currency"]
     has_amount = minor is not None and currency is not None
     return row | {"payout": float(format_amount(minor, currency)) if has_amount else None}
+
+
+def click_routes(pool: Pool, click_id_keys: Sequence[bytes]) -> list[Route]:
+    """Return the routes of clicks."""
+    return [Route("/v1/clicks/{click_id}", ClickItem(pool, click_id_keys))]

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import secrets
 from functools import partial
+from typing import Annotated
 
 from psycopg.errors import UniqueViolation
+from pydantic import Field
 
-from admin_api.http import ConflictError, Field, Values, destination, flag, matching, object_id, text
+from admin_api.http import Body, ConflictError, DestinationUrl, Matching, ObjectId, Text, Values
 from admin_api.money import missing_plan
-from admin_api.resources import Addresses, Created, Noun, insert
+from admin_api.resources import Addresses, Created, Resource, insert
 from admin_api.runtime import Database
 from config.configuration import link_key
-from tracking.clicks import SUB_NAMES
 from tracking.runtime import FieldError
 
 # Without 0 O o 1 l I, which people misread. 7 of 56 characters are 1.7e12 slugs.
@@ -20,6 +21,42 @@ SLUG_ALPHABET = "23456789abcdefghijkmnpqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ"
 SLUG_CHARACTERS = 7
 SLUG_ATTEMPTS = 10
 _SLUG_CONSTRAINT = "links_profile_id_slug_key"
+Slug = Annotated[
+    str, Matching("[A-Za-z0-9][A-Za-z0-9_-]{0,63}", "1 to 64 letters, digits, - or _, a letter or digit first")
+]
+SubId = Annotated[str, Text(500, shortest=0)]
+
+
+class LinkFields(Body):
+    """What a client may set of a link."""
+
+    name: Annotated[str, Text(200)] | None = None
+    """What operators call it; the slug, where a new link has no name."""
+    profile_id: ObjectId | None = None
+    """Whose domain it is on. A link without a profile answers on every host, and its clicks are not recorded."""
+    merchant_id: ObjectId
+    """Who pays for its conversions."""
+    source_id: ObjectId | None = None
+    """Where its traffic comes from, and who earns its commissions."""
+    plan_id: ObjectId | None = None
+    """Its commission plan, before that of its profile or merchant."""
+    destination_url: DestinationUrl
+    """Where it leads. Macros such as `{click_id}` and `{sub1}` are filled in, percent-encoded."""
+    slug: Slug | None = None
+    """The last part of its public URL; drawn, where a new link has none."""
+    active: bool = True
+    """A link that is switched off goes to its profile's fallback URL, or answers 404."""
+    sub1: SubId | None = None
+    """What `sub1` is where a click brings none; likewise the others."""
+    sub2: SubId | None = None
+    sub3: SubId | None = None
+    sub4: SubId | None = None
+    sub5: SubId | None = None
+    sub6: SubId | None = None
+    sub7: SubId | None = None
+    sub8: SubId | None = None
+    sub9: SubId | None = None
+    sub10: SubId | None = None
 
 
 def mint_slug() -> str:
@@ -50,25 +87,13 @@ def _missing(name: str, fix: str) -> partial[FieldError]:
     return partial(FieldError, f"{name}_id", f"{name}_id names a {name} that does not exist; {fix}")
 
 
-LINKS: Noun = Noun(
+LINKS: Resource = Resource(
     singular="link",
     plural="links",
     id_name="link_id",
-    fields=(
-        Field("name", text(200), generated=True),
-        Field("profile_id", object_id, default=None, nullable=True),
-        Field("merchant_id", object_id),
-        Field("source_id", object_id, default=None, nullable=True),
-        Field("plan_id", object_id, default=None, nullable=True),
-        Field("destination_url", destination),
-        Field(
-            "slug",
-            matching("[A-Za-z0-9][A-Za-z0-9_-]{0,63}", "1 to 64 letters, digits, - or _, a letter or digit first"),
-            generated=True,
-        ),
-        Field("active", flag, default=True),
-        *(Field(name, text(500, shortest=0), default=None, nullable=True) for name in SUB_NAMES),
-    ),
+    description="A slug on a profile's domain, and the destination it leads to.",
+    fields=LinkFields,
+    generated=("name", "slug"),
     select="select links.*, profiles.domain from links left join profiles using (profile_id)",
     create=create_link,
     in_use="clicks of this link are stored; set its active to false instead",
@@ -81,7 +106,9 @@ LINKS: Noun = Noun(
         "links_plan_id_fkey": missing_plan("plan_id"),
         "links_source_id_fkey": _missing("source", "create it at /v1/sources, or leave it out"),
     },
+    conflict_codes=("slug-taken",),
     keys=lambda row: [link_key(row["profile_id"], row["slug"])],
+    shown_types={"url": Annotated[str, Field(description="Its public URL.")]},
     extras=lambda row, addresses: {"url": addresses.link_url(row["domain"], row["slug"])},
     is_needed=has_clicks,
 )

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
+
 import falcon
 
-from admin_api.configuration.merchants import rotate_secret, rotate_token
-from admin_api.http import decode_id
+from admin_api.configuration.merchants import NewSecret, NewToken, rotate_secret, rotate_token
+from admin_api.http import operation
 from admin_api.resources import Addresses
 from admin_api.runtime import Pool
 
@@ -17,12 +19,11 @@ class MerchantTokens:
         self._pool = pool
         self._addresses = addresses
 
-    def on_post(self, req: falcon.Request, resp: falcon.Response, object_id: str) -> None:
-        """Make one more; the newest two work."""
-        number = decode_id(object_id, "merchant")
+    @operation("Make a postback token", statuses=(HTTPStatus.CREATED,))
+    def on_post(self, req: falcon.Request, resp: falcon.Response, merchant_id: int) -> NewToken:
+        """The newest two work, so that a merchant can change over."""
         with self._pool.connection() as database:
-            resp.media = rotate_token(database, number, self._addresses)
-        resp.status = falcon.HTTP_CREATED
+            return NewToken.of(rotate_token(database, merchant_id, self._addresses))
 
 
 class MerchantSecrets:
@@ -31,9 +32,8 @@ class MerchantSecrets:
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
 
-    def on_post(self, req: falcon.Request, resp: falcon.Response, object_id: str) -> None:
-        """Make one more; the newest two work."""
-        number = decode_id(object_id, "merchant")
+    @operation("Make a secret to sign postbacks with", statuses=(HTTPStatus.CREATED,))
+    def on_post(self, req: falcon.Request, resp: falcon.Response, merchant_id: int) -> NewSecret:
+        """The newest two work, so that a merchant can change over."""
         with self._pool.connection() as database:
-            resp.media = rotate_secret(database, number)
-        resp.status = falcon.HTTP_CREATED
+            return NewSecret.of(rotate_secret(database, merchant_id))

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import secrets
-from typing import Any
+from typing import Annotated, Any, Literal
 
-from admin_api.configuration.postback_mapping import MAPPING_CONFLICTS, MAPPING_FIELDS
-from admin_api.http import Field, Values, choice, currency, matching, object_id, text
+from pydantic import Field
+
+from admin_api.configuration.postback_mapping import MAPPING_CONFLICTS, MappingFields
+from admin_api.http import Currency, Matching, ObjectId, Shown, Text, Values
 from admin_api.money import missing_plan
-from admin_api.resources import Addresses, Created, Noun, insert, load_one
+from admin_api.resources import Addresses, Created, Resource, insert, load_one
 from admin_api.runtime import Database, save_change
 from config.configuration import account_key, hash_token, token_key
 from tracking.postbacks import PLATFORMS
@@ -18,6 +20,47 @@ TOKENS_MAX = 2
 SECRETS_MAX = 2
 
 
+class MerchantFields(MappingFields):
+    """What a client may set of a merchant."""
+
+    name: Annotated[str, Text(200)]
+    """What operators call it."""
+    click_parameter: (
+        Annotated[str, Matching("[A-Za-z0-9_.-]{1,64}", "1 to 64 letters, digits, dots, dashes or underscores")] | None
+    ) = None
+    """The parameter of its postbacks that holds the click id, read before all others."""
+    postback_auth: Literal["none", "token", "hmac", "address"] = "token"
+    """What makes a postback of this account an authenticated one."""
+    currency: Currency = "USD"
+    """The currency of amounts that come without one."""
+    default_plan_id: ObjectId | None = None
+    """The commission plan of links and profiles that name none."""
+
+
+class PostbackUrls(Shown):
+    """Where a merchant reports conversions. Its own macro for the click id goes where `{click_id}` stands."""
+
+    get: str
+    """For a platform that fills in a URL."""
+    json_: Annotated[str, Field(alias="json")]
+    """For a server that posts JSON."""
+
+
+class NewToken(Shown):
+    """A postback token, shown this once."""
+
+    merchant_id: int
+    postback_token: str
+    postback_urls: PostbackUrls
+
+
+class NewSecret(Shown):
+    """A secret to sign postbacks with, shown this once."""
+
+    merchant_id: int
+    postback_secret: str
+
+
 def create_merchant(database: Database, values: Values, addresses: Addresses) -> Created:
     """Insert a merchant with its first postback token, and its first secret where it is to sign."""
     platform = PLATFORMS.get(values["platform"] or "")
@@ -25,9 +68,8 @@ def create_merchant(database: Database, values: Values, addresses: Addresses) ->
         values = values | {"click_parameter": platform.parameter}
     merchant_id = insert(database, MERCHANTS, values).object_id
     shown_once = _add_token(database, merchant_id, addresses)
-    if values["postback_auth"] == "hmac":
-        shown_once["postback_secret"] = _add_secret(database, merchant_id)
-    return Created(merchant_id, shown_once)
+    signs = values["postback_auth"] == "hmac"
+    return Created(merchant_id, shown_once | {"postback_secret": _add_secret(database, merchant_id) if signs else None})
 
 
 def rotate_token(database: Database, merchant_id: int, addresses: Addresses) -> dict[str, Any]:
@@ -76,23 +118,12 @@ def _add_token(database: Database, merchant_id: int, addresses: Addresses) -> di
     return {"postback_token": token, "postback_urls": urls}
 
 
-MERCHANTS: Noun = Noun(
+MERCHANTS: Resource = Resource(
     singular="merchant",
     plural="merchants",
     id_name="merchant_id",
-    fields=(
-        Field("name", text(200)),
-        Field(
-            "click_parameter",
-            matching("[A-Za-z0-9_.-]{1,64}", "1 to 64 letters, digits, dots, dashes or underscores"),
-            default=None,
-            nullable=True,
-        ),
-        Field("postback_auth", choice("none", "token", "hmac", "address"), default="token"),
-        Field("currency", currency, default="USD"),
-        Field("default_plan_id", object_id, default=None, nullable=True),
-        *MAPPING_FIELDS,
-    ),
+    description="Who pays for conversions and reports them: an account with tokens of its own.",
+    fields=MerchantFields,
     select=(
         "select merchants.*, array(select token_hash from merchant_tokens where merchant_tokens.merchant_id ="
         " merchants.merchant_id order by token_id) as token_hashes, (select count(*) from merchant_secrets where"
@@ -101,7 +132,18 @@ MERCHANTS: Noun = Noun(
     create=create_merchant,
     in_use="links, commission plans or entries still name this merchant; delete or move links and plans first",
     conflicts={"merchants_default_plan_id_fkey": missing_plan("default_plan_id"), **MAPPING_CONFLICTS},
+    once_types={
+        "postback_token": Annotated[str, Field(description="Shown this once.")],
+        "postback_urls": PostbackUrls,
+        "postback_secret": Annotated[
+            str | None, Field(description="Shown this once; null unless postback_auth is hmac.")
+        ],
+    },
     keys=lambda row: [account_key(row["merchant_id"]), *(f"t:{token_hash}" for token_hash in row["token_hashes"])],
+    shown_types={
+        "active_tokens": Annotated[int, Field(description="How many postback tokens work.")],
+        "active_secrets": Annotated[int, Field(description="How many secrets to sign with work.")],
+    },
     extras=lambda row, addresses: {
         "active_tokens": len(row["token_hashes"]),
         "active_secrets": row["active_secrets"],

@@ -1,14 +1,15 @@
-"""How an account's postbacks are read and where they may come from, as fields of a merchant: their parsers."""
+"""How an account's postbacks are read and where they may come from, as fields of a merchant."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from functools import partial
 from ipaddress import ip_network
-from typing import Any
+from typing import Annotated, Literal
 
-from admin_api.http import ConflictError, Field, choice, matching, whole
+from pydantic import Field
+
+from admin_api.http import Body, ConflictError, EventName, checked
 from tracking.conversions import ConversionStatus
 from tracking.postbacks import PARAMETER_NAMES, PLATFORMS
 from tracking.runtime import FieldError, WaypostError
@@ -20,52 +21,46 @@ CHARACTERS_MAX = 64
 RATE_MAX = 1_000_000
 # Read by the edge before anything else, so it cannot be a field of the report too.
 _RESERVED = "token"
-_EVENT = re.compile("[a-z][a-z0-9_]{0,39}")
 
 
-def parameter_names(value: Any, field: str) -> dict[str, list[str]]:
-    """Accept lists of parameter names by field of a postback, no name twice."""
+def check_parameter_names(given: dict[str, list[str]], field: str) -> dict[str, list[str]]:
+    """Return lists of parameter names by field of a postback, no name twice, or raise FieldError."""
     known = ", ".join(PARAMETER_NAMES)
     names: dict[str, list[str]] = {}
-    for key, given in _object(value, field).items():
+    for key, listed in given.items():
         if key not in PARAMETER_NAMES:
             raise FieldError(field, f"{field} has {key[:40]!r}; its keys are the fields of a postback: {known}")
-        if not isinstance(given, list) or not 1 <= len(given) <= NAMES_MAX:
+        if not 1 <= len(listed) <= NAMES_MAX:
             raise FieldError(field, f"{field}.{key} must be a list of 1 to {NAMES_MAX} parameter names")
-        names[key] = [_word(name, field) for name in given]
-    every = [name for given in names.values() for name in given]
+        names[key] = [_word(name, field) for name in listed]
+    every = [name for listed in names.values() for name in listed]
     if len(set(every)) < len(every) or _RESERVED in every:
         raise FieldError(field, f"{field} must name each parameter once, and not {_RESERVED}")
     return names
 
 
-def event_words(value: Any, field: str) -> dict[str, str]:
-    """Accept event types by the account's own words for them, which are kept in small letters."""
-    words = _words(value, field)
-    for word, meant in words.items():
-        if not isinstance(meant, str) or not _EVENT.fullmatch(meant):
-            raise FieldError(field, f"{field} must give {word!r} the name of an event type such as ftd")
+def check_words(given: dict[str, str], field: str) -> dict[str, str]:
+    """Return meanings by the account's own words, which are kept in small letters, or raise FieldError."""
+    if len(given) > WORDS_MAX:
+        raise FieldError(field, f"{field} must be an object with at most {WORDS_MAX} entries")
+    words = {_word(word, field).lower(): str(meant) for word, meant in given.items()}
+    if len(words) < len(given):
+        raise FieldError(field, f"{field} has a word twice; capital and small letters are not told apart")
     return words
 
 
-def status_words(value: Any, field: str) -> dict[str, str]:
-    """Accept statuses by the account's own words for them, which are kept in small letters."""
-    words = _words(value, field)
-    for word, meant in words.items():
-        if not isinstance(meant, str) or meant not in set(ConversionStatus):
-            raise FieldError(field, f"{field} must give {word!r} one of {', '.join(ConversionStatus)}")
-    return words
+def check_platform(name: str, field: str) -> str:
+    """Return the name of a known platform, or raise FieldError."""
+    if name not in PLATFORMS:
+        raise FieldError(field, f"{field} must be one of {', '.join(PLATFORMS)}")
+    return name
 
 
-def networks(value: Any, field: str) -> list[str]:
-    """Accept a list of addresses and networks; stored in CIDR form."""
-    if not isinstance(value, list) or len(value) > NETWORKS_MAX:
-        raise FieldError(field, f"{field} must be a list of at most {NETWORKS_MAX} addresses or networks")
+def check_networks(given: list[str], field: str) -> list[str]:
+    """Return addresses and networks in CIDR form, or raise FieldError."""
     try:
         # A zone means something on one machine alone; PostgreSQL and other hosts know none.
-        return [
-            str(ip_network(given.strip() if isinstance(given, str) and "%" not in given else "")) for given in value
-        ]
+        return [str(ip_network(each.strip() if "%" not in each else "")) for each in given]
     except ValueError as error:
         reason = str(error)[:80]
         raise FieldError(
@@ -73,18 +68,25 @@ def networks(value: Any, field: str) -> list[str]:
         ) from error
 
 
-MAPPING_FIELDS = (
-    Field("parameter_names", parameter_names, default={}),
-    Field("event_words", event_words, default={}),
-    Field("status_words", status_words, default={}),
-    Field(
-        "default_event", matching(_EVENT.pattern, "the name of an event type such as ftd"), default=None, nullable=True
-    ),
-    Field("decimal_separator", choice(".", ","), default=None, nullable=True),
-    Field("platform", choice(*PLATFORMS), default=None, nullable=True),
-    Field("postback_addresses", networks, default=[]),
-    Field("postback_rate_per_minute", whole(1, RATE_MAX), default=None, nullable=True),
-)
+class MappingFields(Body):
+    """What a client may say of how an account's postbacks are read."""
+
+    parameter_names: Annotated[dict[str, list[str]], checked(check_parameter_names)] = {}
+    """The account's own names of parameters, by field of a postback."""
+    event_words: Annotated[dict[str, EventName], checked(check_words)] = {}
+    """The account's own words for event types."""
+    status_words: Annotated[dict[str, ConversionStatus], checked(check_words)] = {}
+    """The account's own words for statuses."""
+    default_event: EventName | None = None
+    """The event of postbacks that name none."""
+    decimal_separator: Literal[".", ","] | None = None
+    """What the account writes before decimals; without it, an amount that has two readings is refused."""
+    platform: Annotated[str, checked(check_platform)] | None = None
+    """The affiliate platform that the merchant is on; see /v1/platforms."""
+    postback_addresses: Annotated[list[str], Field(max_length=NETWORKS_MAX), checked(check_networks)] = []
+    """The addresses and networks that its postbacks may come from; empty for any."""
+    postback_rate_per_minute: Annotated[int, Field(ge=1, le=RATE_MAX)] | None = None
+    """How many postbacks a minute it may send; null for the setting POSTBACK_RATE_PER_MINUTE."""
 
 
 def _unknown_event(field: str) -> FieldError:
@@ -108,21 +110,8 @@ MAPPING_CONFLICTS: dict[str, Callable[[], WaypostError]] = {
 }
 
 
-def _object(value: Any, field: str) -> dict[str, Any]:
-    if not isinstance(value, dict) or len(value) > WORDS_MAX:
-        raise FieldError(field, f"{field} must be an object with at most {WORDS_MAX} entries")
-    return value
-
-
-def _words(value: Any, field: str) -> dict[str, Any]:
-    words = {_word(word, field).lower(): meant for word, meant in _object(value, field).items()}
-    if len(words) < len(value):
-        raise FieldError(field, f"{field} has a word twice; capital and small letters are not told apart")
-    return words
-
-
-def _word(value: Any, field: str) -> str:
-    word = value.strip() if isinstance(value, str) else ""
+def _word(value: str, field: str) -> str:
+    word = value.strip()
     if not 1 <= len(word) <= CHARACTERS_MAX or not word.isprintable():
         raise FieldError(field, f"{field} must hold words of 1 to {CHARACTERS_MAX} printable characters")
     return word

@@ -3,27 +3,47 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import Annotated, Literal
 
-from admin_api.http import ConflictError, Field, choice, domain, flag, object_id, plain_url, plain_urls, text, whole
+from pydantic import Field
+
+from admin_api.http import Body, ConflictError, Domain, ObjectId, PlainUrl, Text
 from admin_api.money import missing_plan
-from admin_api.resources import Noun, insert
+from admin_api.resources import Resource, insert
 from config.configuration import profile_key
 
-PROFILES: Noun = Noun(
+PIXELS_MAX = 20
+
+
+class ProfileFields(Body):
+    """What a client may set of a profile."""
+
+    name: Annotated[str, Text(200)]
+    """What operators call it."""
+    domain: Domain
+    """The tracking domain, such as track.example.com. No two profiles have the same one."""
+    redirect_type: Literal["301", "302", "js"] = "302"
+    """How a click is answered: browsers remember a 301; `js` is a page that fires the pixels and goes on."""
+    click_expiry_days: Annotated[int, Field(ge=1, le=3650)] = 30
+    """A conversion of a click that is older is rejected."""
+    active: bool = True
+    """Without an active profile, links redirect and nothing is recorded."""
+    fallback_url: PlainUrl | None = None
+    """Where a link goes that is switched off. Without it the answer is 404."""
+    pixels: Annotated[list[PlainUrl], Field(max_length=PIXELS_MAX)] = []
+    """Pixels or scripts that the page of `js` fires."""
+    pixel_timeout_ms: Annotated[int, Field(ge=0, le=10_000)] = 300
+    """How long the page of `js` waits for them."""
+    plan_id: ObjectId | None = None
+    """The commission plan of its links that name none."""
+
+
+PROFILES: Resource = Resource(
     singular="profile",
     plural="profiles",
     id_name="profile_id",
-    fields=(
-        Field("name", text(200)),
-        Field("domain", domain),
-        Field("redirect_type", choice("301", "302", "js"), default="302"),
-        Field("click_expiry_days", whole(1, 3650), default=30),
-        Field("active", flag, default=True),
-        Field("fallback_url", plain_url, default=None, nullable=True),
-        Field("pixels", plain_urls, default=[]),
-        Field("pixel_timeout_ms", whole(0, 10_000), default=300),
-        Field("plan_id", object_id, default=None, nullable=True),
-    ),
+    description="A tracking domain and how it redirects.",
+    fields=ProfileFields,
     select="select * from profiles",
     create=lambda database, values, addresses: insert(database, PROFILES, values),
     in_use="links still use this profile; set its active to false instead",
@@ -33,5 +53,6 @@ PROFILES: Noun = Noun(
         ),
         "profiles_plan_id_fkey": missing_plan("plan_id"),
     },
+    conflict_codes=("domain-taken",),
     keys=lambda row: [profile_key(row["domain"])],
 )

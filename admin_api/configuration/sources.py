@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
-from admin_api.http import Field, matching, text
-from admin_api.resources import Noun, insert
+from typing import Annotated
 
-SOURCES: Noun = Noun(
+from admin_api.http import Body, Matching, Text
+from admin_api.resources import Resource, insert
+
+
+class SourceFields(Body):
+    """What a client may set of a source."""
+
+    name: Annotated[str, Text(200)]
+    """What operators call it, and what the macro `{source}` stands for."""
+    prefix: Annotated[str, Matching("[A-Z]{2,4}", "2 to 4 capital letters such as DP")] = "DP"
+    """What the dynamic variable `{dyn}` begins with."""
+
+
+SOURCES: Resource = Resource(
     singular="source",
     plural="sources",
     id_name="source_id",
-    fields=(
-        Field("name", text(200)),
-        Field("prefix", matching("[A-Z]{2,4}", "2 to 4 capital letters such as DP"), default="DP"),
-    ),
+    description="Where traffic comes from, and who earns its commissions.",
+    fields=SourceFields,
     select="select * from sources",
     create=lambda database, values, addresses: insert(database, SOURCES, values),
     in_use="links still use this source; give them another source first",

@@ -4,32 +4,47 @@ from __future__ import annotations
 
 import falcon
 
-from admin_api.http import NotFoundError
+from admin_api.http import NotFoundError, Query, Shown, operation
 from admin_api.runtime import Database, Pool
 
 PATH = "/internal/tracking-domain"
 _DOMAIN_CHARACTERS_MAX = 253
 
 
-class TrackingDomain:
-    """GET without a token: a proxy has none, and a name that answers on the web is no secret.
+class DomainQuery(Query):
+    """The host name that a proxy was asked for."""
 
-    SECURITY: without it anybody could point names at a proxy and use up its certificates of the day.
+    domain: str = ""
+    """In any case, with or without a dot at its end."""
+
+
+class KnownDomain(Shown):
+    """A tracking domain."""
+
+    domain: str
+
+
+class TrackingDomain:
+    """Whether a host name is one of our tracking domains.
+
+    SECURITY: without it anybody could point names at a proxy and use up its certificates of the day. It needs no token:
+    a proxy has none, and a name that answers on the web is no secret.
     """
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
 
-    def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
-        """200 for the domain of a profile, active or not, else 404."""
-        domain = (req.get_param("domain") or "").lower().removesuffix(".")
+    @operation("Ask whether a profile has a domain", open=True, not_found=("not-found",))
+    def on_get(self, req: falcon.Request, resp: falcon.Response, query: DomainQuery) -> KnownDomain:
+        """For a proxy that gets certificates by itself: 200 for the domain of a profile, active or not, else 404."""
+        domain = query.domain.lower().removesuffix(".")
         known = False
         if 0 < len(domain) <= _DOMAIN_CHARACTERS_MAX and domain.isascii() and domain.isprintable():
             with self._pool.connection() as database:
                 known = is_tracking_domain(database, domain)
         if not known:
             raise NotFoundError("no profile answers on this domain")
-        resp.media = {"domain": domain}
+        return KnownDomain(domain=domain)
 
 
 def is_tracking_domain(database: Database, domain: str) -> bool:

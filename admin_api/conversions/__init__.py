@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from admin_api.conversions.decisions import Action
-from admin_api.conversions.event_types import EventTypeItem, EventTypes
-from admin_api.conversions.resource import ConversionItem, Conversions, ManyConversions
+from admin_api.conversions.routes import conversion_routes
 
-__all__ = ["Action", "ConversionItem", "Conversions", "EventTypeItem", "EventTypes", "ManyConversions"]
+__all__ = ["conversion_routes"]

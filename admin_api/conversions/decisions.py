@@ -14,7 +14,7 @@ from uuid import UUID
 from psycopg import sql
 
 from admin_api.conversions.listing import FILTERS, TABLES
-from admin_api.http import ConflictError, NotFoundError, choose
+from admin_api.http.old import ConflictError, NotFoundError, choose
 from admin_api.runtime import Database, Row
 from tracking.conversions import LEGAL_TRANSITIONS, ConversionStatus, PostbackReason
 from tracking.runtime import FieldError

@@ -11,7 +11,7 @@ import falcon
 from psycopg import sql
 from psycopg.errors import UniqueViolation
 
-from admin_api.http import (
+from admin_api.http.old import (
     ConflictError,
     Field,
     NotFoundError,

@@ -6,7 +6,7 @@ from typing import Any, LiteralString
 
 from psycopg import sql
 
-from admin_api.http import Chosen, Filter, NotFoundError, Place, filters, parse_moment
+from admin_api.http.old import Chosen, Filter, NotFoundError, Place, filters, parse_moment
 from admin_api.runtime import Database, Row
 from tracking.conversions import ConversionStatus, PostbackReason
 from tracking.money import format_amount

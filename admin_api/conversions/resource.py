@@ -9,7 +9,7 @@ import falcon
 
 from admin_api.conversions.decisions import Action, decide, decide_all, preview
 from admin_api.conversions.listing import FILTERS, load_conversion, load_conversions, present_conversion
-from admin_api.http import (
+from admin_api.http.old import (
     PAGE_ROWS,
     REQUIRED,
     Field,

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from admin_api.event_log.resource import ClickTrace, TraceSearch
+from admin_api.event_log.routes import event_log_routes
 
-__all__ = ["ClickTrace", "TraceSearch"]
+__all__ = ["event_log_routes"]

@@ -15,7 +15,7 @@ from admin_api.clicks import require_click
 from admin_api.event_log.rows import load_trace_rows
 from admin_api.event_log.search import CANDIDATES_MAX, clicks_of_address, clicks_of_order, postbacks_without_click
 from admin_api.event_log.steps import steps_of
-from admin_api.http import NotFoundError, decode_moment, refuse_unknown
+from admin_api.http.old import NotFoundError, decode_moment, refuse_unknown
 from admin_api.postbacks import present_postback
 from admin_api.runtime import Database, Pool, Row
 from tracking.clicks import clicked_at, parse_click_id, parse_dyn

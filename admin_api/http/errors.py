@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
-from tracking.runtime import WaypostError
+from collections.abc import Sequence
+
+from tracking.runtime import FieldError, WaypostError
 
 
 class BodyError(WaypostError):
     """A request body that is not a JSON object."""
 
     code = "bad-body"
+
+
+class InvalidFieldsError(WaypostError):
+    """Several fields that cannot be accepted. Code and field are those of the first; `errors` are all of them."""
+
+    def __init__(self, errors: Sequence[FieldError]) -> None:
+        first = errors[0]
+        super().__init__(first.message, code=first.code, field=first.field)
+        self.errors = tuple(errors)
 
 
 class AuthenticationError(WaypostError):

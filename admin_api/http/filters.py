@@ -1,36 +1,21 @@
-"""Filters of lists as data: a name, how its text is read, the condition it stands for. The same in queries and bodies.
+"""Filters of lists: one class for each list, whose fields carry the SQL condition that they stand for.
 
-Conditions are ours; what a client sends is only ever a parameter of the statement.
+The same class reads a query and, where many objects are changed at once, the `filter` of a body. Conditions are ours;
+what a client sends is only ever a parameter of the statement.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Mapping, Sequence
 from typing import Any, LiteralString, NamedTuple
-from uuid import UUID
 
-import falcon
 from psycopg import sql
-
-from admin_api.http.fields import ID_MAX
-from admin_api.http.paging import decode_limit, parse_moment
-from admin_api.http.requests import PAGE_ROWS
-from tracking.money import parse_currency
-from tracking.runtime import FieldError
-
-Read = Callable[[str, str], Any]
-# The reader of a moment, or of a day for its beginning.
-moment = parse_moment
-_SHOWN = 64
+from pydantic import BaseModel, ConfigDict
 
 
-class Filter(NamedTuple):
-    """One filter. `condition` names its value with a placeholder of the filter's name."""
+class Condition(NamedTuple):
+    """The SQL that a filter stands for. Its value is the placeholder of the filter's own name, such as %(status)s."""
 
-    name: str
-    read: Read
-    condition: LiteralString
+    sql: LiteralString
 
 
 class Chosen(NamedTuple):
@@ -45,86 +30,27 @@ class Chosen(NamedTuple):
         return sql.SQL("where {}").format(sql.SQL(" and ").join(conditions)) if conditions else sql.SQL("")
 
 
-def choose(filters: Sequence[Filter], given: Mapping[str, Any], field: str = "") -> Chosen:
-    """Return what `given`, a query or a JSON object, asks for, or raise FieldError. `field` goes before names."""
-    known = {each.name: each for each in filters}
-    for name in given:
-        if name not in known:
-            raise FieldError(f"{field}{name[:_SHOWN]}", f"the filters are {', '.join(known)}", code="unknown-field")
-    chosen = [(known[name], f"{field}{name}", value) for name, value in given.items()]
-    return Chosen(
-        [sql.SQL(each.condition) for each, _, _ in chosen],
-        {each.name: each.read(_text(value, name), name) for each, name, value in chosen},
-    )
+class Query(BaseModel):
+    """The parameters of a query. A name that is not declared is refused: a misspelt filter would show everything."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True, use_enum_values=True)
 
 
-def decode_list(req: falcon.Request, filters: Sequence[Filter]) -> tuple[Chosen, int, int]:
-    """Return the filters of a list in the order of ids, the id to begin after and how many are wanted."""
-    chosen = choose(filters, {name: value for name, value in req.params.items() if name not in ("limit", "cursor")})
-    cursor = req.get_param("cursor") or "0"
-    if not re.fullmatch("[0-9]{1,18}", cursor):
-        raise FieldError("cursor", "cursor must be the next_cursor of an earlier answer, unchanged")
-    return chosen, int(cursor), decode_limit(req, PAGE_ROWS)
+class Filter(Query):
+    """The filters of a list, each of which may be left out."""
 
+    def chosen(self, **usual: Any) -> Chosen:
+        """Return the conditions and values of what was given; `usual` are values of what was not given."""
+        conditions: list[sql.SQL] = []
+        values: dict[str, Any] = {}
+        for name, field in type(self).model_fields.items():
+            condition = next((each for each in field.metadata if isinstance(each, Condition)), None)
+            value = getattr(self, name) if name in self.model_fields_set else usual.get(name)
+            if condition is not None and value is not None:
+                conditions.append(sql.SQL(condition.sql))
+                values[field.alias or name] = value
+        return Chosen(conditions, values)
 
-def word(*words: str) -> Read:
-    """Read one of some words, or several with commas between them: any of them."""
-
-    def read(text: str, field: str) -> list[str]:
-        chosen = text.split(",")
-        if not set(chosen) <= set(words):
-            raise FieldError(field, f"{field} must be of {', '.join(words)}; separate several by commas")
-        return chosen
-
-    return read
-
-
-def matching(pattern: str, meaning: str) -> Read:
-    """Read text that a whole pattern matches; `meaning` completes the sentence `must be`."""
-    compiled = re.compile(pattern)
-
-    def read(text: str, field: str) -> str:
-        if not compiled.fullmatch(text):
-            raise FieldError(field, f"{field} must be {meaning}")
-        return text
-
-    return read
-
-
-def number(text: str, field: str) -> int:
-    """Read the number of an object."""
-    if not re.fullmatch("[0-9]{1,19}", text) or not 1 <= int(text) <= ID_MAX:
-        raise FieldError(field, f"{field} must be the number of an object")
-    return int(text)
-
-
-def uuid(text: str, field: str) -> UUID:
-    """Read a UUID."""
-    try:
-        return UUID(text)
-    except ValueError:
-        raise FieldError(field, f"{field} must be a UUID") from None
-
-
-def currency(text: str, field: str) -> str:
-    """Read an ISO 4217 code."""
-    return parse_currency(text, field)
-
-
-def flag(text: str, field: str) -> bool:
-    """Read true or false."""
-    if text not in ("true", "false"):
-        raise FieldError(field, f"{field} must be true or false")
-    return text == "true"
-
-
-def _text(value: Any, field: str) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, int):
-        return str(value)
-    if isinstance(value, list) and value and all(isinstance(each, str) for each in value):
-        value = ",".join(value)
-    if not isinstance(value, str) or "\x00" in value:
-        raise FieldError(field, f"{field} must be text or a number")
-    return value
+    def stated(self) -> dict[str, Any]:
+        """Return what was given as JSON, by the names that a client uses."""
+        return self.model_dump(mode="json", by_alias=True, exclude_unset=True, exclude_none=True)

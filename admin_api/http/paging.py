@@ -1,23 +1,28 @@
-"""Pages of lists that are the newest first: a cursor says where the last page ended, whatever was added since."""
+"""Pages of lists. A cursor says where the last page ended, whatever was added since: no row is lost or shown twice."""
 
 from __future__ import annotations
 
 import base64
 import binascii
-import re
-from collections.abc import Sequence
-from datetime import UTC, datetime
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Annotated, Any, NamedTuple, TypeVar
 from uuid import UUID
 
-import falcon
+from pydantic import Field, WithJsonSchema
 
-from admin_api.http.requests import PAGE_ROWS_MAX
+from admin_api.http.field_types import converted
+from admin_api.http.filters import Query
+from admin_api.http.models import Page
+from admin_api.http.parameters import parse_number
 from tracking.runtime import FieldError
 
-_LIMIT = re.compile("[0-9]{1,4}")
-_NUMBER = re.compile("[0-9]{1,18}")
-_SHOWN_CHARACTERS = 64
+Item = TypeVar("Item")
+Stored = TypeVar("Stored")
+
+PAGE_ROWS = 100
+PAGE_ROWS_MAX = 500
+_CURSOR = "cursor must be the next_cursor of an earlier answer, unchanged"
 
 
 class Place(NamedTuple):
@@ -27,59 +32,8 @@ class Place(NamedTuple):
     row_id: UUID
 
 
-def refuse_unknown(req: falcon.Request, known: Sequence[str]) -> None:
-    """Raise FieldError for a query parameter that a route does not have: a misspelt filter would show everything."""
-    for name in req.params:
-        if name not in known:
-            raise FieldError(name[:_SHOWN_CHARACTERS], f"the parameters are {', '.join(known)}", code="unknown-field")
-
-
-def decode_limit(req: falcon.Request, usual: int, most: int = PAGE_ROWS_MAX) -> int:
-    """Return how many rows are wanted, or raise FieldError."""
-    limit = req.get_param("limit") or str(usual)
-    if not _LIMIT.fullmatch(limit) or not 1 <= int(limit) <= most:
-        raise FieldError("limit", f"limit must be a whole number from 1 to {most}")
-    return int(limit)
-
-
-def decode_number(req: falcon.Request, name: str) -> int | None:
-    """Return the number of a query parameter, None where there is none, or raise FieldError."""
-    text = req.get_param(name)
-    if not text:
-        return None
-    if not _NUMBER.fullmatch(text):
-        raise FieldError(name, f"{name} must be a whole number, not {text[:40]!r}")
-    return int(text)
-
-
-def decode_moment(req: falcon.Request, name: str) -> datetime | None:
-    """Return the moment of a query parameter, in UTC, None where there is none, or raise FieldError."""
-    text = req.get_param(name)
-    return parse_moment(text, name) if text else None
-
-
-def parse_moment(text: str, field: str) -> datetime:
-    """Return a moment in UTC, of a day its beginning, or raise FieldError. Without an offset it is UTC's."""
-    try:
-        # A plus sign stands for a space in a query; nobody means one before an offset.
-        moment = datetime.fromisoformat(re.sub(r" (?=[0-9]{2}:?[0-9]{2}$)", "+", text))
-    except ValueError:
-        moment = None
-    if moment is None or not 1970 <= moment.year <= 9000:
-        raise FieldError(field, f"{field} must be a moment such as 2026-10-31T12:00:00Z, not {text[:40]!r}")
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
-
-
-def encode_place(at: datetime, row_id: UUID) -> str:
-    """Return the cursor of a place."""
-    return base64.urlsafe_b64encode(f"{at.isoformat()} {row_id}".encode()).decode().rstrip("=")
-
-
-def decode_place(req: falcon.Request) -> Place | None:
-    """Return the place of a cursor, None for the first page, or raise FieldError."""
-    cursor = req.get_param("cursor")
-    if not cursor:
-        return None
+def parse_place(cursor: Any, field: str) -> Place:
+    """Return the place of a cursor, or raise FieldError."""
     try:
         text = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()
         at, _, row_id = text.partition(" ")
@@ -87,5 +41,64 @@ def decode_place(req: falcon.Request) -> Place | None:
         if moment.tzinfo is None:
             raise ValueError
         return Place(moment, UUID(row_id))
-    except (ValueError, binascii.Error):
-        raise FieldError("cursor", "cursor must be the next_cursor of an earlier answer, unchanged") from None
+    except (ValueError, TypeError, binascii.Error):
+        raise FieldError(field, _CURSOR) from None
+
+
+def encode_place(at: datetime, row_id: UUID) -> str:
+    """Return the cursor of a place."""
+    return base64.urlsafe_b64encode(f"{at.isoformat()} {row_id}".encode()).decode().rstrip("=")
+
+
+def _parse_row_number(cursor: Any, field: str) -> int:
+    try:
+        number: int = parse_number(cursor, field)
+    except FieldError:
+        number = 0
+    if not 0 < number < 10**18:
+        raise FieldError(field, _CURSOR)
+    return number
+
+
+class PageQuery(Query):
+    """How many rows a page has."""
+
+    limit: Annotated[int, converted(parse_number), Field(ge=1, le=PAGE_ROWS_MAX)] = PAGE_ROWS
+    """How many rows the page has at most."""
+
+
+class NumberedPageQuery(PageQuery):
+    """A page of a list in the order of numbers."""
+
+    cursor: Annotated[
+        int | None,
+        converted(_parse_row_number),
+        WithJsonSchema({"type": "string", "pattern": "^[1-9][0-9]{0,17}$"}),
+    ] = None
+    """The `next_cursor` of the page before; leave it out for the first page."""
+
+    @property
+    def after(self) -> int:
+        """The number to begin after."""
+        return self.cursor or 0
+
+
+class TimedPageQuery(PageQuery):
+    """A page of a list whose newest rows come first."""
+
+    cursor: Annotated[
+        Place | None, converted(parse_place), WithJsonSchema({"type": "string", "format": "waypost-cursor"})
+    ] = None
+    """The `next_cursor` of the page before; leave it out for the first page."""
+
+
+def page_of(
+    kind: type[Page[Item]],
+    rows: Sequence[Stored],
+    limit: int,
+    show: Callable[[Stored], Any],
+    cursor_of: Callable[[Stored], str],
+) -> Page[Item]:
+    """Return a page of up to `limit` rows. `rows` has one more where the list goes on."""
+    shown = rows[:limit]
+    return kind(items=[show(row) for row in shown], next_cursor=cursor_of(shown[-1]) if len(rows) > limit else None)

@@ -13,16 +13,47 @@ import orjson
 import psycopg
 from psycopg.errors import UndefinedColumn, UndefinedTable
 
-from admin_api.http.errors import AuthenticationError, BodyError, ConflictError, NotFoundError, RevisionError
+from admin_api.http.errors import (
+    AuthenticationError,
+    BodyError,
+    ConflictError,
+    InvalidFieldsError,
+    NotFoundError,
+    RevisionError,
+)
 from tracking.runtime import FieldError, WaypostError
 
 CONTENT_TYPE = "application/problem+json"
+# The body of every error, as it is documented.
+SCHEMA: Mapping[str, Any] = {
+    "type": "object",
+    "description": "RFC 9457 problem details. `code` is stable; `detail` says how to mend it.",
+    "required": ["type", "title", "status", "code", "detail"],
+    "properties": {
+        "type": {"type": "string"},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "code": {"type": "string"},
+        "detail": {"type": "string"},
+        "field": {"type": "string", "description": "The field to blame; the first of several."},
+        "errors": {
+            "type": "array",
+            "description": "Every field that cannot be accepted.",
+            "items": {
+                "type": "object",
+                "required": ["field", "code", "detail"],
+                "properties": {name: {"type": "string"} for name in ("field", "code", "detail")},
+            },
+        },
+    },
+}
 RETRY_AFTER_S = 2
 _log = logging.getLogger("waypost.admin")
 
 _STATUSES: dict[type[WaypostError], HTTPStatus] = {
     BodyError: HTTPStatus.BAD_REQUEST,
     FieldError: HTTPStatus.BAD_REQUEST,
+    InvalidFieldsError: HTTPStatus.BAD_REQUEST,
     AuthenticationError: HTTPStatus.UNAUTHORIZED,
     NotFoundError: HTTPStatus.NOT_FOUND,
     ConflictError: HTTPStatus.CONFLICT,
@@ -37,7 +68,7 @@ _FALCON_CODES = {
     HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "unsupported-media-type",
 }
 _FALCON_DETAILS = {
-    HTTPStatus.NOT_FOUND: "there is no such route; docs/http.md has them all",
+    HTTPStatus.NOT_FOUND: "there is no such route; /v1/openapi.json has them all",
     HTTPStatus.METHOD_NOT_ALLOWED: "this route does not take this method; the header Allow names those it takes",
     HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "send JSON, with the header Content-Type: application/json",
 }
@@ -50,6 +81,7 @@ class Problem(NamedTuple):
     code: str
     detail: str
     field: str | None = None
+    errors: tuple[FieldError, ...] = ()
     headers: Mapping[str, str] = MappingProxyType({})
 
 
@@ -58,7 +90,7 @@ def problem_of(error: Exception) -> Problem:
     if isinstance(error, WaypostError):
         status = next((found for kind, found in _STATUSES.items() if isinstance(error, kind)), HTTPStatus.BAD_REQUEST)
         headers = {"WWW-Authenticate": "ApiKey, Bearer"} if status == HTTPStatus.UNAUTHORIZED else {}
-        return Problem(status, error.code, error.message, error.field, headers)
+        return Problem(status, error.code, error.message, error.field, _field_errors(error), headers)
     if isinstance(error, falcon.HTTPError):
         status = HTTPStatus(error.status_code)
         code = _FALCON_CODES.get(status, status.phrase.lower().replace(" ", "-"))
@@ -74,6 +106,12 @@ def problem_of(error: Exception) -> Problem:
     return Problem(HTTPStatus.INTERNAL_SERVER_ERROR, "internal-error", "this should not have happened; it was logged")
 
 
+def _field_errors(error: WaypostError) -> tuple[FieldError, ...]:
+    if isinstance(error, InvalidFieldsError):
+        return error.errors
+    return (error,) if isinstance(error, FieldError) else ()
+
+
 def handle_error(req: falcon.Request, resp: falcon.Response, error: Exception, params: dict[str, Any]) -> None:
     """Answer a request that raised; the app's only error handler."""
     problem = problem_of(error)
@@ -81,7 +119,7 @@ def handle_error(req: falcon.Request, resp: falcon.Response, error: Exception, p
         _log.error("%s %s failed", req.method, req.path, exc_info=error)
     elif problem.status == HTTPStatus.SERVICE_UNAVAILABLE:
         _log.warning("%s %s: %s", req.method, req.path, str(error).partition("\n")[0])
-    body = {
+    body: dict[str, Any] = {
         "type": "about:blank",
         "title": problem.status.phrase,
         "status": problem.status.value,
@@ -90,6 +128,8 @@ def handle_error(req: falcon.Request, resp: falcon.Response, error: Exception, p
     }
     if problem.field is not None:
         body["field"] = problem.field
+    if problem.errors:
+        body["errors"] = [{"field": each.field, "code": each.code, "detail": each.message} for each in problem.errors]
     resp.status = problem.status
     resp.set_headers(dict(problem.headers))
     resp.content_type = CONTENT_TYPE

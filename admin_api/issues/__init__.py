@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
-from admin_api.issues.issues import IssueItem, Issues, open_issue
+from admin_api.issues.issues import open_issue
+from admin_api.issues.routes import issue_routes
 
-__all__ = ["IssueItem", "Issues", "open_issue"]
+__all__ = ["issue_routes", "open_issue"]

@@ -9,7 +9,7 @@ from uuid import UUID
 import falcon
 from psycopg.types.json import Jsonb
 
-from admin_api.http import (
+from admin_api.http.old import (
     PAGE_ROWS,
     Field,
     NotFoundError,

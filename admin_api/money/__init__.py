@@ -2,24 +2,7 @@
 
 from __future__ import annotations
 
-from admin_api.money.commission_plans import PLANS, missing_plan
-from admin_api.money.entries import Balances, Entries
-from admin_api.money.exchange_rates import ExchangeRateItem, ExchangeRateLookup, ExchangeRates
-from admin_api.money.payouts import PayoutExport, PayoutItem, PayoutRun, Payouts, decisions
-from admin_api.money.plan_resolution import PlanResolution
+from admin_api.money.commission_plans import missing_plan
+from admin_api.money.routes import money_routes
 
-__all__ = [
-    "PLANS",
-    "Balances",
-    "Entries",
-    "ExchangeRateItem",
-    "ExchangeRateLookup",
-    "ExchangeRates",
-    "PayoutExport",
-    "PayoutItem",
-    "PayoutRun",
-    "Payouts",
-    "PlanResolution",
-    "decisions",
-    "missing_plan",
-]
+__all__ = ["missing_plan", "money_routes"]

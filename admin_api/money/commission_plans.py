@@ -3,13 +3,38 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import Annotated
 
-from admin_api.http import ConflictError, Field, countries, currency, day, flag, object_id, percent, text, whole
-from admin_api.resources import Noun, insert
-from tracking.money import AMOUNT_MINOR_MAX
+from admin_api.http import AmountMinor, Body, ConflictError, Countries, Currency, Day, ObjectId, Percent, Text
+from admin_api.resources import Resource, insert
 from tracking.runtime import FieldError
 
-_AMOUNT = whole(0, AMOUNT_MINOR_MAX)
+
+class CommissionPlanFields(Body):
+    """What a client may set of a commission plan."""
+
+    name: Annotated[str, Text(200)]
+    """What operators call it."""
+    description: Annotated[str, Text(2000, shortest=0)] | None = None
+    """For operators alone."""
+    merchant_id: ObjectId | None = None
+    """The merchant whose conversions it is for; null for all."""
+    countries: Countries = []
+    """The countries of the clicks it is for; empty for all."""
+    starts_on: Day
+    """It is for conversions from the beginning of this day on, in UTC."""
+    currency: Currency
+    """The currency of its amounts."""
+    baseline_minor: AmountMinor | None = None
+    """The amount that a first deposit must reach to earn the CPA amount."""
+    cpa_minor: AmountMinor | None = None
+    """What a first deposit or an acquisition earns."""
+    cpl_minor: AmountMinor | None = None
+    """What a registration earns."""
+    revshare_percent: Percent | None = None
+    """The share of the revenue that is earned."""
+    active: bool = True
+    """A plan that is not active is never chosen."""
 
 
 def missing_plan(field: str) -> partial[FieldError]:
@@ -19,24 +44,13 @@ def missing_plan(field: str) -> partial[FieldError]:
     )
 
 
-PLANS: Noun = Noun(
+PLANS: Resource = Resource(
     singular="commission plan",
     plural="commission_plans",
     path="commission-plans",
     id_name="plan_id",
-    fields=(
-        Field("name", text(200)),
-        Field("description", text(2000, shortest=0), default=None, nullable=True),
-        Field("merchant_id", object_id, default=None, nullable=True),
-        Field("countries", countries, default=[]),
-        Field("starts_on", day),
-        Field("currency", currency),
-        Field("baseline_minor", _AMOUNT, default=None, nullable=True),
-        Field("cpa_minor", _AMOUNT, default=None, nullable=True),
-        Field("cpl_minor", _AMOUNT, default=None, nullable=True),
-        Field("revshare_percent", percent, default=None, nullable=True),
-        Field("active", flag, default=True),
-    ),
+    description="What sources earn, for which conversions.",
+    fields=CommissionPlanFields,
     # JSON has no decimals; four digits after the point are exact either way.
     select=(
         "select commission_plans.*, commission_plans.revshare_percent::float8 as revshare_percent from commission_plans"
@@ -53,4 +67,5 @@ PLANS: Noun = Noun(
             FieldError, "merchant_id", "merchant_id names a merchant that does not exist; leave it out for all"
         ),
     },
+    conflict_codes=("plan-in-use",),
 )

@@ -9,7 +9,7 @@ import falcon
 from psycopg import sql
 from psycopg.errors import ForeignKeyViolation
 
-from admin_api.http import (
+from admin_api.http.old import (
     Chosen,
     Field,
     Filter,

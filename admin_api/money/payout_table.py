@@ -8,7 +8,16 @@ from typing import Any, LiteralString
 
 from psycopg import sql
 
-from admin_api.http import Chosen, ConflictError, Filter, NotFoundError, RevisionError, Revisions, filters, parse_moment
+from admin_api.http.old import (
+    Chosen,
+    ConflictError,
+    Filter,
+    NotFoundError,
+    RevisionError,
+    Revisions,
+    filters,
+    parse_moment,
+)
 from admin_api.money.exchange_rates import find_stored_rate
 from admin_api.runtime import Database, Row
 from tracking.money import (

@@ -8,7 +8,7 @@ from typing import Any
 
 import falcon
 
-from admin_api.http import (
+from admin_api.http.old import (
     Field,
     Revisions,
     Values,

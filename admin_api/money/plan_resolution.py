@@ -7,7 +7,7 @@ from typing import Any
 
 import falcon
 
-from admin_api.http import Filter, NotFoundError, choose, filters, parse_moment
+from admin_api.http.old import Filter, NotFoundError, choose, filters, parse_moment
 from admin_api.runtime import Database, Pool
 from tracking.money import Candidate, CommissionKind, PlanCase, format_amount, plan_from_row, resolve_plan, winner
 from tracking.runtime import FieldError

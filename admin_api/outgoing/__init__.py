@@ -2,26 +2,7 @@
 
 from __future__ import annotations
 
-from admin_api.outgoing.deliveries import Deliveries, DeliveriesReplay, DeliveryItem, DeliveryReplay, load_backlog
-from admin_api.outgoing.postback_templates import PostbackTemplates
-from admin_api.outgoing.resource import (
-    OutgoingPostbackItem,
-    OutgoingPostbacks,
-    OutgoingPostbackSecret,
-    OutgoingPostbackTest,
-    outgoing_postbacks,
-)
+from admin_api.outgoing.deliveries import load_backlog
+from admin_api.outgoing.routes import outgoing_routes
 
-__all__ = [
-    "Deliveries",
-    "DeliveriesReplay",
-    "DeliveryItem",
-    "DeliveryReplay",
-    "OutgoingPostbackItem",
-    "OutgoingPostbackSecret",
-    "OutgoingPostbackTest",
-    "OutgoingPostbacks",
-    "PostbackTemplates",
-    "load_backlog",
-    "outgoing_postbacks",
-]
+__all__ = ["load_backlog", "outgoing_routes"]

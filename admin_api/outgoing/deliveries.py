@@ -8,7 +8,7 @@ from uuid import UUID
 import falcon
 from psycopg import sql
 
-from admin_api.http import (
+from admin_api.http.old import (
     Chosen,
     ConflictError,
     Filter,

@@ -3,39 +3,18 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
+from datetime import datetime
 from functools import partial
-from typing import Any, LiteralString
+from http import HTTPStatus
+from typing import Annotated, Literal, LiteralString
+from uuid import UUID
 
 import falcon
 from psycopg.types.json import Jsonb
+from pydantic import Field
 
-from admin_api.http import (
-    Field,
-    Parser,
-    Values,
-    choice,
-    decode_id,
-    decode_object,
-    decode_revisions,
-    flag,
-    object_id,
-    text,
-    validate_changes,
-    validate_new,
-)
-from admin_api.resources import (
-    Addresses,
-    Collection,
-    Created,
-    Item,
-    Noun,
-    insert,
-    load_one,
-    present,
-    save_changes,
-    save_new,
-)
+from admin_api.http import Body, EventName, ObjectId, Shown, Text, Values, checked, operation, refuse_control
+from admin_api.resources import Addresses, Created, Resource, insert, load_one
 from admin_api.runtime import Database, Pool, Row
 from config.postback_templates import fill_in, postback_templates
 from tracking.conversions import ConversionStatus
@@ -46,38 +25,86 @@ SECRETS_MAX = 2
 _SELECT: LiteralString = "select * from outgoing_postbacks"
 
 
-def outgoing_postbacks(allowed: tuple[Network, ...]) -> Noun:
-    """Return the noun; `allowed` are the private networks that partners may be in."""
+def _check_template(key: str, field: str) -> str:
+    if key not in postback_templates():
+        raise FieldError(field, f"{field} must be one of those at /v1/postback-templates")
+    return key
+
+
+def _each_once(words: list[str], field: str) -> list[str]:
+    return list(dict.fromkeys(words))
+
+
+class OutgoingPostbackFields(Body):
+    """What is stored of an outgoing postback."""
+
+    name: Annotated[str, Text(100, shortest=2)]
+    """What operators call it."""
+    source_id: ObjectId | None = None
+    """The source whose conversions it reports; null for all."""
+    template: Annotated[str, checked(_check_template)] | None = None
+    """The partner's template; see /v1/postback-templates."""
+    method: Literal["GET", "POST"] = "GET"
+    """A POST is signed, as Standard Webhooks says."""
+    url: Annotated[str, checked(refuse_control)] | None = None
+    """Where it is sent, with macros. Left out, it is made from the template."""
+    events: Annotated[list[EventName], checked(_each_once)] = []
+    """The event types that are reported; empty for all."""
+    statuses: Annotated[list[ConversionStatus], checked(_each_once)] = [ConversionStatus.APPROVED]
+    """The statuses that are reported; empty for all."""
+    amount_changes: bool = False
+    """Whether a change of the amount alone is reported too."""
+    state: Literal["enabled", "disabled"] = "enabled"
+    """Enabling a suspended one sends what it missed."""
+
+
+class NewOutgoingPostback(OutgoingPostbackFields):
+    """What a client may set of an outgoing postback."""
+
+    template_values: dict[str, str] | None = None
+    """What the template needs to know of your account at the partner. Not stored; it is part of the URL."""
+
+
+class NewSecret(Shown):
+    """A secret that signs what is sent, shown this once."""
+
+    outgoing_postback_id: int
+    secret: str
+
+
+class PlannedTest(Shown):
+    """A test that will be sent in a moment."""
+
+    delivery_id: UUID
+    """Its outcome is at /v1/deliveries/{delivery_id}."""
+
+
+def outgoing_postbacks(allowed: tuple[Network, ...]) -> Resource:
+    """Return the resource; `allowed` are the private networks that partners may be in."""
 
     def create(database: Database, values: Values, addresses: Addresses) -> Created:
         secret = mint_secret()
-        made = insert(database, noun, values | {"secrets": [secret]})
+        made = insert(database, resource, values | {"secrets": [secret]})
         return Created(made.object_id, {"secret": secret})
 
-    noun = Noun(
+    def prepare(database: Database, values: Values) -> Values:
+        prepared = _with_url(values)
+        if "url" in prepared:
+            # As far as that can be known now, it leads nowhere private; checked again when it is sent.
+            compile_outgoing(prepared["url"], "url", allowed)
+        _require_events(database, prepared.get("events", []))
+        return prepared
+
+    resource = Resource(
         singular="outgoing postback",
         plural="outgoing_postbacks",
         id_name="outgoing_postback_id",
         path="outgoing-postbacks",
-        fields=(
-            Field("name", text(100, shortest=2)),
-            Field("source_id", object_id, default=None, nullable=True),
-            Field("template", choice(*postback_templates()), default=None, nullable=True),
-            Field("method", choice("GET", "POST"), default="GET"),
-            Field("url", partial(_outgoing_url, allowed)),
-            Field("events", _words(lambda word: True, "event types, such as ftd"), default=[]),
-            Field(
-                "statuses",
-                _words(lambda word: word in set(ConversionStatus), f"of {', '.join(ConversionStatus)}"),
-                default=[ConversionStatus.APPROVED.value],
-            ),
-            Field("amount_changes", flag, default=False),
-            Field(
-                "state",
-                choice(OutgoingState.ENABLED.value, OutgoingState.DISABLED.value),
-                default=OutgoingState.ENABLED.value,
-            ),
-        ),
+        description="Which conversions are reported to which partner, and how.",
+        fields=OutgoingPostbackFields,
+        new_fields=NewOutgoingPostback,
+        generated=("url",),
+        prepare=prepare,
         select=_SELECT,
         create=create,
         in_use="conversions were reported with it; set its state to disabled instead",
@@ -88,118 +115,80 @@ def outgoing_postbacks(allowed: tuple[Network, ...]) -> Noun:
                 "source_id names a source that does not exist; create it at /v1/sources, or leave it out",
             )
         },
-        extras=lambda row, addresses: {name: row[name] for name in ("state_reason", "failing_since")},
+        shown_types={
+            "url": str,
+            # Waypost suspends one by itself too.
+            "state": OutgoingState,
+            "state_reason": Annotated[str | None, Field(description="Why Waypost suspended or disabled it.")],
+            "failing_since": Annotated[datetime | None, Field(description="Since when no attempt has succeeded.")],
+        },
+        once_types={"secret": Annotated[str, Field(description="Signs what is sent. Shown this once.")]},
         is_needed=_has_deliveries,
     )
-    return noun
+    return resource
 
 
-class OutgoingPostbacks(Collection):
-    """All outgoing postbacks."""
-
-    def on_post(self, req: falcon.Request, resp: falcon.Response) -> None:
-        """Create one, from its URL or from a template."""
-        values = validate_new(self._noun.fields, _filled_in(decode_object(req)))
-        with self._pool.connection() as database:
-            _require_events(database, values["events"])
-            row, created = save_new(database, self._noun, values, self._addresses)
-        resp.media = {**present(self._noun, row, self._addresses), **created.shown_once}
-        resp.etag = str(row["revision"])
-        resp.status = falcon.HTTP_CREATED
-        resp.location = f"/v1/{self._noun.path}/{created.object_id}"
-
-
-class OutgoingPostbackItem(Item):
-    """One outgoing postback."""
-
-    def on_patch(self, req: falcon.Request, resp: falcon.Response, object_id: str) -> None:
-        """Change the fields that the body names; enabling a suspended one sends what it missed."""
-        number = decode_id(object_id, self._noun.singular)
-        changes = validate_changes(self._noun.fields, _filled_in(decode_object(req)))
-        with self._pool.connection() as database:
-            _require_events(database, changes.get("events", []))
-            row = save_changes(database, self._noun, number, changes, decode_revisions(req))
-        resp.media = present(self._noun, row, self._addresses)
-        resp.etag = str(row["revision"])
+def _with_url(values: Values) -> Values:
+    """Return values with the URL that their template makes, where they name one and give no URL."""
+    rest = {name: value for name, value in values.items() if name != "template_values"}
+    given, key = values.get("template_values"), values.get("template")
+    if rest.get("url") is None and key is not None:
+        return rest | {"url": fill_in(postback_templates()[key], given or {})}
+    if given is not None:
+        raise FieldError("template_values", "template_values goes with a template, in place of a url")
+    if "url" in rest and rest["url"] is None:
+        raise FieldError("url", "url is required, or a template", code="missing-field")
+    return rest
 
 
 class OutgoingPostbackSecret:
     """The secrets of one: shown only when they are made. The newest two sign, so that a partner can change over."""
 
-    def __init__(self, noun: Noun, pool: Pool) -> None:
-        self._noun = noun
+    def __init__(self, resource: Resource, pool: Pool) -> None:
+        self._resource = resource
         self._pool = pool
 
-    def on_post(self, req: falcon.Request, resp: falcon.Response, object_id: str) -> None:
-        """Make one more and return it."""
-        number = decode_id(object_id, self._noun.singular)
+    @operation("Make a secret that signs what is sent", statuses=(HTTPStatus.CREATED,))
+    def on_post(self, req: falcon.Request, resp: falcon.Response, outgoing_postback_id: int) -> NewSecret:
+        """The newest two sign."""
         secret = mint_secret()
         with self._pool.connection() as database, database.transaction():
-            row = load_one(database, self._noun, number, lock=True)
+            row = load_one(database, self._resource, outgoing_postback_id, lock=True)
             kept = [secret, *row["secrets"]][:SECRETS_MAX]
             database.execute(
                 "update outgoing_postbacks set secrets = %s, revision = revision + 1, updated_at = now()"
                 " where outgoing_postback_id = %s",
-                [kept, number],
+                [kept, outgoing_postback_id],
             )
-        resp.media = {"outgoing_postback_id": number, "secret": secret}
-        resp.status = falcon.HTTP_CREATED
+        return NewSecret(outgoing_postback_id=outgoing_postback_id, secret=secret)
 
 
 class OutgoingPostbackTest:
     """A test: one marked delivery with made-up values, sent once, whatever the state."""
 
-    def __init__(self, noun: Noun, pool: Pool) -> None:
-        self._noun = noun
+    def __init__(self, resource: Resource, pool: Pool) -> None:
+        self._resource = resource
         self._pool = pool
 
-    def on_post(self, req: falcon.Request, resp: falcon.Response, object_id: str) -> None:
-        """Plan it; the answer is in the delivery when the deliveries process has sent it."""
-        number = decode_id(object_id, self._noun.singular)
+    @operation("Send a test to the partner", statuses=(HTTPStatus.ACCEPTED,))
+    def on_post(self, req: falcon.Request, resp: falcon.Response, outgoing_postback_id: int) -> PlannedTest:
+        """The partner's answer is in the delivery as soon as it was sent."""
         facts = sample_facts()
         with self._pool.connection() as database:
-            load_one(database, self._noun, number)
+            load_one(database, self._resource, outgoing_postback_id)
             row: Row | None = database.execute(
                 "insert into deliveries (outgoing_postback_id, event, facts, is_test) values (%s, %s, %s, true)"
                 " returning delivery_id",
-                [number, facts["event"], Jsonb(facts)],
+                [outgoing_postback_id, facts["event"], Jsonb(facts)],
             ).fetchone()
         assert row is not None
-        resp.media = {"delivery_id": row["delivery_id"]}
-        resp.status = falcon.HTTP_ACCEPTED
         resp.location = f"/v1/deliveries/{row['delivery_id']}"
+        return PlannedTest.of(row)
 
 
 def mint_secret() -> str:
     """Return a new random signing secret."""
     return encode_secret(secrets.token_bytes(SECRET_BYTES))
-
-
-def _filled_in(body: dict[str, Any]) -> dict[str, Any]:
-    """Return a body whose URL is made from its template, where it names one and gives no URL."""
-    template = postback_templates().get(body["template"]) if isinstance(body.get("template"), str) else None
-    if template is None or "url" in body:
-        return body
-    values = body.get("template_values", {})
-    rest = {name: value for name, value in body.items() if name != "template_values"}
-    return rest | {"url": fill_in(template, values)}
-
-
-def _outgoing_url(allowed: tuple[Network, ...], value: Any, field: str) -> str:
-    """Accept a URL with macros that leads nowhere private, as far as that can be known now; checked again when sent."""
-    if not isinstance(value, str):
-        raise FieldError(field, f"{field} must be text in double quotes")
-    compile_outgoing(value, field, allowed)
-    return value
-
-
-def _words(allow: Callable[[str], bool], meaning: str) -> Parser:
-    def parse(value: Any, field: str) -> list[str]:
-        if not isinstance(value, list) or not all(isinstance(word, str) and allow(word) for word in value):
-            raise FieldError(field, f"{field} must be a list {meaning}; an empty list means all")
-        return list(dict.fromkeys(value))
-
-    return parse
 
 
 def _require_events(database: Database, events: list[str]) -> None:

@@ -2,24 +2,7 @@
 
 from __future__ import annotations
 
-from admin_api.postbacks.postbacks import COLUMNS, Postbacks, present_postback
-from admin_api.postbacks.replay import (
-    ManyReplays,
-    PostbackReplay,
-    ReplayItem,
-    ReplayJudgements,
-    ReplayRequests,
-    Replays,
-)
+from admin_api.postbacks.postbacks import COLUMNS, present_postback
+from admin_api.postbacks.routes import postback_routes
 
-__all__ = [
-    "COLUMNS",
-    "ManyReplays",
-    "PostbackReplay",
-    "Postbacks",
-    "ReplayItem",
-    "ReplayJudgements",
-    "ReplayRequests",
-    "Replays",
-    "present_postback",
-]
+__all__ = ["COLUMNS", "postback_routes", "present_postback"]

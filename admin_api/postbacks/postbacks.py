@@ -10,7 +10,15 @@ from uuid import UUID
 
 import falcon
 
-from admin_api.http import Place, decode_limit, decode_moment, decode_number, decode_place, encode_place, refuse_unknown
+from admin_api.http.old import (
+    Place,
+    decode_limit,
+    decode_moment,
+    decode_number,
+    decode_place,
+    encode_place,
+    refuse_unknown,
+)
 from admin_api.runtime import Database, Pool, Row
 from tracking.conversions import PostbackOutcome, PostbackReason
 from tracking.money import format_amount

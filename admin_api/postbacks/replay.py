@@ -16,7 +16,7 @@ from psycopg.types.json import Jsonb
 from redis import Redis, RedisError
 from rq import Queue
 
-from admin_api.http import (
+from admin_api.http.old import (
     PAGE_ROWS,
     Field,
     NotFoundError,

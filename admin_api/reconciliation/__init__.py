@@ -2,18 +2,6 @@
 
 from __future__ import annotations
 
-from admin_api.reconciliation.resource import (
-    ReconciliationExport,
-    ReconciliationIssues,
-    ReconciliationItem,
-    ReconciliationRows,
-    Reconciliations,
-)
+from admin_api.reconciliation.routes import reconciliation_routes
 
-__all__ = [
-    "ReconciliationExport",
-    "ReconciliationIssues",
-    "ReconciliationItem",
-    "ReconciliationRows",
-    "Reconciliations",
-]
+__all__ = ["reconciliation_routes"]

@@ -7,7 +7,7 @@ from datetime import date
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from admin_api.http import Field, choice, currency, day, matching, object_id, text, validate_new, whole
+from admin_api.http.old import Field, choice, currency, day, matching, object_id, text, validate_new, whole
 from admin_api.reconciliation.delimited import ENCODINGS
 from admin_api.reconciliation.workbooks import COLUMNS_MAX
 from tracking.conversions import ConversionStatus

@@ -7,7 +7,7 @@ from typing import Any
 
 import falcon
 
-from admin_api.http import (
+from admin_api.http.old import (
     PAGE_ROWS,
     Field,
     csv_pieces,

@@ -10,7 +10,7 @@ from uuid import UUID
 from psycopg.errors import DataError
 from psycopg.types.json import Jsonb
 
-from admin_api.http import ID_MAX, NotFoundError, Upload
+from admin_api.http.old import ID_MAX, NotFoundError, Upload
 from admin_api.reconciliation.matching import Period, compare_report, load_figures
 from admin_api.reconciliation.report_rows import report_lines
 from admin_api.reconciliation.report_settings import ReportSettings

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from admin_api.resources.addresses import Addresses
-from admin_api.resources.resource import Created, Noun, present
-from admin_api.resources.rest import Collection, Item
+from admin_api.resources.resource import Created, Resource
+from admin_api.resources.rest import Collection, Item, resource_routes
 from admin_api.resources.store import insert, load_one, save_changes, save_new
 
 __all__ = [
@@ -12,10 +12,10 @@ __all__ = [
     "Collection",
     "Created",
     "Item",
-    "Noun",
+    "Resource",
     "insert",
     "load_one",
-    "present",
+    "resource_routes",
     "save_changes",
     "save_new",
 ]

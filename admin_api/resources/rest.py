@@ -1,80 +1,121 @@
-"""The REST resources of the configured nouns: a collection and an object, the same for each noun.
-
-Every handler does the same: id, decode, validate, store, respond. Errors are raised and answered by problems.py.
-"""
+"""The collection and the item of a configured object: the same operations for each kind."""
 
 from __future__ import annotations
 
+from http import HTTPStatus
+from typing import Any
+
 import falcon
 
-from admin_api.http import decode_id, decode_object, decode_page, decode_revisions, validate_changes, validate_new
+from admin_api.http import Body, NumberedPageQuery, Page, Revisions, Route, Shown, add_operation
 from admin_api.resources.addresses import Addresses
-from admin_api.resources.resource import Noun, present
+from admin_api.resources.resource import Resource
 from admin_api.resources.store import load_one, load_page, remove, save_changes, save_new
-from admin_api.runtime import Pool, Row
+from admin_api.runtime import Pool
 
 
 class Collection:
-    """All objects of a noun."""
+    """All objects of a kind."""
 
-    def __init__(self, noun: Noun, pool: Pool, addresses: Addresses) -> None:
-        self._noun = noun
+    def __init__(self, resource: Resource, pool: Pool, addresses: Addresses) -> None:
+        self._resource = resource
         self._pool = pool
         self._addresses = addresses
+        singular = resource.singular
+        self._page = Page[resource.shown]  # type: ignore[name-defined]
+        add_operation(
+            self,
+            "post",
+            type(self).create,
+            f"Create {_article(singular)}",
+            statuses=(HTTPStatus.CREATED,),
+            types={"body": resource.new, "return": resource.created},
+            versioned=True,
+            conflicts=resource.conflict_codes,
+        )
+        add_operation(
+            self, "get", type(self).list, f"List {resource.plural.replace('_', ' ')}", types={"return": self._page}
+        )
 
-    def on_post(self, req: falcon.Request, resp: falcon.Response) -> None:
-        """Create an object."""
-        values = validate_new(self._noun.fields, decode_object(req))
+    def create(self, req: falcon.Request, resp: falcon.Response, body: Body) -> Shown:
+        """Some answers hold a secret, which is shown this once."""
         with self._pool.connection() as database:
-            row, created = save_new(database, self._noun, values, self._addresses)
-        _respond(resp, self._noun, row, self._addresses)
-        resp.media |= created.shown_once
-        resp.status = falcon.HTTP_CREATED
-        resp.location = f"/v1/{self._noun.path or self._noun.plural}/{created.object_id}"
+            row, created = save_new(database, self._resource, body.values(), self._addresses)
+        resp.etag = str(row["revision"])
+        resp.location = f"{self._resource.collection_path}/{created.object_id}"
+        return self._resource.show_created(row, self._addresses, created.shown_once)
 
-    def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
-        """List objects in the order of their ids."""
-        after, limit = decode_page(req)
+    def list(self, req: falcon.Request, resp: falcon.Response, query: NumberedPageQuery) -> Shown:
+        """In the order of their ids."""
         with self._pool.connection() as database:
-            rows = load_page(database, self._noun, after, limit + 1)
-        shown = rows[:limit]
-        resp.media = {
-            "items": [present(self._noun, row, self._addresses) for row in shown],
-            "next_cursor": str(shown[-1][self._noun.id_name]) if len(rows) > limit else None,
-        }
+            rows = load_page(database, self._resource, query.after, query.limit + 1)
+        page: Shown = self._page(
+            items=[self._resource.show(row, self._addresses) for row in rows[: query.limit]],
+            next_cursor=str(rows[query.limit - 1][self._resource.id_name]) if len(rows) > query.limit else None,
+        )
+        return page
 
 
 class Item:
-    """One object of a noun."""
+    """One object of a kind."""
 
-    def __init__(self, noun: Noun, pool: Pool, addresses: Addresses) -> None:
-        self._noun = noun
+    def __init__(self, resource: Resource, pool: Pool, addresses: Addresses) -> None:
+        self._resource = resource
         self._pool = pool
         self._addresses = addresses
+        one = _article(resource.singular)
+        named: dict[str, Any] = {"path_names": {"object_id": resource.id_name}}
+        shown = {"return": resource.shown}
+        add_operation(self, "get", type(self).show, f"Show {one}", types=shown, versioned=True, **named)
+        add_operation(
+            self,
+            "patch",
+            type(self).change,
+            f"Change {one}",
+            types={"body": resource.changes, **shown},
+            versioned=True,
+            conflicts=resource.conflict_codes,
+            **named,
+        )
+        add_operation(
+            self,
+            "delete",
+            type(self).remove,
+            f"Delete {one}",
+            statuses=(HTTPStatus.NO_CONTENT,),
+            conflicts=("in-use",),
+            **named,
+        )
 
-    def on_get(self, req: falcon.Request, resp: falcon.Response, object_id: str) -> None:
-        """Show it."""
-        number = decode_id(object_id, self._noun.singular)
+    def show(self, req: falcon.Request, resp: falcon.Response, object_id: int) -> Shown:
+        """Its ETag is what If-Match takes."""
         with self._pool.connection() as database:
-            row = load_one(database, self._noun, number)
-        _respond(resp, self._noun, row, self._addresses)
+            row = load_one(database, self._resource, object_id)
+        resp.etag = str(row["revision"])
+        return self._resource.show(row, self._addresses)
 
-    def on_patch(self, req: falcon.Request, resp: falcon.Response, object_id: str) -> None:
-        """Change the fields that the body names."""
-        number = decode_id(object_id, self._noun.singular)
-        changes = validate_changes(self._noun.fields, decode_object(req))
+    def change(
+        self, req: falcon.Request, resp: falcon.Response, object_id: int, body: Body, allowed: Revisions
+    ) -> Shown:
+        """Change the fields that the body names; the others stay as they are."""
         with self._pool.connection() as database:
-            row = save_changes(database, self._noun, number, changes, decode_revisions(req))
-        _respond(resp, self._noun, row, self._addresses)
+            row = save_changes(database, self._resource, object_id, body.changes(), allowed)
+        resp.etag = str(row["revision"])
+        return self._resource.show(row, self._addresses)
 
-    def on_delete(self, req: falcon.Request, resp: falcon.Response, object_id: str) -> None:
-        """Remove it, if nothing uses it."""
-        number = decode_id(object_id, self._noun.singular)
+    def remove(self, req: falcon.Request, resp: falcon.Response, object_id: int, allowed: Revisions) -> None:
+        """Refused while something uses it."""
         with self._pool.connection() as database:
-            remove(database, self._noun, number, decode_revisions(req))
-        resp.status = falcon.HTTP_NO_CONTENT
+            remove(database, self._resource, object_id, allowed)
 
 
-def _respond(resp: falcon.Response, noun: Noun, row: Row, addresses: Addresses) -> None:
-    resp.media = present(noun, row, addresses)
-    resp.etag = str(row["revision"])
+def resource_routes(resource: Resource, pool: Pool, addresses: Addresses) -> list[Route]:
+    """Return the two routes of a kind of object."""
+    return [
+        Route(resource.collection_path, Collection(resource, pool, addresses)),
+        Route(resource.item_path, Item(resource, pool, addresses)),
+    ]
+
+
+def _article(singular: str) -> str:
+    return f"{'an' if singular[0] in 'aeiou' else 'a'} {singular}"

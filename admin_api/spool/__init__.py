@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from admin_api.spool.ledger import LedgerItem, load_ledger
+from admin_api.spool.ledger import ledger_routes, load_ledger
 
-__all__ = ["LedgerItem", "load_ledger"]
+__all__ = ["ledger_routes", "load_ledger"]

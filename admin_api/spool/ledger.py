@@ -18,6 +18,7 @@ import orjson
 from redis import Redis
 from redis.exceptions import RedisError
 
+from admin_api.http import Route, Shown, operation
 from admin_api.runtime import Database, Pool
 from config.configuration import SPOOLS_KEY
 from tracking.spool import stream_of
@@ -52,6 +53,30 @@ class Stored(NamedTuple):
     read_at: float
 
 
+class StreamFigures(Shown):
+    """The five figures of one stream of records."""
+
+    issued: int
+    """Records that the edge answered for."""
+    stored: int
+    """Rows in the database."""
+    in_flight: int
+    """Records on the edge's disk that PostgreSQL does not account for yet."""
+    declared_lost: int
+    """Records that are known to be lost, each with its cause."""
+    difference: int
+    """What nobody can account for: 0, or something is wrong."""
+
+
+class Ledger(StreamFigures):
+    """The figures of clicks, and those of postbacks."""
+
+    postbacks: StreamFigures
+    as_of: datetime
+    stale: bool
+    """Whether a spool's report is older than the database's figures, so that they may not fit together."""
+
+
 class LedgerItem:
     """The ledger as a resource."""
 
@@ -59,10 +84,11 @@ class LedgerItem:
         self._pool = pool
         self._redis = redis
 
-    def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
-        """Count now."""
+    @operation("Show the loss ledger")
+    def on_get(self, req: falcon.Request, resp: falcon.Response) -> Ledger:
+        """issued = stored + in flight + declared lost, counted now and independently at both ends."""
         with self._pool.connection() as database:
-            resp.media = load_ledger(database, self._redis, WAIT_S)
+            return Ledger.of(load_ledger(database, self._redis, WAIT_S))
 
 
 def load_ledger(database: Database, redis: Redis, wait_s: float) -> dict[str, Any]:
@@ -152,3 +178,8 @@ def _is_stale(reports: Mapping[str, SpoolReport], stored: Stored) -> bool:
 
 def _covers(reports: Mapping[str, SpoolReport], spools: Iterable[str]) -> bool:
     return all(spool in reports for spool in spools)
+
+
+def ledger_routes(pool: Pool, redis: Redis) -> list[Route]:
+    """Return the route of the ledger."""
+    return [Route("/v1/ledger", LedgerItem(pool, redis))]

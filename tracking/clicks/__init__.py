@@ -22,6 +22,7 @@ from tracking.clicks.template import (
     SUB_COUNT,
     SUB_NAMES,
     Parts,
+    URL_CHARACTERS_MAX,
     check_domain,
     check_url,
     compile_template,
@@ -29,6 +30,7 @@ from tracking.clicks.template import (
 )
 
 __all__ = [
+    "URL_CHARACTERS_MAX",
     "DEFAULT_PREFIX",
     "DYN_SERVED",
     "EXTERNAL_ID_NAMES",

@@ -68,7 +68,7 @@ BAD_BODIES = [
     (b'"x"', "application/json", (400, "bad-body")),
     (b"\xff\xfe", "application/json", (400, "bad-body")),
     (b'{"name":"\\ud800"}', "application/json", (400, "bad-body")),
-    (b'{"name":NaN}', "application/json", (400, "bad-body")),
+    (b'{"name":NaN}', "application/json", (400, "invalid-field")),
     (b"[" * 5000, "application/json", (400, "bad-body")),
     (b'{"name":"a\\u0000b"}', "application/json", (400, "invalid-field")),
     (b"name=x", "application/x-www-form-urlencoded", (415, "unsupported-media-type")),
@@ -151,7 +151,7 @@ def test_metrics_name_requests_by_route_and_never_by_what_a_client_made_up(admin
         warnings.simplefilter("ignore", WSGIWarning)
         admin.web.simulate_request("BREW", "/v1/links")
     text = admin.web.simulate_get("/metrics").text
-    assert 'waypost_admin_requests_total{method="GET",route="/v1/links/{object_id}",status="404"} 1.0' in text
+    assert 'waypost_admin_requests_total{method="GET",route="/v1/links/{link_id}",status="404"} 1.0' in text
     assert "1234567" not in text
     assert "made-up-path" not in text
     assert "BREW" not in text

@@ -1,0 +1,29 @@
+"""The routes of what an operator configures."""
+
+from __future__ import annotations
+
+from admin_api.configuration import tracking_domain
+from admin_api.configuration.links import LINKS
+from admin_api.configuration.merchant_credentials import MerchantSecrets, MerchantTokens
+from admin_api.configuration.merchants import MERCHANTS
+from admin_api.configuration.platforms import PlatformList
+from admin_api.configuration.profiles import PROFILES
+from admin_api.configuration.sources import SOURCES
+from admin_api.http import Route
+from admin_api.resources import Addresses, resource_routes
+from admin_api.runtime import Pool
+
+
+def configuration_routes(pool: Pool, addresses: Addresses) -> list[Route]:
+    """Return them."""
+    return [
+        *(
+            route
+            for resource in (PROFILES, MERCHANTS, SOURCES, LINKS)
+            for route in resource_routes(resource, pool, addresses)
+        ),
+        Route("/v1/merchants/{merchant_id}/tokens", MerchantTokens(pool, addresses)),
+        Route("/v1/merchants/{merchant_id}/secrets", MerchantSecrets(pool)),
+        Route("/v1/platforms", PlatformList()),
+        Route(tracking_domain.PATH, tracking_domain.TrackingDomain(pool)),
+    ]

@@ -1,0 +1,64 @@
+"""The types of query parameters: text that stands for numbers, flags, moments and lists of words.
+
+In the `filter` of a JSON body, where the same classes are used, numbers and flags may be JSON's own.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from typing import Annotated, Any, TypeVar
+
+from pydantic import BeforeValidator, Field, WithJsonSchema
+
+from admin_api.http.field_types import ID_MAX, Currency, checked, converted, refuse_control
+from tracking.runtime import FieldError
+
+Word = TypeVar("Word")
+
+_DIGITS = re.compile("[0-9]{1,19}")
+
+
+def parse_moment(text: str, field: str) -> datetime:
+    """Return a moment in UTC, of a day its beginning, or raise FieldError. Without an offset it is UTC's."""
+    try:
+        # A plus sign stands for a space in a query; nobody means one before an offset.
+        moment = datetime.fromisoformat(re.sub(r" (?=[0-9]{2}:?[0-9]{2}$)", "+", text))
+    except (ValueError, TypeError):
+        moment = None
+    if moment is None or not 1970 <= moment.year <= 9000:
+        raise FieldError(field, f"{field} must be a moment such as 2026-10-31T12:00:00Z, not {str(text)[:40]!r}")
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+
+
+def parse_number(value: Any, field: str) -> Any:
+    """Return the number that text is, digits and nothing else, or raise FieldError. A number of JSON stays one."""
+    if not isinstance(value, str):
+        return value
+    if not _DIGITS.fullmatch(value):
+        raise FieldError(field, f"{field} must be a whole number, not {value[:40]!r}")
+    return int(value)
+
+
+def _parse_flag(value: Any, field: str) -> Any:
+    if not isinstance(value, str):
+        return value
+    if value not in ("true", "false"):
+        raise FieldError(field, f"{field} must be true or false")
+    return value == "true"
+
+
+def _split(value: Any) -> Any:
+    return value.split(",") if isinstance(value, str) else value
+
+
+# The number of an object.
+Number = Annotated[int, converted(parse_number), Field(strict=True, ge=1, le=ID_MAX)]
+Flag = Annotated[bool, converted(_parse_flag), Field(strict=True)]
+# A moment, or a day for its beginning.
+Moment = Annotated[datetime, converted(parse_moment), WithJsonSchema({"type": "string", "format": "date-time"})]
+# One of some words, or several with commas between them: any of them.
+AnyOf = Annotated[list[Word], BeforeValidator(_split), Field(min_length=1)]
+SearchText = Annotated[str, checked(refuse_control), Field(max_length=200)]
+CountryCode = Annotated[str, Field(pattern="^[A-Z]{2}$")]
+CurrencyCode = Currency

@@ -1,0 +1,131 @@
+"""Reading what a client sent into the declared classes, and saying what is wrong with it, every field at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, TypeVar
+
+import falcon
+from pydantic import BaseModel, ValidationError
+
+from admin_api.http.errors import BodyError, InvalidFieldsError
+from tracking.runtime import FieldError
+
+Model = TypeVar("Model", bound=BaseModel)
+
+BODY_BYTES_MAX = 64 * 1024
+FIELD_ERRORS_MAX = 50
+_SHOWN_CHARACTERS = 64
+# pydantic's sentences in the words of JSON; {} is the field, the other names are pydantic's.
+_SENTENCES = {
+    "missing": "{field} is required",
+    "string_type": "{field} must be text in double quotes",
+    "string_too_short": "{field} must have at least {min_length} characters",
+    "string_too_long": "{field} must have at most {max_length} characters",
+    "int_type": "{field} must be a whole number",
+    "int_from_float": "{field} must be a whole number",
+    "int_parsing": "{field} must be a whole number",
+    "int_parsing_size": "{field} is too large a number",
+    "float_type": "{field} must be a number",
+    "finite_number": "{field} must be a finite number",
+    "bool_type": "{field} must be true or false",
+    "greater_than_equal": "{field} must be at least {ge}",
+    "less_than_equal": "{field} must be at most {le}",
+    "multiple_of": "{field} must be a multiple of {multiple_of}",
+    "literal_error": "{field} must be one of {expected}",
+    "enum": "{field} must be one of {expected}",
+    "list_type": "{field} must be a list",
+    "dict_type": "{field} must be an object",
+    "too_short": "{field} must have at least {min_length} entries",
+    "too_long": "{field} must have at most {max_length} entries",
+    "date_parsing": "{field} must be a day such as 2026-10-31",
+    "date_from_datetime_parsing": "{field} must be a day such as 2026-10-31",
+    "date_from_datetime_inexact": "{field} must be a day such as 2026-10-31",
+    "date_type": "{field} must be a day such as 2026-10-31",
+    "uuid_type": "{field} must be a UUID",
+    "uuid_parsing": "{field} must be a UUID",
+}
+_CODES = {"missing": "missing-field", "extra_forbidden": "unknown-field"}
+
+
+def decode_body(req: falcon.Request, model: type[Model], *, required: bool = True) -> Model:
+    """Return the JSON body as an object of a class. No body at all is `{}` where none is `required`.
+
+    Raises BodyError, InvalidFieldsError, or Falcon's errors for a body that is too large or no JSON by its type.
+    """
+    length = req.content_length
+    if (length or 0) > BODY_BYTES_MAX:
+        raise falcon.HTTPContentTooLarge(description=f"the body is larger than {BODY_BYTES_MAX} bytes")
+    if not required and not length:
+        return decode_json(b"{}", model)
+    media_type = (req.content_type or "").partition(";")[0].strip().lower()
+    if media_type and media_type != falcon.MEDIA_JSON:
+        raise falcon.HTTPUnsupportedMediaType
+    return decode_json(req.bounded_stream.read(BODY_BYTES_MAX), model)
+
+
+def decode_json(data: bytes, model: type[Model], within: str = "") -> Model:
+    """Return JSON as an object of a class. `within` goes before the names of fields.
+
+    Raises BodyError or InvalidFieldsError.
+    """
+    if not data.strip():
+        raise BodyError("the body is empty; send one JSON object")
+    try:
+        return model.model_validate_json(data)
+    except ValidationError as error:
+        raise _refusal(error, model, within) from error
+
+
+def decode_query(req: falcon.Request, model: type[Model]) -> Model:
+    """Return the parameters of a query as an object of a class, or raise InvalidFieldsError."""
+    try:
+        return model.model_validate(req.params)
+    except ValidationError as error:
+        raise _refusal(error, model, "") from error
+
+
+def _refusal(error: ValidationError, model: type[BaseModel], within: str) -> BodyError | InvalidFieldsError:
+    found = error.errors(include_url=False)
+    for each in found:
+        if each["type"] == "json_invalid":
+            return BodyError(f"the body is not JSON: {each['ctx']['error']}")
+        if not each["loc"] and each["type"] in ("model_type", "model_attributes_type"):
+            return BodyError("the body must be one JSON object")
+    return InvalidFieldsError(list(_field_errors(found[:FIELD_ERRORS_MAX], model, within)))
+
+
+def _field_errors(found: Sequence[Any], model: type[BaseModel], within: str) -> Iterator[FieldError]:
+    for each in found:
+        kind, context = each["type"], each.get("ctx", {})
+        field = within + (_path(each["loc"]) or str(context.get("field", "")))
+        if kind == "refused":
+            message, code = str(context["said"]), str(context["code"])
+        elif kind == "extra_forbidden":
+            message, code = _unknown(field, each["loc"], model), _CODES[kind]
+        else:
+            sentence = _SENTENCES.get(kind)
+            message = sentence.format(field=field, **context) if sentence else f"{field}: {each['msg']}"
+            code = _CODES.get(kind, FieldError.code)
+        if each["input"] is None and kind != "missing":
+            message = f"{field} must not be null; leave it out"
+        yield FieldError(field, message, code=code)
+
+
+def _path(location: Sequence[str | int]) -> str:
+    """Return where a value stands as a client writes it: `columns.date`, `pixels[2]`."""
+    path = ""
+    for part in location:
+        if isinstance(part, int):
+            path += f"[{part}]"
+        elif part != "[key]":
+            shown = part if len(part) <= _SHOWN_CHARACTERS else part[:_SHOWN_CHARACTERS]
+            path += f".{shown}" if path else shown
+    return path
+
+
+def _unknown(field: str, location: Sequence[str | int], model: type[BaseModel]) -> str:
+    if len(location) > 1:
+        return f"{field} cannot be set"
+    known = ", ".join(each.alias or name for name, each in model.model_fields.items())
+    return f"{field} is not known here; the names are {known}" if known else f"{field} cannot be set; send {{}}"

@@ -1,0 +1,107 @@
+"""The page /docs: Swagger UI over the OpenAPI document. All of its files come out of an installed package."""
+
+from __future__ import annotations
+
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+from types import MappingProxyType
+
+import falcon
+
+from admin_api.http import NotFoundError, Route, operation
+
+DOCUMENT_PATH = "/v1/openapi.json"
+PAGE_PATH = "/docs"
+# Apart from the other packages: the wheel asks for Flask, which nothing here uses.
+_UNPACKED = Path(sys.prefix) / "swagger-ui"
+_PACKAGE = "flask_swagger_ui"
+_FILES = MappingProxyType(
+    {
+        "swagger-ui.css": "text/css; charset=utf-8",
+        "index.css": "text/css; charset=utf-8",
+        "swagger-ui-bundle.js": "text/javascript; charset=utf-8",
+        "favicon-32x32.png": "image/png",
+    }
+)
+_START = "start.js"
+# SECURITY: whatever a description held, the page runs scripts of this origin alone and speaks to nobody else.
+_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; connect-src 'self';"
+    " base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+_PAGE = f"""<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>Waypost admin API</title>
+<link rel="stylesheet" href="{PAGE_PATH}/swagger-ui.css">
+<link rel="stylesheet" href="{PAGE_PATH}/index.css">
+<link rel="icon" type="image/png" href="{PAGE_PATH}/favicon-32x32.png">
+</head>
+<body>
+<noscript>This page needs JavaScript. The document is at <a href="{DOCUMENT_PATH}">{DOCUMENT_PATH}</a>.</noscript>
+<div id="swagger-ui"></div>
+<script src="{PAGE_PATH}/swagger-ui-bundle.js"></script>
+<script src="{PAGE_PATH}/{_START}"></script>
+</body>
+</html>
+"""
+_START_SCRIPT = f"""SwaggerUIBundle({{
+  url: "{DOCUMENT_PATH}",
+  dom_id: "#swagger-ui",
+  deepLinking: true,
+  docExpansion: "list",
+  defaultModelsExpandDepth: 0,
+  displayRequestDuration: true,
+  validatorUrl: null,
+  presets: [SwaggerUIBundle.presets.apis],
+}});
+"""
+
+
+class DocsPage:
+    """The page itself."""
+
+    @operation("Read this document in a browser", open=True, produces=falcon.MEDIA_HTML)
+    def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
+        """Swagger UI: every operation can be tried there with an API token."""
+        resp.content_type = "text/html; charset=utf-8"
+        resp.set_header("Content-Security-Policy", _POLICY)
+        resp.text = _PAGE
+
+
+class DocsAsset:
+    """A file that the page needs."""
+
+    def __init__(self, file: str) -> None:
+        self._file = file
+
+    @operation("Get a file of the page /docs", open=True, produces="text/plain", not_found=("not-found",))
+    def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
+        """Styles, scripts and the icon of Swagger UI, as its package ships them."""
+        if self._file == _START:
+            resp.content_type, resp.text = "text/javascript; charset=utf-8", _START_SCRIPT
+            return
+        path = swagger_ui() / self._file
+        if not path.is_file():
+            raise NotFoundError("Swagger UI is not installed; run bin/setup")
+        resp.content_type, resp.data = _FILES[self._file], path.read_bytes()
+
+
+def page_routes() -> list[Route]:
+    """Return the routes of the page and its files."""
+    return [
+        Route(PAGE_PATH, DocsPage()),
+        *(Route(f"{PAGE_PATH}/{file}", DocsAsset(file)) for file in (*_FILES, _START)),
+    ]
+
+
+def swagger_ui() -> Path:
+    """Return the directory of Swagger UI's files, which may not be there."""
+    unpacked = _UNPACKED / _PACKAGE / "dist"
+    if unpacked.is_dir():
+        return unpacked
+    spec = find_spec(_PACKAGE)
+    return Path(spec.submodule_search_locations[0]) / "dist" if spec and spec.submodule_search_locations else unpacked
