@@ -15,6 +15,9 @@ from config.settings import EdgeSettings, SettingError, edge_settings
 _GUNICORN_CONFIG = Path(__file__).resolve().parent.parent / "config" / "gunicorn_edge.py"
 _APP = "edge.wsgi:app"
 _INTAKE_APP = "edge.asgi:app"
+# SECURITY: longer headers are answered 431. What is recorded of a click must fit into one record of the spool, and
+# granian takes 400 kB of headers by default; the other servers take less than this.
+_HEADER_BYTES_MAX = 65_536
 
 
 def choose_server(wanted: str, meinheld_installed: bool) -> tuple[str, str | None]:
@@ -56,7 +59,8 @@ def _granian(settings: EdgeSettings, port: int, workers: int) -> list[str]:
     return [
         *(sys.executable, "-m", "granian", "--host", settings.host, "--port", str(port), "--workers", str(workers)),
         *("--no-ws", "--http", "1", "--respawn-failed-workers", "--workers-kill-timeout", "8"),
-        *("--http1-header-read-timeout", "8000", "--log-level", settings.log_level),
+        *("--http1-header-read-timeout", "8000", "--http1-buffer-size", str(_HEADER_BYTES_MAX)),
+        *("--log-level", settings.log_level),
     ]
 
 

@@ -53,7 +53,10 @@ class ReadyResource:
             set_problem(resp, 503, Outcome.MIRROR_EMPTY, "No configuration has arrived yet; is the agent running?")
         elif not self._recorder.healthy():
             set_problem(
-                resp, 503, Outcome.NOT_LOGGED, "The spool is full; redirects go on, clicks are counted as lost."
+                resp,
+                503,
+                Outcome.NOT_LOGGED,
+                "The spool takes no records (full, or a failing disk); redirects go on, clicks are counted as lost.",
             )
         else:
             resp.content_type = "text/plain"

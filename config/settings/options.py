@@ -64,7 +64,7 @@ OPTIONS: dict[str, Option] = {
             "8589934592",
             "most bytes the configuration mirror may grow to (address space, not memory)",
         ),
-        Option("POSTBACK_BODY_BYTES", "65536", "largest postback body accepted"),
+        Option("POSTBACK_BODY_BYTES", "65536", "largest postback body accepted, up to 131072"),
         Option(
             "POSTBACK_RATE_PER_MINUTE",
             "60000",

@@ -121,7 +121,8 @@ def edge_settings(environ: Mapping[str, str] = os.environ) -> EdgeSettings:
         spool_fsync_ms=read.number("SPOOL_FSYNC_MS", 1, 60_000),
         mirror_dir=read.path("MIRROR_DIR", read.home / "mirror"),
         mirror_max_bytes=read.number("MIRROR_MAX_BYTES", 2**20, 2**44),
-        postback_body_bytes=read.number("POSTBACK_BODY_BYTES", 1024, 2**24),
+        # A record of the spool is at most 1 MiB, and a control character in a body takes six bytes of it.
+        postback_body_bytes=read.number("POSTBACK_BODY_BYTES", 1024, 2**17),
         postback_rate_per_minute=read.number("POSTBACK_RATE_PER_MINUTE", 1, 1_000_000),
         agent_batch_records=read.number("AGENT_BATCH_RECORDS", 1, 5000),
         agent_batch_wait_ms=read.number("AGENT_BATCH_WAIT_MS", 1, 60_000),

@@ -33,6 +33,8 @@ _STATUS_OF_REASON = {
     PostbackReason.RATE_LIMITED: 429,
 }
 
+# SECURITY: a message may name parameters, whose names the sender chose.
+_DETAIL_CHARACTERS_MAX = 1_000
 # Errors whose code is a PostbackReason.
 _REFUSALS = (PostbackError, AuthenticityError)
 
@@ -76,7 +78,7 @@ class Reading:
         """Return the same request, refused for an error."""
         # A FieldError's own code is that of the admin API.
         reason = PostbackReason(error.code) if isinstance(error, _REFUSALS) else PostbackReason.BAD_FIELD
-        return replace(self, reason=reason, detail=error.message, field=error.field)
+        return replace(self, reason=reason, detail=error.message[:_DETAIL_CHARACTERS_MAX], field=error.field)
 
 
 @dataclass(frozen=True, slots=True)

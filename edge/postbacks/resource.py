@@ -17,6 +17,11 @@ from edge.spool import Recorder
 from tracking.clicks import parse_query
 from tracking.spool import Postback, encode_postback
 
+# Of these parts of a request so much is recorded. With the largest body (six bytes for each of its own, at worst) a
+# record then always fits into the spool, whatever a server lets through.
+_TEXT_CHARACTERS_MAX = 32_768
+_NAME_CHARACTERS_MAX = 1_000
+
 
 class PostbackIntake:
     """Reads, records and answers a postback, whichever route it came by."""
@@ -60,12 +65,12 @@ class PostbackIntake:
             at_ms=time_ns() // 1_000_000,
             route=route,
             method=env["REQUEST_METHOD"],
-            host=host_name(dict(env)),
-            query=_without_token(env.get("QUERY_STRING") or ""),
-            content_type=env.get("CONTENT_TYPE") or "",
+            host=host_name(dict(env))[:_NAME_CHARACTERS_MAX],
+            query=_without_token(env.get("QUERY_STRING") or "")[:_TEXT_CHARACTERS_MAX],
+            content_type=(env.get("CONTENT_TYPE") or "")[:_NAME_CHARACTERS_MAX],
             body=sent.body[: self._body_bytes_max].decode("latin-1"),
             ip=sent.address,
-            user_agent=env.get("HTTP_USER_AGENT") or "",
+            user_agent=(env.get("HTTP_USER_AGENT") or "")[:_TEXT_CHARACTERS_MAX],
             merchant_id=reading.merchant_id,
             authenticated=reading.authenticated,
             answered=reading.status,

@@ -94,7 +94,7 @@ class Recorder:
 
     def healthy(self) -> bool:
         """Whether the spool takes records now."""
-        return not (self._clicks.full or self._postbacks.full)
+        return self._clicks.is_healthy and self._postbacks.is_healthy
 
     def close(self) -> None:
         """Stop the thread, sync, and give the slot back."""

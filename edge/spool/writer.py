@@ -1,8 +1,8 @@
 """The spool's writing side: one append-only stream of one edge process, on disk before the visitor has the answer.
 
-It never raises on a full disk: the caller goes on redirecting and the record is counted as declared lost. A crash
-leaves at most a torn last record, which `_recover` cuts off when the next process takes the spool; a segment that is
-bad in the middle is moved aside by the agent, never deleted.
+It never raises on a full or failing disk: the caller goes on redirecting and the record is counted as declared lost. A
+crash leaves at most a torn last record, which `_recover` cuts off when the next process takes the spool; a segment that
+is bad in the middle is moved aside by the agent, never deleted.
 """
 
 from __future__ import annotations
@@ -11,13 +11,14 @@ import errno
 import logging
 import mmap
 import os
+from collections import deque
 from pathlib import Path
-from time import time_ns
+from time import monotonic, time_ns
 from zlib import crc32
 
 from edge.spool import segments
 from edge.spool.counters import CounterFile
-from edge.spool.segments import FRAME, FRAME_BYTES, HEADER_BYTES, SegmentError
+from edge.spool.segments import FRAME, FRAME_BYTES, HEADER_BYTES, PAYLOAD_BYTES_MAX, SegmentError
 
 _log = logging.getLogger(__name__)
 
@@ -25,6 +26,10 @@ _log = logging.getLogger(__name__)
 ISSUED, DECLARED_LOST, NUMBERS, SEGMENT, END_OFFSET = range(5)
 WORDS = 5
 COUNTERS_NAME = "counters"
+# For so long after a record that the disk did not take the writer counts as failing.
+_FAILING_S = 3.0
+# A failing disk fails every click; it is logged this often at most.
+_LOG_INTERVAL_S = 1.0
 
 
 class SpoolWriter:
@@ -35,10 +40,12 @@ class SpoolWriter:
         self._segment_bytes = segment_bytes
         self._counters = CounterFile(directory / COUNTERS_NAME, writable=True)
         self._words = self._counters.words
-        self._retired: list[int] = []
+        # Closed segments that are not synced yet. A deque, since one thread appends while another takes out.
+        self._retired: deque[int] = deque()
         self._descriptor = -1
         self._end = HEADER_BYTES
         self.full = False
+        self._failed_at = self._logged_at = -_FAILING_S
         sequence, number = self._recover()
         # A kill between a write and its count leaves the counters one behind the files. After a power cut it is the
         # files that may be behind: the numbers between are never used again, so the agent finds the gap and declares
@@ -55,11 +62,12 @@ class SpoolWriter:
         size = len(payload)
         frame = FRAME.pack(size, crc32(payload, size)) + payload
         written = -1
-        if not self.full and self._descriptor >= 0:
+        # SECURITY: a larger record could not be read back, and neither could any after it until the segment is closed.
+        if not self.full and self._descriptor >= 0 and size <= PAYLOAD_BYTES_MAX:
             try:
                 written = os.write(self._descriptor, frame)
             except OSError as error:
-                _log.error("spool %s: write failed: %s", self.directory.name, error)
+                self._note_failure(f"write failed: {error}")
         if written != FRAME_BYTES + size:
             self._lose(written)
             return False
@@ -79,11 +87,15 @@ class SpoolWriter:
         self._dirty = False
         # In this order: an append beside this may rotate, and what it retires then is synced here or is `current`.
         current = self._descriptor
-        retired, self._retired = self._retired, []
-        for descriptor in retired:
-            os.fdatasync(descriptor)
-            os.close(descriptor)
-        if current >= 0 and current not in retired:
+        synced = []
+        while self._retired:
+            descriptor = self._retired.popleft()
+            try:
+                os.fdatasync(descriptor)
+            finally:
+                os.close(descriptor)
+            synced.append(descriptor)
+        if current >= 0 and current not in synced:
             os.fdatasync(current)
         if self._directory_dirty:
             self._directory_dirty = False
@@ -93,6 +105,11 @@ class SpoolWriter:
     def dirty(self) -> bool:
         """Whether something was appended since the last sync."""
         return self._dirty or bool(self._retired)
+
+    @property
+    def is_healthy(self) -> bool:
+        """Whether it takes records: there is room, a segment is open, and the disk has refused nothing of late."""
+        return not self.full and self._descriptor >= 0 and monotonic() - self._failed_at >= _FAILING_S
 
     def reopen_after_failure(self) -> None:
         """Begin a new segment if the last attempt to do so failed; called by the background thread under the append
@@ -110,13 +127,25 @@ class SpoolWriter:
         self._counters.close()
 
     def _lose(self, written: int) -> None:
-        """Count a record as declared lost of which `written` bytes are on disk, or of which writing failed (-1)."""
-        if written >= 0:
-            # A short write means the disk filled up in the middle of a record: cut the piece off again.
-            os.ftruncate(self._descriptor, self._end)
-            _log.error("spool %s: disk full", self.directory.name)
+        """Count a record as declared lost, of which `written` bytes are on disk; -1 where none was written."""
         self._words[DECLARED_LOST] += 1
         self._words[ISSUED] += 1
+        if written < 0:
+            return
+        # A short write means that the disk filled up in the middle of a record: cut the piece off again.
+        self._note_failure("disk full")
+        try:
+            os.ftruncate(self._descriptor, self._end)
+        except OSError as error:
+            # The piece stays at the end of this segment, so that what follows needs another one.
+            self._note_failure(f"cannot cut off a torn record: {error}")
+            self._rotate()
+
+    def _note_failure(self, what: str) -> None:
+        self._failed_at = now = monotonic()
+        if now - self._logged_at >= _LOG_INTERVAL_S:
+            self._logged_at = now
+            _log.error("spool %s: %s", self.directory.name, what)
 
     def _rotate(self) -> None:
         # The old file is synced and closed by the background thread, so that no visitor waits for the disk.
@@ -138,7 +167,7 @@ class SpoolWriter:
                 os.close(descriptor)
                 raise
         except OSError as error:
-            _log.error("spool %s: cannot begin a segment: %s", self.directory.name, error)
+            self._note_failure(f"cannot begin a segment: {error}")
             return
         self._descriptor = descriptor
         self._directory_dirty = True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tracking.postbacks.click_reference import CORRECTION_CHARACTERS_MAX
 from tracking.postbacks.fixes import fix_of
 from tracking.postbacks.parameters import PostbackError
 from tracking.postbacks.parsing import (
@@ -16,6 +17,7 @@ from tracking.postbacks.platforms import PLATFORMS, link_parameter
 from tracking.postbacks.vocabulary import EVENT_OF_STATUS_WORD, EVENT_WORDS, PARAMETER_NAMES, STATUS_WORDS
 
 __all__ = [
+    "CORRECTION_CHARACTERS_MAX",
     "EVENT_OF_STATUS_WORD",
     "EVENT_WORDS",
     "MAPPING_NAMES",

@@ -16,6 +16,8 @@ from tracking.postbacks.parameters import Parameters, PostbackError
 
 # The shortest and the longest text that can be a click id or dynamic variable; white space around it is few.
 _CHARACTERS_MIN, _CHARACTERS_MAX = 26, 64
+# Of a corrected value so much is kept. SECURITY: a sender's junk must not make its record outgrow the spool.
+CORRECTION_CHARACTERS_MAX = 1000
 _JUNK_WORDS = frozenset(
     {"null", "undefined", "none", "nil", "nan", "n/a", "(null)", "(none)", "(not set)", "[object object]"}
 )
@@ -46,7 +48,8 @@ class Correction(NamedTuple):
 
     def as_record(self) -> dict[str, str | None]:
         """Return it as it stands in the record's fields."""
-        return {"field": self.field, "from": self.from_, "to": self.to, "rule": self.rule.value}
+        sent = None if self.from_ is None else self.from_[:CORRECTION_CHARACTERS_MAX]
+        return {"field": self.field, "from": sent, "to": self.to, "rule": self.rule.value}
 
 
 class FoundClick(NamedTuple):

@@ -12,7 +12,7 @@ from psycopg.types.json import Jsonb
 
 from tracking.clicks import parse_click_id
 from tracking.conversions import ConversionStatus, PostbackOutcome, PostbackReason
-from tracking.postbacks import ORDER_ID_CHARACTERS_MAX
+from tracking.postbacks import CORRECTION_CHARACTERS_MAX, ORDER_ID_CHARACTERS_MAX
 from tracking.spool import Postback, RecordError, as_text, decode_postback
 from worker.conversions import Claim
 from worker.runtime import FORGED_CLICK_ID, PoisonError
@@ -25,7 +25,6 @@ _EVENT = re.compile(r"[a-z][a-z0-9_]{0,39}")
 _CURRENCY = re.compile(r"[A-Z]{3}")
 _CORRECTION = ("field", "from", "to", "rule")
 _CORRECTIONS_MAX = 20
-_CORRECTION_CHARACTERS_MAX = 1000
 _NONCE_CHARACTERS_MAX = 256
 _TEXTS = ("route", "method", "host", "query", "content_type", "body", "ip", "user_agent")
 
@@ -161,7 +160,7 @@ def storable_corrections(value: object) -> list[dict[str, str | None]]:
         return []
     return [
         {
-            name: None if text is None else storable_text(text[:_CORRECTION_CHARACTERS_MAX])
+            name: None if text is None else storable_text(text[:CORRECTION_CHARACTERS_MAX])
             for name, text in each.items()
             if name in _CORRECTION and (text is None or type(text) is str)
         }

@@ -493,3 +493,22 @@ def test_ten_thousand_parameters_and_a_megabyte_of_query_are_read_or_refused(edg
     assert edge.postback(f"/v1/postback?{many}&click_id={click_id}&event=ftd").status_code == 400
     assert edge.postback(f"/v1/postback?click_id={click_id}&event=ftd&order_id={'9' * 2**20}").status_code == 400
     assert edge.postback(f"/v1/postback?event={'e' * 2**20}&click_id={click_id}").status_code == 400
+
+
+def test_the_largest_request_that_the_edge_takes_fits_into_a_record_and_holds_up_none(tmp_path: Path) -> None:
+    """Each byte of a body may take six in its record, and again in a correction or in what is said of it."""
+    largest = 2**17
+    with running_edge(settings_of(tmp_path / "home", POSTBACK_BODY_BYTES=str(largest)), SERVED.items()) as edge:
+        click_id, other_id = click_id_of(edge), click_id_of(edge)
+        headers = {"Content_Type": FORM, "User_Agent": '"' * 100_000, "Host": "h" * 100_000}
+        query = "q=" + '"' * 100_000
+        begin = f"click_id={click_id}&event=ftd&order_id={{"
+        junk = begin + "\x01" * (largest - len(begin) - 1) + "}"
+        assert edge.postback(f"/v1/postback?{query}", junk, "POST", **headers).status_code == 200
+        begin, end = f"click_id={click_id}&event=ftd&", f"={other_id}"
+        named = begin + "\x01" * (largest - len(begin) - len(end)) + end
+        refused = edge.postback(f"/v1/postback?{query}", named, "POST", **headers)
+        assert (refused.status_code, refused.json["code"]) == (400, "ambiguous-click")
+        assert edge.postback(f"/v1/postback?click_id={click_id}&event=deposit").status_code == 200
+        assert [postback.body for postback in edge.postbacks] == [junk, named, ""]
+        assert [postback.answered for postback in edge.postbacks] == [200, 400, 200]

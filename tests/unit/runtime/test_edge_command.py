@@ -30,3 +30,9 @@ def test_the_edge_under_granian_does_one_thing_at_a_time_and_the_intake_does_not
 def test_an_intake_without_a_port_says_so(tmp_path: Path) -> None:
     with pytest.raises(SettingError, match="INTAKE_PORT is 0"):
         intake_command(edge_settings(environ(tmp_path, INTAKE_PORT="0")))
+
+
+def test_granian_takes_no_more_headers_than_fit_into_a_record(tmp_path: Path) -> None:
+    settings = edge_settings(environ(tmp_path))
+    for arguments in (command("granian", settings), intake_command(settings)):
+        assert "--http1-buffer-size 65536" in " ".join(arguments)

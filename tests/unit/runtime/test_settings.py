@@ -69,6 +69,12 @@ def test_bad_click_id_keys_are_refused(environ: dict[str, str], text: str) -> No
         edge_settings(environ | {"CLICK_ID_KEYS": text})
 
 
+def test_a_postback_body_that_no_record_could_hold_is_refused(environ: dict[str, str]) -> None:
+    assert edge_settings(environ | {"POSTBACK_BODY_BYTES": "131072"}).postback_body_bytes == 131_072
+    with pytest.raises(SettingError, match="POSTBACK_BODY_BYTES must be a whole number from 1024 to 131072"):
+        edge_settings(environ | {"POSTBACK_BODY_BYTES": "131073"})
+
+
 def test_several_click_id_keys_are_kept_in_order(environ: dict[str, str]) -> None:
     keys = edge_settings(environ | {"CLICK_ID_KEYS": "11" * 32 + "," + "22" * 16}).click_id_keys
     assert keys == (b"\x11" * 32, b"\x22" * 16)

@@ -249,3 +249,91 @@ def test_counters_have_their_block_before_the_first_count_so_that_a_full_disk_ca
 ) -> None:
     CounterFile(tmp_path / "counters", writable=True).close()
     assert (tmp_path / "counters").stat().st_blocks * 512 >= 4096
+
+
+def test_a_record_too_large_to_be_read_back_is_refused_and_nothing_waits_behind_it(directory: Path) -> None:
+    writer = SpoolWriter(directory, 4 * segments.PAYLOAD_BYTES_MAX)
+    assert writer.append(payload(0))
+    assert not writer.append(bytes(segments.PAYLOAD_BYTES_MAX + 1))
+    assert writer.append(payload(1))
+    assert writer.append(b"1" * segments.PAYLOAD_BYTES_MAX)
+    # It says nothing of the disk, so whoever sends it cannot make the edge look broken.
+    assert writer.is_healthy
+    report = Backlog(directory, 10).scan()
+    assert (report.issued, report.declared_lost, report.frames) == (4, 1, 3)
+    writer.close()
+
+
+def test_a_torn_record_that_cannot_be_cut_off_ends_its_segment(
+    directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writer = SpoolWriter(directory, SEGMENT_BYTES)
+    writer.append(payload(0))
+    real_write = os.write
+
+    def no_truncate(descriptor: int, size: int) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(os, "write", lambda descriptor, data: real_write(descriptor, data[:5]))
+        broken.setattr(os, "ftruncate", no_truncate)
+        assert not writer.append(payload(1))
+    writer.reopen_after_failure()
+    assert writer.append(payload(1))
+    writer.close()
+    assert stored(directory) == {0: payload(0).decode(), 1: payload(1).decode()}
+    report = Backlog(directory, 10).scan()
+    assert (report.issued, report.declared_lost, report.frames) == (3, 1, 2)
+
+
+def test_a_failing_disk_is_logged_seldom_and_the_writer_is_not_healthy_meanwhile(
+    directory: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    writer = SpoolWriter(directory, SEGMENT_BYTES)
+    assert writer.is_healthy
+
+    def broken(descriptor: int, data: bytes) -> int:
+        raise OSError(errno.EIO, "Input/output error")
+
+    with monkeypatch.context() as failing:
+        failing.setattr(os, "write", broken)
+        assert not any(writer.append(payload(0)) for _ in range(1000))
+        assert not writer.is_healthy
+    assert caplog.text.count("Input/output error") <= 2
+    monkeypatch.setattr("edge.spool.writer._FAILING_S", 0.0)
+    assert writer.is_healthy
+    writer.close()
+
+
+def test_a_writer_without_a_segment_is_not_healthy(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as failing:
+        failing.setattr("edge.spool.writer.HEADER_BYTES", -1)
+        writer = SpoolWriter(directory, SEGMENT_BYTES)
+    monkeypatch.setattr("edge.spool.writer._FAILING_S", 0.0)
+    assert not writer.is_healthy
+    assert not writer.append(payload(0))
+    writer.reopen_after_failure()
+    assert writer.is_healthy
+    assert writer.append(payload(0))
+    writer.close()
+
+
+def test_a_sync_that_fails_leaves_no_segment_open(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    writer = SpoolWriter(directory, 100)
+    for number in range(40):
+        writer.append(payload(number))
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    retired = len(writer._retired)
+    assert retired > 3
+
+    def broken(descriptor: int) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    with monkeypatch.context() as failing:
+        failing.setattr(os, "fdatasync", broken)
+        for _ in range(retired + 1):
+            with pytest.raises(OSError, match="Input/output"):
+                writer.sync()
+    assert len(list(Path("/proc/self/fd").iterdir())) == before - retired
+    assert writer.append(payload(40))
+    writer.close()
