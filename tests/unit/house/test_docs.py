@@ -47,6 +47,7 @@ PAGES = sorted([*(ROOT / "docs").rglob("*.md"), *ROOT.glob("*.md")])
 DOCS = "\n".join(path.read_text() for path in PAGES)
 PROGRAMS = ("edge", "worker", "admin_api")
 _PARAMETER = re.compile(r"\{\w+\}")
+_API_PATH = re.compile(r"(?<![\w:/.])/v1/[a-z0-9_{}/.-]*[a-z0-9_}]")
 _METRIC = re.compile(r"waypost_[a-z0-9_]+")
 _CODE = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)+")
 _LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)")
@@ -109,6 +110,12 @@ def test_every_route_is_documented(tmp_path: Path) -> None:
     # The documentation may name a parameter as the reader knows it: {profile_id} where the code says {object_id}.
     pages = _PARAMETER.sub("{}", DOCS)
     assert sorted(route for route in found if _PARAMETER.sub("{}", route) not in pages) == []
+
+
+def test_no_route_is_documented_that_does_not_exist(tmp_path: Path) -> None:
+    found = {_PARAMETER.sub("{}", route) for route in routes(tmp_path)}
+    named = {route for route in _API_PATH.findall(DOCS) if _PARAMETER.sub("{}", route) not in found}
+    assert sorted(named) == []
 
 
 def test_every_metric_is_documented() -> None:
