@@ -6,9 +6,7 @@ Redis away.
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Iterable, Mapping
-from contextlib import closing
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from time import time
 from typing import NamedTuple
@@ -16,6 +14,7 @@ from typing import NamedTuple
 import lmdb
 import orjson
 
+from config.configuration.key_order import in_key_order
 from config.configuration.mirror_changes import MirrorChanges
 from config.configuration.published import SERVED_FORMAT, link_key, profile_key
 
@@ -23,8 +22,6 @@ from config.configuration.published import SERVED_FORMAT, link_key, profile_key
 _META_KEY = b"!meta:%d" % SERVED_FORMAT
 _VERSION_KEY = b"!version:%d" % SERVED_FORMAT
 _MODE = 0o600
-# Beside the LMDB file while a whole configuration is put in order.
-_SORTING_NAME = "sorting"
 
 
 class MirrorMeta(NamedTuple):
@@ -50,7 +47,7 @@ class Lookup(NamedTuple):
 
 
 class MirrorReader:
-    """Reads the mirror in one process. Open it after fork; not shared between threads without the caller's lock."""
+    """Reads the mirror in one process, from any of its threads. Open it after fork."""
 
     def __init__(self, directory: Path) -> None:
         # map_size 0 is the writer's own limit. Any other value must hold all that is ever written: beyond it each read
@@ -58,19 +55,15 @@ class MirrorReader:
         self._environment = lmdb.open(
             str(directory), map_size=0, readonly=True, create=False, readahead=False, max_spare_txns=4, max_readers=1024
         )
+        # Processes that were killed leave their places in the table of readers, which then is full for the next one.
+        self._environment.reader_check()
         # PERF: shared memory, so that a remembered decision takes 0.3 microseconds in all (`python -m tests.own_cost`)
         # where asking LMDB for the version took 1.
         self.changes = MirrorChanges(directory)
 
     def get(self, *keys: str) -> list[bytes | None]:
         """Return the values of some keys, all from one state of the mirror."""
-        try:
-            with self._begin() as transaction:
-                return [transaction.get(key.encode("utf-8", "replace")) for key in keys]
-        except lmdb.Error as error:
-            _require_ended(error)
-            with self._begin() as transaction:
-                return [transaction.get(key.encode("utf-8", "replace")) for key in keys]
+        return self._values([key.encode("utf-8", "replace") for key in keys])
 
     def lookup(self, host: str, slug: str) -> Lookup:
         """Return the profile of `host` and its link `slug`, or else the link `slug` that belongs to no profile."""
@@ -84,8 +77,16 @@ class MirrorReader:
 
     def meta(self) -> MirrorMeta | None:
         """Return what the mirror holds, or None while it is empty."""
-        with self._begin() as transaction:
-            return _decode_meta(transaction.get(_META_KEY))
+        return _decode_meta(self._values([_META_KEY])[0])
+
+    def _values(self, keys: Sequence[bytes]) -> list[bytes | None]:
+        try:
+            with self._begin() as transaction:
+                return [transaction.get(key) for key in keys]
+        except lmdb.Error as error:
+            _require_ended(error)
+            with self._begin() as transaction:
+                return [transaction.get(key) for key in keys]
 
     def _begin(self) -> lmdb.Transaction[bytes]:
         try:
@@ -138,7 +139,6 @@ class MirrorWriter(MirrorReader):
         # SECURITY: it holds the secrets that postbacks are signed with; an earlier release let everybody read the file.
         for path in directory.glob("*.mdb"):
             path.chmod(_MODE)
-        self._environment.reader_check()
         self._directory, self._max_bytes = directory, max_bytes
         self.changes = MirrorChanges(directory)
         # A writer that was killed after its last commit may not have come to say so.
@@ -146,7 +146,7 @@ class MirrorWriter(MirrorReader):
 
     def apply(self, meta: MirrorMeta, changes: Mapping[str, bytes | None]) -> None:
         """Apply one change set in one transaction."""
-        with self._environment.begin(write=True) as transaction:
+        with self._begin_writing() as transaction:
             for key, value in changes.items():
                 if value is None:
                     transaction.delete(key.encode())
@@ -158,25 +158,19 @@ class MirrorWriter(MirrorReader):
     def replace(self, meta: MirrorMeta, served: Iterable[tuple[str, bytes]]) -> None:
         """Make the mirror equal to `served`, in one transaction: readers see the old state or the new one.
 
-        PERF: entries arrive in no order, and pages filled in no order stay two thirds full. A second LMDB file puts
-        them in order first, so that a million links take half the memory (`python -m loadtests.bench` shows both).
+        PERF: entries arrive in no order, and pages filled in no order stay two thirds full. In order, a million links
+        take half the memory (`python -m loadtests.bench` shows both).
         """
-        sorting = self._directory / _SORTING_NAME
-        # Left over by a writer that was killed.
-        shutil.rmtree(sorting, ignore_errors=True)
-        try:
-            # Written through the map, so that the entries wait in the page cache and not in this process.
-            opened = lmdb.open(str(sorting), map_size=self._max_bytes, sync=False, writemap=True)
-            with closing(opened) as ordered, ordered.begin(write=True) as filling:
-                for key, value in served:
-                    filling.put(key.encode(), value)
-                with self._environment.begin(write=True) as transaction:
-                    transaction.drop(self._environment.open_db(None, txn=transaction), delete=False)
-                    transaction.cursor().putmulti(filling.cursor(), append=True)
-                    _put_meta(transaction, meta)
-        finally:
-            shutil.rmtree(sorting, ignore_errors=True)
+        with in_key_order(self._directory, self._max_bytes, served) as ordered, self._begin_writing() as transaction:
+            transaction.drop(self._environment.open_db(None, txn=transaction), delete=False)
+            transaction.cursor().putmulti(ordered, append=True)
+            _put_meta(transaction, meta)
         self.changes.note_everything()
+
+    def _begin_writing(self) -> lmdb.Transaction[bytes]:
+        # A process that was killed while it read keeps the state that it read, and the file grows with each change.
+        self._environment.reader_check()
+        return self._environment.begin(write=True)
 
     def close(self) -> None:
         """Flush and release the file."""

@@ -6,17 +6,16 @@ is the CRC-32 of a slug: two slugs that share one are forgotten together.
 
 from __future__ import annotations
 
-import mmap
-import os
 from collections.abc import Iterable
 from pathlib import Path
 from zlib import crc32
+
+from config.shared_words import map_words
 
 _NAME = "changes"
 RING = 1024
 # Beyond this a set of changes is noted as "everything": the ring would hold little else.
 _NOTED_MAX = 256
-_WORD_BYTES = 8
 _LOW = (1 << 32) - 1
 
 
@@ -28,14 +27,8 @@ class MirrorChanges:
     """
 
     def __init__(self, directory: Path) -> None:
-        size = (1 + RING) * _WORD_BYTES
-        descriptor = os.open(directory / _NAME, os.O_RDWR | os.O_CREAT, 0o600)
-        try:
-            if os.fstat(descriptor).st_size < size:
-                os.ftruncate(descriptor, size)
-            self.words = memoryview(mmap.mmap(descriptor, size)).cast("Q")
-        finally:
-            os.close(descriptor)
+        # Whoever comes first makes the file, so that readers may start before the agent has ever run.
+        self.words = memoryview(map_words(directory / _NAME, 1 + RING, writable=True)).cast("Q")
 
     def note(self, keys: Iterable[str]) -> None:
         """Tell the readers of changes that are committed. A profile's change concerns every link; a token's, none."""

@@ -87,3 +87,8 @@ def test_another_process_sees_the_change_in_its_own_mapping(tmp_path: Path) -> N
     code += "MirrorChanges(Path(sys.argv[1])).note(['l:7:x'])\n"
     subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=True, cwd=ROOT)
     assert reader.between(0, reader.words[0]) == [mark("x")]
+
+
+def test_the_whole_ring_has_its_blocks_from_the_start_so_that_a_full_disk_cannot_end_the_agent(tmp_path: Path) -> None:
+    MirrorChanges(tmp_path)
+    assert (tmp_path / "changes").stat().st_blocks * 512 >= (1 + RING) * 8
