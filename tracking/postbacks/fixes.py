@@ -52,11 +52,11 @@ FIXES: Mapping[str, str] = MappingProxyType(
             "Approve or reject the conversion: its event type is approved by hand, whatever the merchant says."
         ),
         PostbackReason.UNKNOWN_EVENT: (
-            "Make the event type again at /v1/event-types, or map the merchant's word to one that there is; then replay"
+            "Create the event type again at /v1/event-types, or map the merchant's word to an existing one; then replay"
             " the postback."
         ),
         PostbackReason.REPLACED: (
-            "Nothing: a replay read the postback anew, and another conversion stands for what it says now."
+            "Nothing: a replay read the postback again, and another conversion counts for it now."
         ),
         PostbackReason.OPERATOR_DECISION: (
             "Nothing, if the operator's decision stands; the conversion's changes say who took it, and their note why."
@@ -72,8 +72,8 @@ FIXES: Mapping[str, str] = MappingProxyType(
             " kept."
         ),
         PostbackReason.AMBIGUOUS_CLICK: (
-            "Ask the merchant to send one click id, or name its parameter in the account's parameter_names: then what"
-            " stands in other parameters is not asked; then replay the postback."
+            "Ask the merchant to send one click id, or name its parameter in the account's parameter_names, so that"
+            " other parameters are not read; then replay the postback."
         ),
         PostbackReason.BAD_SIGNATURE: (
             "Compare what the merchant signs with docs/http.md and give it the account's secret: POST"
