@@ -122,6 +122,7 @@ MERCHANTS: Resource = Resource(
     singular="merchant",
     plural="merchants",
     id_name="merchant_id",
+    conflict_codes=("conflict",),
     description="Who pays for conversions and reports them: an account with tokens of its own.",
     fields=MerchantFields,
     select=(

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from admin_api.http import Body, ConflictError, EventName, checked
+from admin_api.http import Body, ConflictError, EventName, OneOf, checked
 from tracking.conversions import ConversionStatus
 from tracking.postbacks import PARAMETER_NAMES, PLATFORMS
 from tracking.runtime import FieldError, WaypostError
@@ -49,13 +49,6 @@ def check_words(given: dict[str, str], field: str) -> dict[str, str]:
     return words
 
 
-def check_platform(name: str, field: str) -> str:
-    """Return the name of a known platform, or raise FieldError."""
-    if name not in PLATFORMS:
-        raise FieldError(field, f"{field} must be one of {', '.join(PLATFORMS)}")
-    return name
-
-
 def check_networks(given: list[str], field: str) -> list[str]:
     """Return addresses and networks in CIDR form, or raise FieldError."""
     try:
@@ -81,7 +74,7 @@ class MappingFields(Body):
     """The event of postbacks that name none."""
     decimal_separator: Literal[".", ","] | None = None
     """What the account writes before decimals; without it, an amount that has two readings is refused."""
-    platform: Annotated[str, checked(check_platform)] | None = None
+    platform: Annotated[str, OneOf(tuple(PLATFORMS))] | None = None
     """The affiliate platform that the merchant is on; see /v1/platforms."""
     postback_addresses: Annotated[list[str], Field(max_length=NETWORKS_MAX), checked(check_networks)] = []
     """The addresses and networks that its postbacks may come from; empty for any."""

@@ -12,7 +12,7 @@ from datetime import date
 from typing import Annotated, Any, TypeVar
 
 from annotated_types import GroupedMetadata
-from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, ValidationInfo, WithJsonSchema
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from tracking.clicks import URL_CHARACTERS_MAX, check_domain, check_url, compile_template
@@ -60,11 +60,21 @@ class Text(GroupedMetadata):
     shortest: int = 1
 
     def __iter__(self) -> Iterator[Any]:
-        pattern = _NOT_BLANK if self.shortest else _PRINTABLE
-        yield checked(refuse_control)
-        yield StringConstraints(strip_whitespace=True, min_length=self.shortest, max_length=self.longest)
+        def check(value: str, field: str) -> str:
+            trimmed = refuse_control(value, field).strip()
+            if not self.shortest <= len(trimmed) <= self.longest:
+                said = f"{self.shortest} to {self.longest} characters, not {len(trimmed)}"
+                raise FieldError(field, f"{field} must have {said}")
+            return trimmed
+
+        yield checked(check)
         yield WithJsonSchema(
-            {"type": "string", "minLength": self.shortest, "maxLength": self.longest, "pattern": pattern}
+            {
+                "type": "string",
+                "minLength": self.shortest,
+                "maxLength": self.longest,
+                "pattern": _NOT_BLANK if self.shortest else _PRINTABLE,
+            }
         )
 
 
@@ -85,6 +95,22 @@ class Matching(GroupedMetadata):
 
         yield checked(check)
         yield WithJsonSchema({"type": "string", "pattern": f"^(?:{self.pattern})$"})
+
+
+@dataclass(frozen=True)
+class OneOf(GroupedMetadata):
+    """One of some words, which are known when the program starts."""
+
+    words: tuple[str, ...]
+
+    def __iter__(self) -> Iterator[Any]:
+        def check(value: str, field: str) -> str:
+            if value not in self.words:
+                raise FieldError(field, f"{field} must be one of {', '.join(self.words)}")
+            return value
+
+        yield checked(check)
+        yield WithJsonSchema({"type": "string", "enum": list(self.words)})
 
 
 def refuse_control(value: str, field: str) -> str:
@@ -128,10 +154,7 @@ def _check_domain(value: str, field: str) -> str:
     return check_domain(refuse_control(value, field), field)
 
 
-def _url_schema(**more: Any) -> WithJsonSchema:
-    return WithJsonSchema({"type": "string", "pattern": "^https?://", "maxLength": URL_CHARACTERS_MAX, **more})
-
-
+_URL_SCHEMA = WithJsonSchema({"type": "string", "pattern": "^https?://", "maxLength": URL_CHARACTERS_MAX})
 # The number of another object. The database says whether it exists.
 ObjectId = Annotated[int, Field(ge=1, le=ID_MAX)]
 # A bare host name, stored as browsers send it: in small letters and in ASCII.
@@ -139,9 +162,9 @@ Domain = Annotated[
     str, checked(_check_domain), WithJsonSchema({"type": "string", "format": "idn-hostname", "maxLength": 253})
 ]
 # A URL without macros.
-PlainUrl = Annotated[str, checked(_check_plain_url), _url_schema(format="uri")]
+PlainUrl = Annotated[str, checked(_check_plain_url), _URL_SCHEMA]
 # A URL that may have macros in its path, query and fragment.
-DestinationUrl = Annotated[str, checked(_check_destination), _url_schema()]
+DestinationUrl = Annotated[str, checked(_check_destination), _URL_SCHEMA]
 # An ISO 4217 code.
 Currency = Annotated[str, checked(parse_currency), WithJsonSchema({"type": "string", "pattern": "^[A-Z]{3}$"})]
 # Two-letter country codes, stored in capitals, sorted, each once.
@@ -154,6 +177,10 @@ Countries = Annotated[
 AmountMinor = Annotated[int, Field(ge=0, le=AMOUNT_MINOR_MAX)]
 # A percentage with at most four decimals.
 Percent = Annotated[float, Field(ge=0, le=100), checked(_check_percent)]
-Day = Annotated[date, checked(_check_day)]
+Day = Annotated[
+    date,
+    checked(_check_day),
+    WithJsonSchema({"type": "string", "format": "date", "pattern": "^(19[7-9][0-9]|[2-8][0-9]{3}|9000)-"}),
+]
 # The name of an event type.
 EventName = Annotated[str, Matching("[a-z][a-z0-9_]{0,39}", "the name of an event type, such as ftd")]

@@ -52,18 +52,18 @@ def encode_place(at: datetime, row_id: UUID) -> str:
 
 def _parse_row_number(cursor: Any, field: str) -> int:
     try:
-        number: int = parse_number(cursor, field)
+        number = parse_number(cursor, field) if isinstance(cursor, str) else 0
     except FieldError:
         number = 0
     if not 0 < number < 10**18:
         raise FieldError(field, _CURSOR)
-    return number
+    return int(number)
 
 
 class PageQuery(Query):
     """How many rows a page has."""
 
-    limit: Annotated[int, converted(parse_number), Field(ge=1, le=PAGE_ROWS_MAX)] = PAGE_ROWS
+    limit: Annotated[int, Field(ge=1, le=PAGE_ROWS_MAX), converted(parse_number)] = PAGE_ROWS
     """How many rows the page has at most."""
 
 

@@ -53,12 +53,12 @@ def _split(value: Any) -> Any:
 
 
 # The number of an object.
-Number = Annotated[int, converted(parse_number), Field(strict=True, ge=1, le=ID_MAX)]
-Flag = Annotated[bool, converted(_parse_flag), Field(strict=True)]
+Number = Annotated[int, Field(strict=True, ge=1, le=ID_MAX), converted(parse_number)]
+Flag = Annotated[bool, Field(strict=True), converted(_parse_flag)]
 # A moment, or a day for its beginning.
 Moment = Annotated[datetime, converted(parse_moment), WithJsonSchema({"type": "string", "format": "date-time"})]
 # One of some words, or several with commas between them: any of them.
-AnyOf = Annotated[list[Word], BeforeValidator(_split), Field(min_length=1)]
+AnyOf = Annotated[list[Word], Field(min_length=1), BeforeValidator(_split)]
 SearchText = Annotated[str, checked(refuse_control), Field(max_length=200)]
 CountryCode = Annotated[str, Field(pattern="^[A-Z]{2}$")]
 CurrencyCode = Currency

@@ -9,22 +9,23 @@ from types import MappingProxyType
 
 import falcon
 
-from admin_api.http import NotFoundError, Route, operation
+from admin_api.http import NotFoundError, Route, add_operation, operation
 
 DOCUMENT_PATH = "/v1/openapi.json"
 PAGE_PATH = "/docs"
 # Apart from the other packages: the wheel asks for Flask, which nothing here uses.
 _UNPACKED = Path(sys.prefix) / "swagger-ui"
 _PACKAGE = "flask_swagger_ui"
+_START = "start.js"
 _FILES = MappingProxyType(
     {
         "swagger-ui.css": "text/css; charset=utf-8",
         "index.css": "text/css; charset=utf-8",
         "swagger-ui-bundle.js": "text/javascript; charset=utf-8",
         "favicon-32x32.png": "image/png",
+        _START: "text/javascript; charset=utf-8",
     }
 )
-_START = "start.js"
 # SECURITY: whatever a description held, the page runs scripts of this origin alone and speaks to nobody else.
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; connect-src 'self';"
@@ -75,26 +76,31 @@ class DocsPage:
 class DocsAsset:
     """A file that the page needs."""
 
-    def __init__(self, file: str) -> None:
+    def __init__(self, file: str, media_type: str) -> None:
         self._file = file
+        self._media_type = media_type
+        produces = media_type.partition(";")[0]
+        add_operation(
+            self, "get", DocsAsset.send, f"Get {file}", open=True, produces=produces, not_found=("not-found",)
+        )
 
-    @operation("Get a file of the page /docs", open=True, produces="text/plain", not_found=("not-found",))
-    def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
-        """Styles, scripts and the icon of Swagger UI, as its package ships them."""
+    def send(self, req: falcon.Request, resp: falcon.Response) -> None:
+        """A file of the page /docs, as Swagger UI's package ships it."""
+        resp.content_type = self._media_type
         if self._file == _START:
-            resp.content_type, resp.text = "text/javascript; charset=utf-8", _START_SCRIPT
+            resp.text = _START_SCRIPT
             return
         path = swagger_ui() / self._file
         if not path.is_file():
             raise NotFoundError("Swagger UI is not installed; run bin/setup")
-        resp.content_type, resp.data = _FILES[self._file], path.read_bytes()
+        resp.data = path.read_bytes()
 
 
 def page_routes() -> list[Route]:
     """Return the routes of the page and its files."""
     return [
         Route(PAGE_PATH, DocsPage()),
-        *(Route(f"{PAGE_PATH}/{file}", DocsAsset(file)) for file in (*_FILES, _START)),
+        *(Route(f"{PAGE_PATH}/{file}", DocsAsset(file, media_type)) for file, media_type in _FILES.items()),
     ]
 
 

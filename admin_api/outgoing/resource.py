@@ -13,7 +13,7 @@ import falcon
 from psycopg.types.json import Jsonb
 from pydantic import Field
 
-from admin_api.http import Body, EventName, ObjectId, Shown, Text, Values, checked, operation, refuse_control
+from admin_api.http import Body, EventName, ObjectId, OneOf, Shown, Text, Values, checked, operation, refuse_control
 from admin_api.resources import Addresses, Created, Resource, insert, load_one
 from admin_api.runtime import Database, Pool, Row
 from config.postback_templates import fill_in, postback_templates
@@ -23,12 +23,6 @@ from tracking.runtime import SECRET_BYTES, FieldError, encode_secret
 
 SECRETS_MAX = 2
 _SELECT: LiteralString = "select * from outgoing_postbacks"
-
-
-def _check_template(key: str, field: str) -> str:
-    if key not in postback_templates():
-        raise FieldError(field, f"{field} must be one of those at /v1/postback-templates")
-    return key
 
 
 def _each_once(words: list[str], field: str) -> list[str]:
@@ -42,7 +36,7 @@ class OutgoingPostbackFields(Body):
     """What operators call it."""
     source_id: ObjectId | None = None
     """The source whose conversions it reports; null for all."""
-    template: Annotated[str, checked(_check_template)] | None = None
+    template: Annotated[str, OneOf(tuple(postback_templates()))] | None = None
     """The partner's template; see /v1/postback-templates."""
     method: Literal["GET", "POST"] = "GET"
     """A POST is signed, as Standard Webhooks says."""

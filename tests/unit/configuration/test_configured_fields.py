@@ -1,7 +1,9 @@
-"""What each field of each noun accepts: hostile and merely wrong values are refused, and the field is named."""
+"""What each field of each configured object accepts: hostile and merely wrong values are refused and named."""
 
 from __future__ import annotations
 
+import json
+import re
 from typing import Any
 
 import orjson
@@ -11,9 +13,8 @@ from hypothesis import strategies as st
 
 from admin_api.configuration import LINKS, MERCHANTS, PROFILES, SOURCES
 from admin_api.configuration.links import SLUG_ALPHABET, SLUG_CHARACTERS, mint_slug
-from admin_api.http import ID_MAX, validate_changes, validate_new
-from admin_api.resources import Noun
-from tracking.runtime import FieldError
+from admin_api.http import ID_MAX, Body, InvalidFieldsError, decode_json
+from admin_api.resources import Resource
 
 VALID: dict[str, dict[str, Any]] = {
     "profiles": {"name": "P", "domain": "track.example.com"},
@@ -21,7 +22,7 @@ VALID: dict[str, dict[str, Any]] = {
     "sources": {"name": "S"},
     "links": {"merchant_id": 1, "destination_url": "https://m.example/?c={click_id}"},
 }
-NOUNS = {noun.plural: noun for noun in (PROFILES, MERCHANTS, SOURCES, LINKS)}
+RESOURCES: dict[str, Resource] = {resource.plural: resource for resource in (PROFILES, MERCHANTS, SOURCES, LINKS)}
 WRONG_TEXT: list[Any] = [None, 1, 1.5, True, [], {}, ["x"], "a\x00b", "\x00", "a\nb", "a\tb", "\x7f"]
 WRONG_FLAG: list[Any] = [None, 0, 1, "true", "", [], 1.0]
 WRONG_ID: list[Any] = [0, -1, True, False, "1", 1.0, [], ID_MAX + 1, 10**30]
@@ -166,40 +167,66 @@ REFUSED: list[tuple[str, str, Any]] = [
 ]
 
 
+def read(kind: type[Body], body: Any) -> Body:
+    """Read a body as a client would send it."""
+    return decode_json(json.dumps(body).encode(), kind)
+
+
+def refusal(kind: type[Body], body: Any) -> InvalidFieldsError:
+    """The error of a body that must be refused."""
+    with pytest.raises(InvalidFieldsError) as caught:
+        read(kind, body)
+    return caught.value
+
+
+def top(field: str | None) -> str:
+    """The field of the body that a path such as `pixels[0]` is in."""
+    return re.split(r"[.\[]", field or "", maxsplit=1)[0]
+
+
 def test_the_examples_are_valid() -> None:
     for plural, body in VALID.items():
-        assert set(validate_new(NOUNS[plural].fields, body)) == {field.name for field in NOUNS[plural].fields}
+        assert set(read(RESOURCES[plural].new, body).values()) == set(RESOURCES[plural].fields.model_fields)
 
 
 @pytest.mark.parametrize(("plural", "field", "value"), REFUSED)
 def test_a_wrong_value_is_refused_with_its_field(plural: str, field: str, value: Any) -> None:
-    noun = NOUNS[plural]
-    with pytest.raises(FieldError) as on_creation:
-        validate_new(noun.fields, VALID[plural] | {field: value})
-    with pytest.raises(FieldError) as on_change:
-        validate_changes(noun.fields, {field: value})
-    assert on_creation.value.field == on_change.value.field == field
-    assert field in on_creation.value.message
-    assert len(on_creation.value.message) < 400
+    resource = RESOURCES[plural]
+    on_creation = refusal(resource.new, VALID[plural] | {field: value})
+    on_change = refusal(resource.changes, {field: value})
+    assert top(on_creation.field) == top(on_change.field) == field
+    assert field in on_creation.message
+    assert len(on_creation.message) < 400
 
 
-@pytest.mark.parametrize("noun", NOUNS.values(), ids=lambda noun: noun.plural)
+@pytest.mark.parametrize("resource", RESOURCES.values(), ids=lambda resource: resource.plural)
 @pytest.mark.parametrize(
     "name", ["revision", "created_at", "url", "sub11", "", "Name", "name ", "__class__", "x" * 5000]
 )
-def test_an_unknown_field_is_refused_by_name(noun: Noun, name: str) -> None:
-    for validate, body in ((validate_new, VALID[noun.plural]), (validate_changes, {})):
-        with pytest.raises(FieldError) as caught:
-            validate(noun.fields, {**body, name: "x"})
-        assert (caught.value.code, caught.value.field) == ("unknown-field", name[:64])
+def test_an_unknown_field_is_refused_by_name(resource: Resource, name: str) -> None:
+    for kind, body in ((resource.new, VALID[resource.plural]), (resource.changes, {})):
+        error = refusal(kind, {**body, name: "x"})
+        assert (error.code, error.field) == ("unknown-field", name[:64])
 
 
 @pytest.mark.parametrize(("plural", "field"), [(plural, field) for plural, body in VALID.items() for field in body])
 def test_a_missing_field_is_named(plural: str, field: str) -> None:
     body = {name: value for name, value in VALID[plural].items() if name != field}
-    with pytest.raises(FieldError) as caught:
-        validate_new(NOUNS[plural].fields, body)
-    assert (caught.value.code, caught.value.field) == ("missing-field", field)
+    error = refusal(RESOURCES[plural].new, body)
+    assert (error.code, error.field) == ("missing-field", field)
+
+
+def test_every_wrong_field_is_reported_at_once() -> None:
+    body = {"name": "", "redirect_type": "303", "pixels": ["ftp://x/", "https://p.example/", 7], "colour": "red"}
+    reported = {each.field: each.code for each in refusal(PROFILES.new, body).errors}
+    assert reported == {
+        "name": "invalid-field",
+        "domain": "missing-field",
+        "redirect_type": "invalid-field",
+        "pixels[0]": "invalid-field",
+        "pixels[2]": "invalid-field",
+        "colour": "unknown-field",
+    }
 
 
 @pytest.mark.parametrize(
@@ -232,12 +259,12 @@ def test_a_missing_field_is_named(plural: str, field: str) -> None:
     ],
 )
 def test_a_good_value_is_stored_in_one_form(plural: str, field: str, value: Any, stored: Any) -> None:
-    assert validate_changes(NOUNS[plural].fields, {field: value}) == {field: stored}
+    assert read(RESOURCES[plural].changes, {field: value}).changes() == {field: stored}
 
 
 def test_generated_fields_are_made_up_when_absent_or_null() -> None:
     for given_fields in ({}, {"slug": None, "name": None}):
-        values = validate_new(LINKS.fields, VALID["links"] | given_fields)
+        values = read(LINKS.new, VALID["links"] | given_fields).values()
         assert (values["slug"], values["name"]) == (None, None)
 
 
@@ -247,24 +274,25 @@ def test_slugs_are_short_and_cannot_be_misread() -> None:
     assert len({mint_slug() for _ in range(200)}) == 200
 
 
+UNICODE = st.text(st.characters(codec="utf-8"))
 JSON_VALUES = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
-    lambda children: st.lists(children, max_size=3) | st.dictionaries(st.text(max_size=5), children, max_size=3),
+    st.none() | st.booleans() | st.integers(-(2**63), 2**64 - 1) | st.floats(allow_nan=False) | UNICODE,
+    lambda children: st.lists(children, max_size=3) | st.dictionaries(UNICODE, children, max_size=3),
     max_leaves=5,
 )
 
 
-@given(st.sampled_from(sorted(NOUNS)), st.data())
+@given(st.sampled_from(sorted(RESOURCES)), st.data())
 def test_any_json_is_accepted_or_refused_and_what_is_accepted_fits_postgresql(plural: str, data: st.DataObject) -> None:
-    noun = NOUNS[plural]
-    names = st.sampled_from([field.name for field in noun.fields])
+    resource = RESOURCES[plural]
+    names = st.sampled_from(sorted(resource.fields.model_fields))
     urls = st.text("htps:/.{}@\\aü\u3002%?#[]0", max_size=30).map(lambda rest: f"https://{rest}")
     body = data.draw(st.dictionaries(names, JSON_VALUES | urls, max_size=4))
-    blamed = None
-    values: dict[str, Any] = {}
+    blamed, values = set[str](), dict[str, Any]()
     try:
-        values = validate_changes(noun.fields, body)
-    except FieldError as error:
-        blamed = error.field
-    assert blamed in body if blamed is not None else set(values) == set(body)
+        values = decode_json(orjson.dumps(body), resource.changes).changes()
+    except InvalidFieldsError as error:
+        blamed = {top(each.field) for each in error.errors}
+    assert blamed <= set(body)
+    assert blamed or set(values) == set(body)
     assert b"\\u0000" not in orjson.dumps(values)
