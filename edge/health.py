@@ -15,13 +15,11 @@ from prometheus_client.registry import Collector
 from config.configuration import MirrorReader, decode_profile, profile_key
 from edge.http import PLACE, Outcome, host_name, set_problem
 from edge.spool import (
-    COUNTERS_NAME,
-    DECLARED_LOST,
-    ISSUED,
-    WORDS,
-    CounterFile,
     Recorder,
     outcome_files,
+    read_counters,
+    read_spool_counts,
+    settled_spools,
     spool_bytes,
     spool_directories,
 )
@@ -128,23 +126,21 @@ class EdgeCollector(Collector):
         answers = CounterMetricFamily("waypost_edge_answers", "Answers by outcome", labels=["outcome"])
         totals = dict.fromkeys(Outcome, 0)
         for path in outcome_files(self._spool_dir):
-            counters = CounterFile(path, writable=False)
+            counted = read_counters(path, len(PLACE)) or [0] * len(PLACE)
             for outcome, place in PLACE.items():
-                totals[outcome] += counters.words[place]
-            counters.close()
+                totals[outcome] += counted[place]
         for outcome, total in totals.items():
             answers.add_metric([outcome.value], total)
         issued = CounterMetricFamily("waypost_edge_issued", "Requests that were to be recorded", labels=["stream"])
         lost = CounterMetricFamily("waypost_edge_declared_lost", "Of these, not logged", labels=["stream"])
+        # The settled ones last: one that is moved meanwhile is found there, and by its name counted once.
+        found = {spool.name: read_spool_counts(spool) for spool in spool_directories(self._spool_dir)}
+        found.update({spool.name: read_spool_counts(spool) for spool in settled_spools(self._spool_dir)})
         sums: dict[str, list[int]] = {"clicks": [0, 0], "postbacks": [0, 0]}
-        for directory in spool_directories(self._spool_dir):
-            if not (directory / COUNTERS_NAME).exists():
-                continue
-            spool = CounterFile(directory / COUNTERS_NAME, writable=False)
-            words = spool.snapshot(WORDS)
-            spool.close()
-            sums[stream_of(directory.name)][0] += words[ISSUED]
-            sums[stream_of(directory.name)][1] += words[DECLARED_LOST]
+        for spool_id, counts in found.items():
+            if counts is not None:
+                sums[stream_of(spool_id)][0] += counts.issued
+                sums[stream_of(spool_id)][1] += counts.declared_lost
         for stream, (issued_count, lost_count) in sums.items():
             issued.add_metric([stream], issued_count)
             lost.add_metric([stream], lost_count)

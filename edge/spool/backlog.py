@@ -16,17 +16,15 @@ from time import monotonic
 from typing import NamedTuple
 
 from edge.spool import segments
-from edge.spool.counters import CounterFile
 from edge.spool.segments import FRAME_BYTES, HEADER_BYTES, SegmentError
-from edge.spool.writer import COUNTERS_NAME, DECLARED_LOST, END_OFFSET, ISSUED, NUMBERS, SEGMENT, WORDS
+from edge.spool.slots import is_ended
+from edge.spool.spool_counts import INSTANT_TRIES, read_spool_counts
 from tracking.spool import Batch, Progress
 
 _log = logging.getLogger(__name__)
 _EXTENT_BYTES_MAX = 4 << 20
 _READ_BYTES = 8 << 20
 _QUARANTINE = "quarantine"
-# How often to look again when the writer began a new segment between two looks.
-_INSTANT_TRIES = 20
 
 
 @dataclass(slots=True)
@@ -88,24 +86,26 @@ class Backlog:
         instant.
         """
         known = self._segments[-1].path.name if self._segments else ""
-        for _ in range(_INSTANT_TRIES):
+        for _ in range(INSTANT_TRIES):
             later = [path for path in segments.segment_paths(self.directory) if path.name > known]
             newest = int(later[-1].stem) if later else int(Path(known).stem or 0)
-            words = self._writer_words()
-            if words is None or words[SEGMENT] == newest:
+            counts = read_spool_counts(self.directory)
+            # It may have begun a new segment between the two looks.
+            if counts is None or counts.segment == newest:
                 break
-        # The writer's own words bound the scan, so that counts and records are of one instant. Words that name another
-        # segment than the newest file, even when asked again, are what a power cut left behind; then the files count.
-        limit = words[END_OFFSET] if words and words[SEGMENT] == newest else None
+        # The writer's own counts bound the scan, so that counts and records are of one instant. Counts that name
+        # another segment than the newest file, even when asked again, are what a power cut left behind; then the files
+        # count.
+        limit = counts.end_offset if counts and counts.segment == newest else None
         if self._segments:
             self._read_segment(self._segments[-1], None if later else limit, sealed_by=self._header(later))
         for position, path in enumerate(later):
             if self._begin_segment(path):
                 rest = later[position + 1 :]
                 self._read_segment(self._segments[-1], None if rest else limit, sealed_by=self._header(rest))
-        if words is None:
+        if counts is None:
             return SpoolReport(self._number, 0, self._number)
-        return SpoolReport(words[ISSUED], words[DECLARED_LOST], self._number)
+        return SpoolReport(counts.issued, counts.declared_lost, self._number)
 
     def take(self, wait_s: float) -> Extent | None:
         """Return the next extent to send: a full one, or a partial one that has waited `wait_s`."""
@@ -144,25 +144,19 @@ class Backlog:
             else:
                 segment.path.unlink(missing_ok=True)
 
+    def is_settled(self) -> bool:
+        """Whether the spool is ended, all of it stored, and nothing in it set aside for a person to look at."""
+        # In this order: what its end brought to light is found by the scan.
+        if not is_ended(self.directory) or (self.directory / _QUARANTINE).exists():
+            return False
+        report = self.scan()
+        all_found = report.issued == report.frames + report.declared_lost
+        return all_found and self.progress.covers(0, report.frames) and not self._pending
+
     @property
     def waiting(self) -> int:
         """How many records are indexed and not handed out."""
         return sum(extent.count for extent in self._pending)
-
-    def _writer_words(self) -> list[int] | None:
-        try:
-            counters = CounterFile(self.directory / COUNTERS_NAME, writable=False)
-        except (FileNotFoundError, ValueError):
-            return None
-        try:
-            # The writer stores its words one after another; words that do not add up were read in between.
-            for _ in range(_INSTANT_TRIES):
-                words = list(counters.snapshot(WORDS))
-                if words[ISSUED] == words[NUMBERS] + words[DECLARED_LOST]:
-                    break
-            return words
-        finally:
-            counters.close()
 
     def _header(self, later: list[Path]) -> int | None:
         """Return the first number of the segment that follows, None if none follows or its header is not readable

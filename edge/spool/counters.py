@@ -29,3 +29,15 @@ class CounterFile:
         """Release the mapping."""
         self.words.release()
         self._map.close()
+
+
+def read_counters(path: Path, count: int) -> Sequence[int] | None:
+    """Return the first `count` words of a file, None where there is no file or its maker was killed at once."""
+    try:
+        counters = CounterFile(path, writable=False)
+    except (FileNotFoundError, ValueError):
+        return None
+    try:
+        return counters.snapshot(count)
+    finally:
+        counters.close()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from threading import Event, Lock, Thread
 
@@ -136,9 +137,9 @@ def spool_bytes(spool_dir: Path) -> int:
     """Return how much disk all spools under `spool_dir` take."""
     total = 0
     for directory in spool_directories(spool_dir):
-        for path in directory.glob("*.seg"):
-            try:
-                total += path.stat().st_size
-            except FileNotFoundError:
-                continue
+        # The agent frees segments, and moves whole spools, at any moment.
+        with suppress(FileNotFoundError):
+            for path in directory.glob("*.seg"):
+                with suppress(FileNotFoundError):
+                    total += path.stat().st_size
     return total

@@ -9,7 +9,9 @@ from __future__ import annotations
 import logging
 import secrets
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from time import monotonic, time
 from typing import Any
 
@@ -23,7 +25,9 @@ from edge.spool.backlog import Backlog, Extent, SpoolReport
 from edge.spool.batch_jobs import BatchJob
 from edge.spool.recorder import spool_bytes
 from edge.spool.segments import SegmentError
+from edge.spool.settled import settle, settled_spools
 from edge.spool.slots import spool_directories
+from edge.spool.spool_counts import read_spool_counts
 from tracking.runtime import POSTBACK_BATCH_RECORDS_MAX, STREAM_QUEUES, JobSerializer
 from tracking.spool import decode_progress, stream_of
 
@@ -32,6 +36,9 @@ _JOB_TIMEOUT_S = 120
 _FAILURE_TTL_S = 300
 _REPORT_INTERVAL_S = 0.3
 _LOOK_INTERVAL_S = 1.0
+_SETTLE_INTERVAL_S = 10.0
+# When the report of a settled spool is of: never older than what it is compared with, since it cannot change any more.
+_FINAL_AT = 2.0**40
 # RQ's own key of a job's hash; its `status` field says whether anybody will still run it.
 _JOB_KEY = "rq:job:%s"
 _HOPELESS = (None, b"failed", b"canceled", b"stopped")
@@ -68,8 +75,10 @@ class Shipper:
         self._backlogs: dict[str, Backlog] = {}
         self._sent: list[_Sent] = []
         self._reports: dict[str, SpoolReport] = {}
+        self._settled = _settled_reports(settings.spool_dir)
         self._scanned_at = 0.0
         self._reported_at = 0.0
+        self._settled_at = -_SETTLE_INTERVAL_S
 
     def step(self) -> bool:
         """Scan, confirm, look after what is overdue, send, report. Raises RedisError when Redis is away."""
@@ -208,13 +217,41 @@ class Shipper:
         self._sent = [sent for sent in self._sent if sent.backlog is not backlog]
 
     def _report(self) -> None:
-        common = {"bytes": spool_bytes(self._settings.spool_dir), "at": self._scanned_at}
-        reports: dict[Any, Any] = {
-            spool_id: orjson.dumps(report._asdict() | common) for spool_id, report in self._reports.items()
-        }
+        size = spool_bytes(self._settings.spool_dir)
+        reports = {spool_id: _encoded(report, size, self._scanned_at) for spool_id, report in self._reports.items()}
+        if monotonic() - self._settled_at >= _SETTLE_INTERVAL_S:
+            self._settle()
+            # Again and again, for Redis may have been flushed.
+            reports |= {spool_id: _encoded(report, 0, _FINAL_AT) for spool_id, report in self._settled.items()}
+            self._settled_at = monotonic()
         if reports:
             self._redis.hset(SPOOLS_KEY, mapping=reports)
         self._reported_at = monotonic()
+
+    def _settle(self) -> None:
+        """Put the spools away that nothing more can come of."""
+        busy = {sent.backlog.spool_id for sent in self._sent}
+        for spool_id, backlog in list(self._backlogs.items()):
+            # A disk that is too full to move a directory is no reason to end the round.
+            with suppress(OSError):
+                if spool_id not in busy and backlog.is_settled():
+                    settle(backlog.directory)
+                    self._settled[spool_id] = self._reports.pop(spool_id)
+                    del self._backlogs[spool_id]
+
+
+def _settled_reports(spool_dir: Path) -> dict[str, SpoolReport]:
+    """Return the reports of the spools that an agent put away: every number was found on disk."""
+    counted = {spool.name: read_spool_counts(spool) for spool in settled_spools(spool_dir)}
+    return {
+        spool_id: SpoolReport(counts.issued, counts.declared_lost, counts.numbers)
+        for spool_id, counts in counted.items()
+        if counts is not None
+    }
+
+
+def _encoded(report: SpoolReport, size_bytes: int, at: float) -> Any:
+    return orjson.dumps(report._asdict() | {"bytes": size_bytes, "at": at})
 
 
 def _is_confirmed(sent: _Sent) -> bool:

@@ -101,17 +101,9 @@ def outcome_files(spool_dir: Path) -> list[Path]:
     return sorted(spool_dir.glob("slot-*.outcomes"))
 
 
-def slot_is_held(spool: Path) -> bool:
-    """Return whether a living process holds the slot that writes `spool`."""
-    node, slot = spool.name.split("-")[:2]
-    try:
-        descriptor = os.open(_lock_path(spool.parent, int(node), int(slot)), os.O_RDWR)
-    except FileNotFoundError:
-        return False
-    try:
-        return not _try_lock(descriptor)
-    finally:
-        os.close(descriptor)
+def is_ended(spool: Path) -> bool:
+    """Return whether a spool is of an earlier boot and was mended and closed; nothing is ever added to it."""
+    return _begun(spool) == _ENDED
 
 
 def _begun(spool: Path) -> str | None:

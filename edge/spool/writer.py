@@ -19,13 +19,9 @@ from zlib import crc32
 from edge.spool import segments
 from edge.spool.counters import CounterFile
 from edge.spool.segments import FRAME, FRAME_BYTES, HEADER_BYTES, PAYLOAD_BYTES_MAX, SegmentError
+from edge.spool.spool_counts import COUNTERS_NAME, DECLARED_LOST, END_OFFSET, ISSUED, NUMBERS, SEGMENT
 
 _log = logging.getLogger(__name__)
-
-# Words of a spool's counter file. The agent reads them as one snapshot.
-ISSUED, DECLARED_LOST, NUMBERS, SEGMENT, END_OFFSET = range(5)
-WORDS = 5
-COUNTERS_NAME = "counters"
 # For so long after a record that the disk did not take the writer counts as failing.
 _FAILING_S = 3.0
 # A failing disk fails every click; it is logged this often at most.

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from pathlib import Path
 from threading import Event, Thread
 from time import monotonic
 from typing import NamedTuple
 
 import psycopg
 
-from edge.spool import COUNTERS_NAME, NUMBERS, WORDS, CounterFile, spool_directories
+from edge.spool import read_spool_counts, spool_directories
 from loadtests.pipeline.stack import Stack
 from tracking.spool import stream_of
 
@@ -75,7 +74,8 @@ class Sampler:
             if stream_of(directory.name) == "clicks":
                 history = self._histories.setdefault(directory.name, _History([], []))
                 history.times.append(now)
-                history.numbers.append(_numbers(directory))
+                counts = read_spool_counts(directory)
+                history.numbers.append(counts.numbers if counts else 0)
         done = stored_of(self._connection)
         lags = [history.lag(done.get(name, 0), now) for name, history in self._histories.items()]
         written = sum(history.numbers[-1] for history in self._histories.values())
@@ -86,14 +86,3 @@ def stored_of(connection: psycopg.Connection[tuple[object, ...]]) -> dict[str, i
     """Return the number below which each spool of clicks is stored without a gap."""
     rows = connection.execute("select spool_id, done from spool_progress where spool_id like '%-clicks'").fetchall()
     return {str(name): int(str(done)) for name, done in rows}
-
-
-def _numbers(directory: Path) -> int:
-    try:
-        counters = CounterFile(directory / COUNTERS_NAME, writable=False)
-    except (FileNotFoundError, ValueError):
-        return 0
-    try:
-        return counters.snapshot(WORDS)[NUMBERS]
-    finally:
-        counters.close()

@@ -10,6 +10,7 @@ from contextlib import closing
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
+from time import time
 
 import orjson
 import pytest
@@ -19,7 +20,9 @@ from rq.job import Job
 
 from config.configuration import PROGRESS_KEY, SPOOLS_KEY
 from config.settings import EdgeSettings, edge_settings
-from edge.spool import Shipper, SpoolWriter, segments
+from edge.spool import Shipper, SpoolWriter, segments, settled_spools
+from edge.spool import shipper as shipper_module
+from edge.spool.slots import spool_of_boot
 from tracking.runtime import JobSerializer, QueueName, Task
 from tracking.spool import Progress, encode_progress
 from waiting import wait_until
@@ -272,3 +275,65 @@ def test_the_ledgers_edge_side_is_reported(redis: Redis, settings: EdgeSettings,
     report = orjson.loads(redis.hget(SPOOLS_KEY, SPOOL))
     assert (report["issued"], report["declared_lost"], report["frames"]) == (10, 1, 9)
     assert report["at"] > 0
+
+
+@pytest.fixture
+def earlier(settings: EdgeSettings, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A spool of an earlier boot with nine records and a loss, ended by the boot after it."""
+    monkeypatch.setattr(shipper_module, "_SETTLE_INTERVAL_S", 0.0)
+    monkeypatch.setattr(shipper_module, "_REPORT_INTERVAL_S", 0.0)
+    settings.spool_dir.mkdir(parents=True)
+    directory = spool_of_boot(settings.spool_dir, (5, 1), "clicks", "one boot")
+    writer = SpoolWriter(directory, 1 << 20)
+    fill(writer, 9)
+    writer.full = True
+    writer.append(payload(9))
+    writer.close()
+    spool_of_boot(settings.spool_dir, (5, 1), "clicks", "the next boot")
+    return directory
+
+
+def store(redis: Redis, spool: Path, first: int, end: int) -> None:
+    redis.hset(PROGRESS_KEY, spool.name, encode_progress(Progress().add(first, end)))
+
+
+def test_a_spool_of_an_earlier_boot_is_put_away_once_all_of_it_is_stored_and_goes_on_being_counted(
+    redis: Redis, settings: EdgeSettings, earlier: Path
+) -> None:
+    shipper = Shipper(settings, redis)
+    store(redis, earlier, 0, 8)
+    wait_until(lambda: not shipper.step(), what="quiet")
+    assert earlier.is_dir()
+    store(redis, earlier, 0, 9)
+    wait_until(lambda: shipper.step() is not None and not earlier.exists(), what="the spool to be put away")
+    assert [path.name for path in settled_spools(settings.spool_dir)] == [earlier.name]
+    for again in (shipper, Shipper(settings, redis)):
+        redis.delete(SPOOLS_KEY)
+        again.step()
+        report = orjson.loads(redis.hget(SPOOLS_KEY, earlier.name))
+        assert (report["issued"], report["declared_lost"], report["frames"]) == (10, 1, 9)
+        # A settled spool's report is never too old to be compared.
+        assert report["at"] > time() + 86_400
+
+
+def test_a_spool_with_a_segment_that_was_set_aside_stays_in_its_place(
+    redis: Redis, settings: EdgeSettings, earlier: Path
+) -> None:
+    (earlier / "quarantine").mkdir()
+    shipper = Shipper(settings, redis)
+    store(redis, earlier, 0, 9)
+    for _ in range(3):
+        shipper.step()
+    assert earlier.is_dir()
+
+
+def test_the_spool_of_this_boot_is_not_put_away(redis: Redis, settings: EdgeSettings, earlier: Path) -> None:
+    present = spool_of_boot(settings.spool_dir, (5, 1), "clicks", "the next boot")
+    with closing(SpoolWriter(present, 1 << 20)) as writer:
+        shipper = Shipper(settings, redis)
+        fill(writer, 3)
+        store(redis, present, 0, 3)
+        for _ in range(3):
+            shipper.step()
+        assert present.is_dir()
+        assert writer.append(payload(3))

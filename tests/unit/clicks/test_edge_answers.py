@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
@@ -13,6 +14,7 @@ import pytest
 from config.configuration import MirrorWriter, link_key, profile_key, stamp
 from config.settings import EdgeSettings
 from edge.http import client_address
+from edge.spool import SpoolWriter
 from edge_client import NO_SUBS, PEER, Edge, link, profile, running_edge, settings_of
 from tracking.clicks import parse_click_id
 from tracking.spool import encode_click
@@ -243,6 +245,28 @@ def test_live_ready_and_unknown_routes(edge: Edge) -> None:
     answer = edge.get("/nothing/here")
     assert (answer.status_code, answer.json["code"]) == (404, "not-found")
     assert edge.get("/livez", method="DELETE").json["code"] == "method-not-allowed"
+
+
+def metric(edge: Edge, line: str) -> float:
+    """Return the value of one line of /metrics."""
+    lines = edge.get("/metrics").text.splitlines()
+    (value,) = [each.removeprefix(line) for each in lines if each.startswith(f"{line} ")]
+    return float(value)
+
+
+def test_metrics_count_settled_spools_and_pass_over_a_file_that_was_begun_and_never_filled(edge: Edge) -> None:
+    edge.get("/click/abc")
+    (edge.settings.spool_dir / "slot-5-9.outcomes").touch()
+    earlier = edge.settings.spool_dir / "5-8-abcd-clicks"
+    earlier.mkdir()
+    (earlier / "counters").touch()
+    assert metric(edge, 'waypost_edge_answers_total{outcome="redirected"}') == 1
+    assert metric(edge, 'waypost_edge_issued_total{stream="clicks"}') == 1
+    settled = edge.settings.spool_dir / "settled" / "5-7-abcd-clicks"
+    settled.mkdir(parents=True)
+    with closing(SpoolWriter(settled, 1 << 20)) as writer:
+        writer.append(b"[1]")
+    assert metric(edge, 'waypost_edge_issued_total{stream="clicks"}') == 2
 
 
 def test_an_edge_without_configuration_is_alive_not_ready_and_says_so(settings: EdgeSettings) -> None:

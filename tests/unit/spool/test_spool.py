@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from edge.spool import COUNTERS_NAME, DECLARED_LOST, ISSUED, NUMBERS, CounterFile, SpoolWriter, segments
+from edge.spool import SpoolWriter, read_spool_counts, segments
 from edge.spool.backlog import Backlog
+from edge.spool.counters import CounterFile
+from edge.spool.spool_counts import COUNTERS_NAME
 from tracking.spool import Progress
 
 SEGMENT_BYTES = 1 << 20
@@ -126,11 +128,9 @@ def test_the_disk_full_refuses_records_counts_them_and_recovers_by_itself(
     assert not writer.append(payload(1))
     monkeypatch.setattr(os, "write", real_write)
     assert writer.append(payload(1))
-    counters = CounterFile(directory / COUNTERS_NAME, writable=False)
-    assert counters.snapshot(3)[ISSUED] == 4
-    assert counters.snapshot(3)[DECLARED_LOST] == 2
-    assert counters.snapshot(3)[NUMBERS] == 2
-    counters.close()
+    counts = read_spool_counts(directory)
+    assert counts is not None
+    assert (counts.issued, counts.declared_lost, counts.numbers) == (4, 2, 2)
     writer.close()
     assert stored(directory) == {0: payload(0).decode(), 1: payload(1).decode()}
 

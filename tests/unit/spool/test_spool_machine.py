@@ -9,6 +9,7 @@ import errno
 import os
 import shutil
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from unittest.mock import patch
@@ -23,11 +24,11 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from edge.spool import COUNTERS_NAME, DECLARED_LOST, ISSUED, NUMBERS, CounterFile, SpoolWriter, segments
+from edge.spool import SpoolWriter, read_counters, segments
 from edge.spool.backlog import Backlog, SpoolReport
 from edge.spool.segments import HEADER_BYTES, SegmentError
 from edge.spool.slots import spool_of_boot
-from edge.spool.writer import SEGMENT
+from edge.spool.spool_counts import COUNTERS_NAME, DECLARED_LOST, ISSUED, NUMBERS, SEGMENT
 from tracking.spool import Progress
 
 STEPS = int(os.environ.get("WAYPOST_SPOOL_STEPS", "500"))
@@ -303,12 +304,10 @@ class Spools(RuleBasedStateMachine):
         self.model.records[number] = payload
         self.model.places[number] = place
 
-    def _words(self) -> list[int]:
-        counters = CounterFile(self.directory / COUNTERS_NAME, writable=False)
-        try:
-            return list(counters.snapshot(5))
-        finally:
-            counters.close()
+    def _words(self) -> Sequence[int]:
+        words = read_counters(self.directory / COUNTERS_NAME, 5)
+        assert words is not None
+        return words
 
     def _note_durable(self) -> None:
         for path in segments.segment_paths(self.directory):
