@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from config.settings.environment import SettingError
+from config.settings.errors import SettingError
 from config.settings.outgoing import OutgoingSettings
 from config.settings.programs import (
     EDGE_SERVERS,

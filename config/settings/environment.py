@@ -5,16 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from config.settings.errors import SettingError
 from config.settings.options import OPTIONS
 from config.settings.secrets import embedded_database_url, embedded_redis_url, secret
 from tracking.clicks import KEY_BYTES_MIN, NODE_MAX
-from tracking.runtime import WaypostError
-
-
-class SettingError(WaypostError):
-    """A setting that cannot be used; the message names the variable and the fix."""
-
-    code = "bad-setting"
 
 
 class EnvironmentReader:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from config.settings.environment import EnvironmentReader, SettingError
+from config.settings.environment import EnvironmentReader
+from config.settings.errors import SettingError
 from tracking.outgoing import Network, parse_networks
 
 

@@ -6,6 +6,8 @@ import os
 import secrets
 from pathlib import Path
 
+from config.settings.errors import SettingError
+
 
 def embedded_database_url(home: Path, port: int) -> str:
     """Return the URL of the embedded PostgreSQL of `home`."""
@@ -20,21 +22,44 @@ def embedded_redis_url(home: Path, port: int) -> str:
 def secret(home: Path, name: str, size_bytes: int, prefix: str = "") -> str:
     """Return the hex secret kept in `home` under `name` (mode 0600), made on first use, even by several at once.
 
-    A new one starts with `prefix`.
+    A new one starts with `prefix`. Raises SettingError for a file that holds none.
     """
     path = home / name
     try:
-        return path.read_text().strip()
+        return _read(path)
     except FileNotFoundError:
         pass
     home.mkdir(parents=True, exist_ok=True)
     draft = home / f".{name}.{os.getpid()}.{secrets.token_hex(4)}"
     draft.touch(mode=0o600)
-    draft.write_text(f"{prefix}{secrets.token_hex(size_bytes)}\n")
+    with draft.open("w") as file:
+        file.write(f"{prefix}{secrets.token_hex(size_bytes)}\n")
+        file.flush()
+        # Before it is used: a key that a power cut takes back makes every click id that it signed a forged one.
+        os.fsync(file.fileno())
     try:
         os.link(draft, path)
     except FileExistsError:
         pass
     finally:
         draft.unlink()
-    return path.read_text().strip()
+    _sync_directory(home)
+    return _read(path)
+
+
+def _read(path: Path) -> str:
+    text = path.read_text().strip()
+    if not text:
+        raise SettingError(
+            f"{path} is empty; put the secret back from a backup, or remove the file to have another one made",
+            field="WAYPOST_HOME",
+        )
+    return text
+
+
+def _sync_directory(directory: Path) -> None:
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from threading import Event, Lock, Thread
+from time import time_ns
 
 from config.settings import EdgeSettings
 from edge.http import PLACE, Outcome
@@ -18,6 +19,8 @@ from tracking.clicks import ClickIdMint
 
 _log = logging.getLogger(__name__)
 _DISK_CHECK_S = 1.0
+# How far back the clock may be set before ids follow it.
+_AHEAD_MS_MAX = 5_000
 # PERF: looking an Outcome up costs 0.3 microseconds, for its hash is made in Python.
 _REDIRECTED = PLACE[Outcome.REDIRECTED]
 _NOT_LOGGED = PLACE[Outcome.NOT_LOGGED]
@@ -28,10 +31,11 @@ _FREE_BYTES_MIN = 4 << 20
 class Recorder:
     """Mints ids and appends records for one process. `start` runs the thread that syncs clicks and watches the disk."""
 
-    def __init__(self, settings: EdgeSettings) -> None:
+    def __init__(self, settings: EdgeSettings, now_ns: Callable[[], int] = time_ns) -> None:
         self._settings = settings
+        self._now_ns = now_ns
         self._slot = Slot(settings.spool_dir, settings.node_id)
-        self._mint = ClickIdMint(settings.click_id_keys, self._slot.identity)
+        self._mint = ClickIdMint(settings.click_id_keys, self._slot.identity, now_ns)
         self._click_lock = Lock()
         self._postback_lock = Lock()
         self._sync_lock = Lock()
@@ -112,6 +116,7 @@ class Recorder:
         while not self._stopping.wait(interval_s):
             since_check_s += interval_s
             try:
+                self._follow_clock()
                 if self._clicks.dirty:
                     self._clicks.sync()
                 if since_check_s >= _DISK_CHECK_S:
@@ -119,6 +124,18 @@ class Recorder:
                     self._check_disk((self._clicks, self._postbacks))
             except OSError as error:
                 _log.error("spool: %s", error)
+
+    def _follow_clock(self) -> None:
+        """Let ids name the present again after the clock was set back far.
+
+        A mint never goes back, so that no id comes twice: it holds the time it has reached, and after a leap ahead that
+        was undone, all clicks would be of that moment until it comes. Another generation may use the same times again.
+        """
+        if self._mint.ahead_ms() > _AHEAD_MS_MAX:
+            mint = ClickIdMint(self._settings.click_id_keys, self._slot.renew(), self._now_ns)
+            with self._click_lock:
+                self._mint = mint
+            _log.warning("the clock was set back; click ids go on under generation %d", self._slot.identity.generation)
 
     def _check_disk(self, writers: Sequence[SpoolWriter]) -> None:
         settings = self._settings

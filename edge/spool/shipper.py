@@ -218,7 +218,9 @@ class Shipper:
 
     def _report(self) -> None:
         size = spool_bytes(self._settings.spool_dir)
-        reports = {spool_id: _encoded(report, size, self._scanned_at) for spool_id, report in self._reports.items()}
+        reports: dict[Any, Any] = {
+            spool_id: _encoded(report, size, self._scanned_at) for spool_id, report in self._reports.items()
+        }
         if monotonic() - self._settled_at >= _SETTLE_INTERVAL_S:
             self._settle()
             # Again and again, for Redis may have been flushed.
@@ -250,7 +252,7 @@ def _settled_reports(spool_dir: Path) -> dict[str, SpoolReport]:
     }
 
 
-def _encoded(report: SpoolReport, size_bytes: int, at: float) -> Any:
+def _encoded(report: SpoolReport, size_bytes: int, at: float) -> bytes:
     return orjson.dumps(report._asdict() | {"bytes": size_bytes, "at": at})
 
 

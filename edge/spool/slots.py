@@ -1,7 +1,8 @@
 """Slots: which edge process of this host may use which spool directories and which share of the click id space.
 
-A process holds one slot under a file lock for as long as it lives, so two living processes never share one; the
-generation in the lock file grows each time the slot is taken.
+A process holds one slot under a file lock for as long as it lives, so two living processes never share one. The
+generation in the lock file grows each time the slot is taken; it begins anywhere, so that two hosts that were given one
+node number by mistake hardly ever make the same ids.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from pathlib import Path
 
 from edge.spool import segments
 from edge.spool.writer import SpoolWriter
-from tracking.clicks import SLOT_MAX, ProcessIdentity
+from tracking.clicks import GENERATION_COUNT, SLOT_MAX, ProcessIdentity
 from tracking.runtime import WaypostError
 from tracking.spool import spool_id
 
@@ -39,11 +40,12 @@ class Slot:
         spool_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
         self.spool_dir = spool_dir
         self._descriptor, number = _lock_lowest(spool_dir, node)
-        text = os.pread(self._descriptor, 32, 0).strip()
-        generation = (int(text) if text.isdigit() else 0) + 1
-        os.pwrite(self._descriptor, f"{generation:<20}\n".encode(), 0)
-        os.fsync(self._descriptor)
-        self.identity = ProcessIdentity(node, number, generation)
+        self.identity = ProcessIdentity(node, number, self._next_generation())
+
+    def renew(self) -> ProcessIdentity:
+        """Take the slot once more, under the next generation, and return the identity that has it. Raises OSError."""
+        self.identity = self.identity._replace(generation=self._next_generation())
+        return self.identity
 
     def spool_directory(self, stream: str) -> Path:
         """Return the directory of this slot's spool of `stream`. Its name is the spool's id."""
@@ -56,6 +58,13 @@ class Slot:
     def release(self) -> None:
         """Give the slot back."""
         os.close(self._descriptor)
+
+    def _next_generation(self) -> int:
+        text = os.pread(self._descriptor, 32, 0).strip()
+        generation = (int(text) if text.isdigit() else secrets.randbelow(GENERATION_COUNT)) + 1
+        os.pwrite(self._descriptor, f"{generation:<20}\n".encode(), 0)
+        os.fsync(self._descriptor)
+        return generation
 
 
 def spool_of_boot(spool_dir: Path, slot: tuple[int, int], stream: str, boot: str) -> Path:

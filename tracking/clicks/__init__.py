@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tracking.clicks.click_id import (
+    GENERATION_COUNT,
     KEY_BYTES_MIN,
     NODE_MAX,
     SLOT_MAX,
@@ -21,8 +22,8 @@ from tracking.clicks.template import (
     DYN_SERVED,
     SUB_COUNT,
     SUB_NAMES,
-    Parts,
     URL_CHARACTERS_MAX,
+    Parts,
     check_domain,
     check_url,
     compile_template,
@@ -30,10 +31,10 @@ from tracking.clicks.template import (
 )
 
 __all__ = [
-    "URL_CHARACTERS_MAX",
     "DEFAULT_PREFIX",
     "DYN_SERVED",
     "EXTERNAL_ID_NAMES",
+    "GENERATION_COUNT",
     "KEY_BYTES_MIN",
     "NODE_MAX",
     "PARAMETERS_MAX",
@@ -41,6 +42,7 @@ __all__ = [
     "SUB_COUNT",
     "SUB_NAMES",
     "SUB_PLACES",
+    "URL_CHARACTERS_MAX",
     "ClickIdMint",
     "Parts",
     "Plan",

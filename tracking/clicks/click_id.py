@@ -85,6 +85,10 @@ class ClickIdMint:
         state.update(serial)
         return f"{self._start}{serial.hex()}{state.hexdigest()}", self._last_ms
 
+    def ahead_ms(self) -> int:
+        """Return by how much the newest id is ahead of the clock: above 0 only after the clock was set back."""
+        return self._last_ms - self._now_ns() // 1_000_000
+
     def _begin_ms(self, ms: int) -> None:
         self._last_ms = ms
         self._sequence = 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import stat
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -103,6 +104,35 @@ def test_a_secret_made_by_many_at_once_is_one(tmp_path: Path) -> None:
         secrets = set(pool.map(lambda _: secret(tmp_path, "a-secret", 32), range(64)))
     assert len(secrets) == 1
     assert [path.name for path in tmp_path.iterdir()] == ["a-secret"]
+
+
+def test_a_secret_is_on_disk_before_it_can_be_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A power cut after the first start must not take the key of click ids back that were handed out."""
+    done: list[str] = []
+    sync, link = os.fsync, os.link
+
+    def noting_sync(descriptor: int) -> None:
+        done.append("directory" if stat.S_ISDIR(os.fstat(descriptor).st_mode) else "file")
+        sync(descriptor)
+
+    def noting_link(source: Path, target: Path) -> None:
+        assert source.read_text().strip()
+        done.append("link")
+        link(source, target)
+
+    monkeypatch.setattr(os, "fsync", noting_sync)
+    monkeypatch.setattr(os, "link", noting_link)
+    secret(tmp_path, "a-secret", 32)
+    assert done == ["file", "link", "directory"]
+
+
+@pytest.mark.parametrize("name", ["click-id-keys", "edge-node-id"])
+def test_an_empty_secret_says_which_file_and_what_to_do(environ: dict[str, str], name: str) -> None:
+    home = Path(environ["WAYPOST_HOME"])
+    edge_settings(environ)
+    (home / name).write_text("")
+    with pytest.raises(SettingError, match=f"{name} is empty; put the secret back"):
+        edge_settings(environ)
 
 
 def test_every_option_says_what_it_is_for() -> None:

@@ -13,7 +13,7 @@ from threading import Event
 import pytest
 
 from config.settings import edge_settings
-from edge.spool import Recorder, SpoolWriter
+from edge.spool import Recorder, Slot, SpoolWriter
 from waiting import wait_until
 
 THREADS = 8
@@ -102,3 +102,35 @@ def test_a_segment_that_is_closed_during_a_sync_is_synced_too(
     assert len(segments) > 10
     filled = {path.stat().st_ino for path in segments[:-1]}
     assert filled <= synced
+
+
+def test_after_the_clock_was_set_back_clicks_are_of_the_present_again_and_no_id_comes_twice(tmp_path: Path) -> None:
+    year_ns = 365 * 86_400 * 10**9
+    begin_ns = 1_790_000_000 * 10**9
+    clock = [begin_ns]
+    recorder = Recorder(edge_settings({"WAYPOST_HOME": str(tmp_path)}), lambda: clock[0])
+    made: list[tuple[str, int]] = []
+
+    def click() -> int:
+        assert recorder.log_click(lambda click_id, at_ms: made.append((click_id, at_ms)) or b"[1]")  # type: ignore[func-returns-value]
+        return made[-1][1] * 1_000_000 - begin_ns
+
+    assert click() == 0
+    clock[0] += 2 * year_ns
+    assert click() == 2 * year_ns
+    clock[0] = begin_ns - 4 * 10**9
+    recorder._follow_clock()
+    assert click() == -4 * 10**9
+    # Less than five seconds are waited out.
+    clock[0] -= 4 * 10**9
+    recorder._follow_clock()
+    assert click() == -4 * 10**9
+    clock[0] = begin_ns
+    assert [click() for _ in range(3)] == [0, 0, 0]
+    assert len({click_id for click_id, _ in made}) == len(made)
+    recorder.close()
+
+
+def test_two_hosts_that_share_a_node_number_by_mistake_do_not_begin_with_the_same_ids(tmp_path: Path) -> None:
+    generations = {Slot(tmp_path / str(host), 7).identity.generation for host in range(8)}
+    assert len(generations) > 1

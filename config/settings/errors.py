@@ -1,0 +1,11 @@
+"""The error of a setting, whatever it is read from."""
+
+from __future__ import annotations
+
+from tracking.runtime import WaypostError
+
+
+class SettingError(WaypostError):
+    """A setting that cannot be used; the message names the variable and the fix."""
+
+    code = "bad-setting"
