@@ -47,27 +47,30 @@ def run(settings: EdgeSettings, stopping: Event) -> None:
 
 
 def _loop(name: str, step: Callable[[], None], stopping: Event, while_away: Callable[[], None] | None = None) -> None:
-    """Repeat a step; Redis away is said once, waited out, and said again when it is back.
+    """Repeat a step. While Redis is away, it is tried again after a pause, and `while_away` is called each time.
 
-    Any other failure (a full disk, a full mirror) is logged and tried again: one half of the agent must never end while
-    the other goes on and makes it look alive.
+    Any other failure (a full disk, a full mirror) is tried again too: one half of the agent must never end while the
+    other goes on and makes it look alive. A failure is logged when it begins, changes and ends, not each time.
     """
+    failure = ""
     away = False
     while not stopping.is_set():
         try:
             if away and while_away is not None:
                 while_away()
             step()
-            if away:
-                _log.warning("%s: Redis is back", name)
-            away = False
+            if failure:
+                _log.warning("%s: %s", name, "Redis is back" if away else "works again")
+            failure, away = "", False
         except RedisError as error:
             if not away:
                 _log.warning("%s: Redis is away: %s", name, error)
-            away = True
+            failure, away = "Redis is away", True
             stopping.wait(_PAUSE_S)
-        except Exception:  # noqa: BLE001 - the loop's boundary
-            _log.exception("%s: failed, trying again", name)
+        except Exception as error:  # noqa: BLE001 - the loop's boundary
+            if failure != repr(error):
+                _log.exception("%s: failed, trying again", name)
+            failure = repr(error)
             stopping.wait(_PAUSE_S)
 
 

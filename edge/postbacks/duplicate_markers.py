@@ -19,9 +19,14 @@ from tracking.conversions import REPEAT_WINDOW_S, REPEATABLE_EVENTS
 
 _log = logging.getLogger(__name__)
 _MARKER_TTL_S = 7 * 86_400
-# SECURITY: a Redis that hangs must not hold up a redirect served by the same process, so it is asked again only later.
+# SECURITY: whoever has one click id may send any number of order ids without a token, and each is a key of 170 bytes
+# in a Redis that evicts none. At the rate that one address may send, a week of them is 100 GB, ten minutes are 100 MB.
+_ANONYMOUS_TTL_S = 600
+# SECURITY: a Redis that hangs must not hold up a redirect served by the same process, so it is asked again only later:
+# twenty times as long after as it took, for a name that does not resolve may take longer than the timeout.
 _TIMEOUT_S = 0.1
 _PAUSE_S = 2.0
+_PAUSE_FACTOR = 20
 
 
 class DuplicateMarkers:
@@ -44,26 +49,29 @@ class DuplicateMarkers:
 
     def forget_nonce(self, account: int, nonce: str) -> None:
         """Take the mark of an id away: its postback could not be stored, and is to be sent again."""
-        if monotonic() < self._paused_until:
+        begun = monotonic()
+        if begun < self._paused_until:
             return
         try:
             self._redis.delete(_nonce_key(account, nonce))
         except RedisError as error:
-            self._pause(error)
+            self._pause(error, begun)
 
     def _before(self, key: str, content: str, ttl_s: int) -> str | None:
         """Write a marker and return what stood there before; None whenever Redis cannot say."""
-        if monotonic() < self._paused_until:
+        begun = monotonic()
+        if begun < self._paused_until:
             return None
         try:
             before = self._redis.set(key, content, ex=ttl_s, get=True)
         except RedisError as error:
-            self._pause(error)
+            self._pause(error, begun)
             return None
         return before.decode() if isinstance(before, bytes) else None
 
-    def _pause(self, error: RedisError) -> None:
-        self._paused_until = monotonic() + _PAUSE_S
+    def _pause(self, error: RedisError, begun: float) -> None:
+        now = monotonic()
+        self._paused_until = now + max(_PAUSE_S, _PAUSE_FACTOR * (now - begun))
         _log.warning("Redis is away, duplicates are found by the worker alone: %s", error)
 
 
@@ -76,7 +84,7 @@ def _marker(account: int | None, fields: dict[str, Any], repeatable: Set[str]) -
     event, order_id = fields["event"], fields["order_id"]
     content = f"{fields['status']}|{fields['payout_minor']}|{fields['currency']}"
     about = f"{account or 0}|{fields['click_id']}|{event}|{order_id or ''}"
-    ttl_s = _MARKER_TTL_S
+    ttl_s = _ANONYMOUS_TTL_S if account is None else _MARKER_TTL_S
     if order_id is None and event in repeatable:
         about += f"|{content}"
         ttl_s = REPEAT_WINDOW_S

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from typing import Any
 
 import pytest
@@ -100,3 +101,27 @@ def test_without_redis_nothing_is_seen_and_it_is_not_asked_at_once_again(caplog:
     assert not markers.nonce_seen(1, "a")
     markers.forget_nonce(1, "a")
     assert caplog.text.count("Redis is away") == 1
+
+
+def test_what_names_no_account_is_remembered_for_minutes_only(markers: DuplicateMarkers, kept: Kept) -> None:
+    """Anybody with a click id may send it, under as many order ids as they like."""
+    assert [markers.seen(None, fields("ftd", 5, order)) for order in ("7", "7", "8")] == [False, True, False]
+    assert max(kept.seconds) <= 600
+
+
+def test_a_redis_whose_name_is_slow_to_resolve_takes_a_small_share_of_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = [1000.0]
+    lookups = []
+
+    def slow_and_in_vain(*_: object, **__: object) -> None:
+        lookups.append(clock[0])
+        clock[0] += 5.0
+        raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
+
+    monkeypatch.setattr("edge.postbacks.duplicate_markers.monotonic", lambda: clock[0])
+    monkeypatch.setattr(socket, "getaddrinfo", slow_and_in_vain)
+    markers = DuplicateMarkers("redis://redis.example:6379/0")
+    for _ in range(1000):
+        assert not markers.seen(1, fields("ftd"))
+        clock[0] += 1.0
+    assert 5 <= len(lookups) <= 12

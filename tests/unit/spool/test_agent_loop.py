@@ -58,3 +58,11 @@ def test_a_scan_that_fails_while_redis_is_away_does_not_end_the_loop(caplog: pyt
 
     agent._loop("shipper", failing_with([RedisConnectionError("refused")], stopping), stopping, while_away=scan)
     assert "broken disk" in caplog.text
+
+
+def test_a_failure_that_lasts_is_logged_when_it_begins_changes_and_ends(caplog: pytest.LogCaptureFixture) -> None:
+    stopping = Event()
+    errors: list[Exception] = [*[OSError("disk full")] * 50, *[OSError("no such file")] * 50]
+    agent._loop("follower", failing_with(errors, stopping), stopping)
+    assert caplog.text.count("failed, trying again") == 2
+    assert caplog.text.count("works again") == 1
