@@ -25,7 +25,11 @@ HASH_KEY = "waypost:config"
 DRAFT_KEY = "waypost:config:draft"
 META_KEY = "waypost:config:meta"
 STREAM_KEY = "waypost:config:changes"
+# How many change sets are kept for agents that were away. Of large ones (an import) fewer, so that the stream never
+# holds more than some 200 MB; an agent that was away for longer copies everything, a million links in seconds.
 STREAM_LENGTH = 10_000
+STREAM_LENGTH_OF_LARGE = 1_000
+_LARGE_BYTES = 10_000
 PROGRESS_KEY = "waypost:progress"
 SPOOLS_KEY = "waypost:spools"
 
@@ -154,7 +158,8 @@ def _announce(pipeline: Pipeline, epoch: str, previous: int, version: int, chang
         "previous": str(previous),
         "changes": changes,
     }
-    pipeline.xadd(STREAM_KEY, entry, maxlen=STREAM_LENGTH, approximate=True)
+    length = STREAM_LENGTH if len(changes) < _LARGE_BYTES else STREAM_LENGTH_OF_LARGE
+    pipeline.xadd(STREAM_KEY, entry, maxlen=length, approximate=True)
     pipeline.hset(META_KEY, mapping={"epoch": epoch, "version": str(version), "format": str(SERVED_FORMAT)})
     try:
         pipeline.execute()

@@ -74,9 +74,10 @@ def compile_template(url: str, field: str) -> Parts:
     for name in names:
         if name in UNAVAILABLE_MACROS:
             raise FieldError(field, f"{field} uses {{{name}}}, which this version cannot fill in; remove it")
-    # A placeholder stands in for each macro while the URL as a whole is checked; it survives quoting unchanged.
+    # A placeholder stands in for each macro while the URL as a whole is checked; it survives quoting unchanged. The
+    # check writes the host in small letters.
     marker = "wpmacro"
-    while marker in url:
+    while marker in url.lower():
         marker += "x"
     checked = check_url(_MACRO.sub(marker, url), field)
     origin_end = checked.find("/", checked.index("//") + 2)

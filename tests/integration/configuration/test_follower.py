@@ -14,7 +14,7 @@ from redis import ConnectionError as RedisConnectionError
 from redis import Redis
 
 from config.configuration import MirrorWriter, publish, publish_everything
-from config.configuration.publication import META_KEY, STREAM_KEY
+from config.configuration.publication import META_KEY, STREAM_KEY, STREAM_LENGTH_OF_LARGE
 from edge.configuration import Follower
 from edge.configuration import follower as follower_module
 from waiting import wait_until
@@ -205,3 +205,11 @@ def test_while_nothing_is_published_a_step_waits_for_it(mirror: Mirror) -> None:
         mirror.follower.step()
     # Each step waits _BLOCK_MS, 20 in these tests.
     assert monotonic() - begun >= 5 * 0.02
+
+
+def test_an_import_leaves_no_more_of_large_change_sets_in_redis_than_agents_need(redis: Redis) -> None:
+    publish_everything(redis, "e1", 0, [("a", b"1")])
+    for version in range(1, STREAM_LENGTH_OF_LARGE + 300):
+        publish(redis, "e1", version - 1, version, {"a": b"x" * 12_000})
+    # Redis trims by whole nodes of a hundred entries.
+    assert STREAM_LENGTH_OF_LARGE <= redis.xlen(STREAM_KEY) <= STREAM_LENGTH_OF_LARGE + 100

@@ -62,6 +62,7 @@ def test_a_template_alternates_literals_and_names() -> None:
 def test_a_url_that_contains_the_placeholder_is_compiled_right() -> None:
     parts = compile_template("https://m.example/wpmacro/wpmacrox?c={click_id}", "u")
     assert parts == ("https://m.example/wpmacro/wpmacrox?c=", "click_id", "")
+    assert compile_template("https://WPMacro.example/?c={x}", "u") == ("https://wpmacro.example/?c=", "x", "")
 
 
 @pytest.mark.parametrize("name", sorted(UNAVAILABLE_MACROS))
