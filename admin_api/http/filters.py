@@ -9,7 +9,8 @@ from __future__ import annotations
 from typing import Any, LiteralString, NamedTuple
 
 from psycopg import sql
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, GetJsonSchemaHandler, field_validator
+from pydantic.json_schema import JsonSchemaValue
 
 
 class Condition(NamedTuple):
@@ -38,6 +39,25 @@ class Query(BaseModel):
 
 class Filter(Query):
     """The filters of a list, each of which may be left out."""
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _refuse_null(cls, value: Any) -> Any:
+        # In a body, null would be no condition at all: where one was meant, everything would be changed.
+        if value is None:
+            raise ValueError("must not be null")
+        return value
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core_schema: Any, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        """Return the schema, in which a filter is left out and never null."""
+        schema = handler(core_schema)
+        for declared in handler.resolve_ref_schema(schema).get("properties", {}).values():
+            kinds = [kind for kind in declared.pop("anyOf", ()) if kind != {"type": "null"}]
+            declared.update(kinds[0] if len(kinds) == 1 else {"anyOf": kinds} if kinds else {})
+            if declared.get("default", ...) is None:
+                del declared["default"]
+        return schema
 
     def chosen(self, **usual: Any) -> Chosen:
         """Return the conditions and values of what was given; `usual` are values of what was not given."""

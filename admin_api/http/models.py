@@ -5,6 +5,7 @@ Validation, error messages, documentation and the OpenAPI document all come from
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Generic, Self, TypeVar, Union, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field, create_model
@@ -49,6 +50,12 @@ class Shown(BaseModel):
     def of(cls, row: Any, **more: Any) -> Self:
         """Return the object of a database row, or of any mapping, and of what is added to it."""
         return cls.model_validate({**row, **more})
+
+    @classmethod
+    def of_stored(cls, stored: Mapping[str, Any]) -> Self:
+        """Return the object of stored JSON. A field that an older release did not store is null."""
+        missing = {name: None for name, field in cls.model_fields.items() if (field.alias or name) not in stored}
+        return cls.model_validate({**missing, **stored})
 
 
 class Page(Shown, Generic[Row]):

@@ -1,15 +1,10 @@
-"""Outgoing postbacks and deliveries through the admin API: what is refused, what is shown once, and replay."""
+"""Outgoing postbacks through the admin API: what is refused, what is shown once, templates, secrets and tests."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from typing import Any
 
-import psycopg
-import pytest
-
-import delivery_cases as partners
-import worker_cases as cases
 from admin_api.runtime import Database
 from admin_client import AdminClient
 from config.postback_templates import postback_templates
@@ -20,25 +15,6 @@ from tracking.runtime import SECRET_BYTES, decode_secret
 URL = "https://partner.example/pb?c={external_id}&p={payout}"
 PATH = "/v1/outgoing-postbacks"
 PRIVATE_HOSTS = ("127.0.0.1", "localhost", "10.0.0.1", "169.254.169.254", "[::1]", "2130706433", "0x7f.1", "0177.0.0.1")
-
-
-@pytest.fixture
-def deliveries(database_url: str, admin: AdminClient) -> list[dict[str, Any]]:
-    """Return three failed deliveries of an outgoing postback, one of them of another event."""
-    cases.configure(database_url)
-    admin.created("outgoing-postbacks", name="A partner", url=URL)
-    for event in ("ftd", "ftd", "deposit"):
-        partners.conversion(database_url, partners.click(database_url), event=event)
-    partners.plan(database_url)
-    with psycopg.connect(database_url) as connection:
-        connection.execute(
-            "update deliveries set state = 'failed', due_at = null, attempts = 10, tries = 10, finished_at = now()"
-        )
-        connection.execute(
-            "insert into delivery_attempts (delivery_id, attempt, ended_at, response_status, error)"
-            " select delivery_id, 10, now(), 500, 'status-not-2xx' from deliveries"
-        )
-    return partners.deliveries(database_url)
 
 
 def refused(admin: AdminClient, **body: Any) -> tuple[str, str]:
@@ -149,98 +125,3 @@ def test_the_test_button_plans_one_marked_delivery(admin: AdminClient) -> None:
     assert admin.request("POST", f"{PATH}/99/test").status_code == 404
     # A test does not keep it from being deleted; what was really reported does.
     assert admin.request("DELETE", f"{PATH}/{made['outgoing_postback_id']}").status_code == 204
-
-
-def test_one_with_real_deliveries_cannot_be_deleted(admin: AdminClient, deliveries: list[dict[str, Any]]) -> None:
-    result = admin.request("DELETE", f"{PATH}/{deliveries[0]['outgoing_postback_id']}")
-    assert (result.status_code, result.json["code"]) == (409, "in-use")
-
-
-def test_the_log_is_the_newest_first_filtered_and_paged(admin: AdminClient, deliveries: list[dict[str, Any]]) -> None:
-    listed = admin.request("GET", "/v1/deliveries").json["items"]
-    assert [each["delivery_id"] for each in listed] == [
-        str(each["delivery_id"]) for each in sorted(deliveries, key=lambda d: (d["planned_at"], d["delivery_id"]))[::-1]
-    ]
-    assert {(each["response_status"], each["error"]) for each in listed} == {(500, "status-not-2xx")}
-    of_deposits = admin.request("GET", "/v1/deliveries?event=deposit").json["items"]
-    assert [each["event"] for each in of_deposits] == ["deposit"]
-    assert admin.request("GET", "/v1/deliveries?state=pending,delivered").json["items"] == []
-    conversion_id = deliveries[0]["conversion_id"]
-    assert len(admin.request("GET", f"/v1/deliveries?conversion_id={conversion_id}").json["items"]) == 1
-    seen, cursor = [], ""
-    while True:
-        page = admin.request("GET", f"/v1/deliveries?limit=1{cursor}").json
-        seen += [each["delivery_id"] for each in page["items"]]
-        if page["next_cursor"] is None:
-            break
-        cursor = f"&cursor={page['next_cursor']}"
-    assert seen == [each["delivery_id"] for each in listed]
-
-
-def test_a_wrong_filter_is_refused(admin: AdminClient) -> None:
-    for query in ("state=lost", "event=Ftd!", "from=yesterday", "order=1", "cursor=x", "limit=0"):
-        result = admin.request("GET", f"/v1/deliveries?{query}")
-        assert result.status_code == 400, query
-        assert result.json["field"] == query.partition("=")[0]
-    for body in ({"filter": {"colour": "red"}}, {"filter": 1}, {"event": "ftd"}, {"dry_run": "yes"}):
-        assert admin.request("POST", "/v1/deliveries/replay", body).status_code == 400, body
-
-
-def test_a_delivery_that_does_not_exist_is_404(admin: AdminClient) -> None:
-    for name in ("x", "00000000-0000-0000-0000-000000000000"):
-        assert admin.request("GET", f"/v1/deliveries/{name}").status_code == 404
-        assert admin.request("POST", f"/v1/deliveries/{name}/replay").status_code == 404
-
-
-def test_a_replayed_delivery_is_due_with_a_new_round_of_attempts(
-    admin: AdminClient, deliveries: list[dict[str, Any]]
-) -> None:
-    path = f"/v1/deliveries/{deliveries[0]['delivery_id']}"
-    result = admin.request("POST", f"{path}/replay")
-    assert (result.status_code, result.json["state"]) == (202, "pending")
-    shown = admin.request("GET", path).json
-    assert (shown["state"], shown["attempts"], shown["finished_at"]) == ("pending", 10, None)
-    assert [each["attempt"] for each in shown["attempt_log"]] == [10]
-
-
-def test_a_delivery_that_is_being_sent_is_not_replayed(
-    admin: AdminClient, database: Database, deliveries: list[dict[str, Any]]
-) -> None:
-    delivery_id = deliveries[0]["delivery_id"]
-    database.execute(
-        "update deliveries set state = 'pending', due_at = now() + interval '1 minute', attempts = 11"
-        " where delivery_id = %s",
-        [delivery_id],
-    )
-    database.execute("insert into delivery_attempts (delivery_id, attempt) values (%s, 11)", [delivery_id])
-    result = admin.request("POST", f"/v1/deliveries/{delivery_id}/replay")
-    assert (result.status_code, result.json["code"]) == (409, "under-way")
-    assert admin.request("POST", "/v1/deliveries/replay", {"filter": {"state": "pending"}}).json["matched"] == 0
-
-
-def test_many_are_replayed_by_filter_after_a_look_at_how_many(
-    admin: AdminClient, database_url: str, deliveries: list[dict[str, Any]]
-) -> None:
-    wanted = {"event": "ftd", "outgoing_postback_id": deliveries[0]["outgoing_postback_id"]}
-    look = admin.request("POST", "/v1/deliveries/replay", {"filter": wanted, "dry_run": True})
-    assert (look.status_code, look.json) == (200, {"matched": 2, "replayed": 0})
-    assert {each["state"] for each in partners.deliveries(database_url)} == {"failed"}
-    done = admin.request("POST", "/v1/deliveries/replay", {"filter": wanted})
-    assert (done.status_code, done.json) == (202, {"matched": 2, "replayed": 2})
-    assert sorted(each["state"] for each in partners.deliveries(database_url)) == ["failed", "pending", "pending"]
-    # Only failed ones unless told otherwise: the same again finds nothing.
-    assert admin.request("POST", "/v1/deliveries/replay", {"filter": wanted}).json["matched"] == 0
-
-
-def test_what_is_overdue_or_suspended_is_measured(
-    admin: AdminClient, database: Database, deliveries: list[dict[str, Any]]
-) -> None:
-    def measured(name: str) -> float:
-        lines = admin.request("GET", "/metrics").text.splitlines()
-        return next(float(line.split()[1]) for line in lines if line.startswith(f"{name} "))
-
-    assert (measured("waypost_deliveries_overdue"), measured("waypost_outgoing_suspended")) == (0, 0)
-    database.execute("update deliveries set state = 'pending', due_at = now() - interval '11 seconds'")
-    assert measured("waypost_deliveries_overdue") == len(deliveries)
-    database.execute("update outgoing_postbacks set state = 'suspended'")
-    assert (measured("waypost_deliveries_overdue"), measured("waypost_outgoing_suspended")) == (0, 1)

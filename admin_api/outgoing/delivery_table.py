@@ -1,0 +1,127 @@
+"""Deliveries and the attempts at them as the API reads them, and making deliveries due again. SQL only."""
+
+from __future__ import annotations
+
+from typing import Any, LiteralString, NamedTuple
+from uuid import UUID
+
+from psycopg import sql
+
+from admin_api.http import Chosen, ConflictError, NotFoundError, Place
+from admin_api.runtime import Database, Row
+
+REPLAYED_MAX = 10_000
+_SELECT: LiteralString = """
+    select d.delivery_id, d.outgoing_postback_id, d.change_id, d.conversion_id, d.click_id, d.event, d.is_test, d.state,
+        d.attempts, d.due_at, d.planned_at, d.finished_at, d.facts, last.last_attempt_at, last.response_status,
+        last.error
+    from deliveries d left join lateral (
+        select a.started_at as last_attempt_at, a.response_status, a.error from delivery_attempts a
+        where a.delivery_id = d.delivery_id order by a.attempt desc limit 1
+    ) last on true
+"""
+_ATTEMPTS = """
+    select attempt, started_at, ended_at, duration_ms, method, url, headers, body, host(address) as address,
+        response_status, response_headers, response_body, error, detail
+    from delivery_attempts where delivery_id = %s order by attempt
+"""
+# What is under way is left alone: it may be arriving this moment. Attempts are read only where one may be under way, so
+# not of failed deliveries.
+_AT_REST: LiteralString = (
+    "(d.state <> 'pending' or d.due_at <= now() or not exists (select from delivery_attempts a"
+    " where a.delivery_id = d.delivery_id and a.attempt = d.attempts and a.ended_at is null))"
+)
+_LOCK = "select 1 from deliveries where delivery_id = %s for update"
+_MAKE_DUE: LiteralString = (
+    "update deliveries d set state = 'pending', due_at = now(), tries = 0, finished_at = null"  # noqa: S608
+    f" where d.delivery_id = any(%s) and {_AT_REST}"
+)
+_BACKLOG = """
+    select (select count(*) from outgoing_postbacks p join deliveries d using (outgoing_postback_id)
+            where p.state = 'enabled' and d.state = 'pending' and d.due_at < now() - interval '10 seconds') as overdue,
+        (select count(*) from outgoing_postbacks where state = 'suspended') as suspended
+"""
+
+
+class Backlog(NamedTuple):
+    """What an operator should be told of: deliveries long due of what is enabled, and what Waypost has suspended."""
+
+    overdue: int
+    suspended: int
+
+
+def load_deliveries(database: Database, chosen: Chosen, place: Place | None, limit: int) -> list[Row]:
+    """Return up to `limit` deliveries, the newest first, of those after a place of the list.
+
+    Planned with its values: one index has the order of the list for each filter, and which is best depends on them.
+    """
+    query, values = deliveries_query(chosen, place, limit)
+    return database.execute(query, values, prepare=False).fetchall()
+
+
+def deliveries_query(chosen: Chosen, place: Place | None, limit: int) -> tuple[sql.Composed, dict[str, Any]]:
+    """Return the query of a page and its values."""
+    values: dict[str, Any] = {**chosen.values, "limit": limit}
+    more = []
+    if place is not None:
+        values |= {"at": place.at, "after": place.row_id}
+        more.append(sql.SQL("(d.planned_at, d.delivery_id) < (%(at)s, %(after)s)"))
+    query = sql.SQL("{} {} order by d.planned_at desc, d.delivery_id desc limit %(limit)s")
+    return query.format(sql.SQL(_SELECT), chosen.where(*more)), values
+
+
+def load_delivery(database: Database, delivery_id: UUID) -> Row:
+    """Return one delivery, or raise NotFoundError."""
+    row = database.execute(sql.SQL("{} where d.delivery_id = %s").format(sql.SQL(_SELECT)), [delivery_id]).fetchone()
+    if row is None:
+        raise NotFoundError(f"there is no delivery {delivery_id}")
+    return row
+
+
+def load_with_attempts(database: Database, delivery_id: UUID) -> tuple[Row, list[Row]]:
+    """Return one delivery and its attempts, the oldest first, all of one moment. Raises NotFoundError."""
+    with database.transaction():
+        database.execute("set transaction isolation level repeatable read, read only")
+        return load_delivery(database, delivery_id), database.execute(_ATTEMPTS, [delivery_id]).fetchall()
+
+
+def replay_delivery(database: Database, delivery_id: UUID) -> Row:
+    """Make one delivery due at once and return it. Raises NotFoundError, and ConflictError during an attempt at it."""
+    with database.transaction():
+        # A statement of its own: the update after it sees an attempt that began while this one waited for the lock.
+        database.execute(_LOCK, [delivery_id])
+        if not database.execute(_MAKE_DUE, [[delivery_id]]).rowcount:
+            load_delivery(database, delivery_id)
+            raise ConflictError("an attempt at this delivery is under way; see how it ends", code="under-way")
+        return load_delivery(database, delivery_id)
+
+
+def matching_deliveries(chosen: Chosen) -> sql.Composed:
+    """Return the from clause of the deliveries that a replay may be of."""
+    return sql.SQL("from deliveries d {}").format(chosen.where(sql.SQL(_AT_REST)))
+
+
+def replay_deliveries(database: Database, chosen: Chosen, *, dry_run: bool) -> tuple[int, int]:
+    """Make what matches due again, the oldest first and 10,000 at most; return how many match and how many it was."""
+    matching = matching_deliveries(chosen)
+    with database.transaction():
+        counted = sql.SQL("select count(*) as matched {}").format(matching)
+        row = database.execute(counted, chosen.values, prepare=False).fetchone()
+        assert row is not None
+        if dry_run:
+            return int(row["matched"]), 0
+        # What is locked is being sent or replayed at this moment, so it is passed over. The update looks again whether
+        # an attempt has begun, for the same reason as with one delivery.
+        locked = sql.SQL("select d.delivery_id {} order by d.planned_at limit %(most)s for update of d skip locked")
+        found = database.execute(
+            locked.format(matching), chosen.values | {"most": REPLAYED_MAX}, prepare=False
+        ).fetchall()
+        ids = [each["delivery_id"] for each in found]
+        return int(row["matched"]), database.execute(_MAKE_DUE, [ids]).rowcount
+
+
+def load_backlog(database: Database) -> Backlog:
+    """Return how much waits that should not."""
+    row = database.execute(_BACKLOG).fetchone()
+    assert row is not None
+    return Backlog(**row)

@@ -1,0 +1,58 @@
+"""How PostgreSQL runs a query on a database that a test module fills once: the indexes and how many rows it reads."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from typing import Any, NamedTuple
+from urllib.parse import urlsplit
+
+from psycopg import sql
+
+from admin_api.runtime import Database
+from admin_client import connect
+
+
+class Plan(NamedTuple):
+    """A query as it was run: the kinds of its steps, the indexes used, and the rows that were read or thrown away."""
+
+    kinds: set[str]
+    indexes: set[str]
+    rows_read: int
+
+
+@contextmanager
+def database_of_a_module(postgres_server: str, template_database: str, name: str) -> Iterator[Database]:
+    """Yield a connection to a migrated database that is dropped after use."""
+    full = sql.Identifier(f"{template_database}_{name}")
+    with closing(connect(postgres_server)) as maintenance:
+        maintenance.execute(sql.SQL("create database {} template {}").format(full, sql.Identifier(template_database)))
+        try:
+            url = urlsplit(postgres_server)._replace(path=f"/{template_database}_{name}").geturl()
+            with closing(connect(url)) as database:
+                yield database
+        finally:
+            maintenance.execute(sql.SQL("drop database {} with (force)").format(full))
+
+
+def plan_of(database: Database, query: sql.Composable, values: Any) -> Plan:
+    """Run a query, planned with its values, and return how."""
+    explain = sql.SQL("explain (analyze, format json) {}").format(query)
+    explained = database.execute(explain, values, prepare=False).fetchone()
+    assert explained is not None
+    # A step that was never run, such as a subquery that no row needed, costs nothing.
+    nodes = [node for node in _nodes(explained["QUERY PLAN"][0]["Plan"]) if node["Actual Loops"]]
+    scans = [node for node in nodes if "Scan" in node["Node Type"]]
+    return Plan(
+        {node["Node Type"] for node in nodes},
+        {node["Index Name"] for node in scans if "Index Name" in node},
+        int(
+            sum((node["Actual Rows"] + node.get("Rows Removed by Filter", 0)) * node["Actual Loops"] for node in scans)
+        ),
+    )
+
+
+def _nodes(node: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    yield node
+    for inner in node.get("Plans", ()):
+        yield from _nodes(inner)
