@@ -12,7 +12,14 @@ from tracking.money.commission import (
     compute_commission,
 )
 from tracking.money.commission_plans import Candidate, Plan, PlanCase, plan_from_row, resolve_plan, winner
-from tracking.money.currencies import AMOUNT_MINOR_MAX, format_amount, minor_digits, parse_amount, parse_currency
+from tracking.money.currencies import (
+    AMOUNT_MINOR_MAX,
+    format_amount,
+    is_currency,
+    minor_digits,
+    parse_amount,
+    parse_currency,
+)
 from tracking.money.entries import Due, EntryKind, Party, due_entries
 from tracking.money.exchange_rates import PIVOT, FindRate, Rate, RateOrigin, UsedRate, rate_finder
 from tracking.money.payout_schedules import (
@@ -52,6 +59,7 @@ __all__ = [
     "due_entries",
     "format_amount",
     "held_back",
+    "is_currency",
     "minor_digits",
     "parse_amount",
     "parse_currency",

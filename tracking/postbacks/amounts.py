@@ -10,21 +10,9 @@ import re
 from decimal import Decimal
 from typing import NamedTuple
 
-from tracking.money import AMOUNT_MINOR_MAX, minor_digits
+from tracking.money import AMOUNT_MINOR_MAX, is_currency, minor_digits
 from tracking.runtime import FieldError
 
-# Source: ISO 4217:2015 table A.1, the codes of money in use.
-_CODES = frozenset(
-    re.findall(
-        "[A-Z]{3}",
-        "AED AFN ALL AMD AOA ARS AUD AWG AZN BAM BBD BDT BGN BHD BIF BMD BND BOB BRL BSD BTN BWP BYN BZD CAD CDF CHF"
-        " CLP CNY COP CRC CUP CVE CZK DJF DKK DOP DZD EGP ERN ETB EUR FJD FKP GBP GEL GHS GIP GMD GNF GTQ GYD HKD HNL"
-        " HTG HUF IDR ILS INR IQD IRR ISK JMD JOD JPY KES KGS KHR KMF KPW KRW KWD KYD KZT LAK LBP LKR LRD LSL LYD MAD"
-        " MDL MGA MKD MMK MNT MOP MRU MUR MVR MWK MXN MYR MZN NAD NGN NIO NOK NPR NZD OMR PAB PEN PGK PHP PKR PLN PYG"
-        " QAR RON RSD RUB RWF SAR SBD SCR SDG SEK SGD SHP SLE SOS SRD SSP STN SVC SYP SZL THB TJS TMT TND TOP TRY TTD"
-        " TWD TZS UAH UGX USD UYU UZS VES VND VUV WST XAF XCD XOF XPF YER ZAR ZMW ZWG",
-    )
-)
 _DOLLARS = frozenset(
     re.findall(
         "[A-Z]{3}",
@@ -145,9 +133,9 @@ def _agreed_currency(sign: str | None, currency: str, is_stated: bool, field: st
     code = sign.upper()
     if currency == code or currency in _SIGNS.get(sign, ()):
         return currency
-    if sign not in _SIGNS and code not in _CODES:
+    if sign not in _SIGNS and not is_currency(code):
         raise FieldError(field, f"{field} is written with {sign}, which is no currency; send the number alone")
-    if not is_stated and code in _CODES:
+    if not is_stated and is_currency(code):
         return code
     whose = "currency is" if is_stated else "no currency is sent and the account's is"
     raise FieldError(field, f"{field} is written with {sign} but {whose} {currency}; send the currency that is meant")

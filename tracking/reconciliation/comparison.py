@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from tracking.conversions import ConversionStatus
+from tracking.money import parse_currency
 from tracking.reconciliation.cells import DateFormat, cell_text, parse_date, parse_id, parse_report_amount
 from tracking.runtime import FieldError
 
@@ -183,10 +184,8 @@ def differences(theirs: Stated, ours: Stated) -> list[Difference]:
 
 
 def _currency_of(cell: Any) -> str | None:
-    text = cell_text(cell).upper()
-    if text and not (len(text) == 3 and text.isascii() and text.isalpha()):
-        raise FieldError(Column.CURRENCY, f"{text[:40]!r} is not a three-letter ISO 4217 code such as USD")
-    return text or None
+    text = cell_text(cell)
+    return parse_currency(text, Column.CURRENCY) if text else None
 
 
 def _click_of(cell: Any, rules: ReportRules, has_order: bool) -> UUID | None:

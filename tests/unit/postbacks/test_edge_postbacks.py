@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from time import time
 from typing import Any
+from urllib.parse import urlencode
 
 import orjson
 import pytest
@@ -93,6 +94,44 @@ def test_the_token_route_takes_get_and_post_alike_in_the_accounts_currency(edge:
         "EUR",
     )
     assert "good-token" not in postback.route
+
+
+def said_by(edge: Edge, way: str, currency: str) -> Any:
+    """Report 25 in a currency: in a query, a form or JSON, with the account's token or without."""
+    values = {"click_id": click_id_of(edge), "event": "ftd", "payout": "25", "currency": currency}
+    if way == "json":
+        return edge.postback("/v1/postback", orjson.dumps(values), "POST", Content_Type="application/json")
+    if way == "form":
+        return edge.postback("/postback/good-token", urlencode(values), "POST", Content_Type=FORM)
+    return edge.postback(f"/postback/good-token?{urlencode(values)}")
+
+
+@pytest.mark.parametrize("way", ["query", "form", "json"])
+@pytest.mark.parametrize("currency", ["ZZZ", "zzz", "DEM", "BGN", "XTS", "XXX", "XAU"])
+def test_a_currency_that_iso_4217_does_not_have_is_400_with_its_code_named(edge: Edge, way: str, currency: str) -> None:
+    answer = said_by(edge, way, currency)
+    assert (answer.status_code, answer.json["code"], answer.json["field"]) == (400, "bad-field", "currency")
+    assert f"currency {currency.upper()} is not a currency of ISO 4217 in use" in answer.json["detail"]
+    (postback,) = edge.postbacks
+    assert (postback.answered, postback.reason, postback.fields) == (400, "bad-field", None)
+
+
+@pytest.mark.parametrize("way", ["query", "form", "json"])
+def test_a_currency_by_its_number_is_400(edge: Edge, way: str) -> None:
+    answer = said_by(edge, way, "840")
+    assert (answer.status_code, answer.json["field"]) == (400, "currency")
+    assert answer.json["detail"] == "currency must be a three-letter ISO 4217 code such as USD, not '840'"
+
+
+@pytest.mark.parametrize("way", ["query", "form", "json"])
+@pytest.mark.parametrize(("currency", "minor"), [("usd", 2500), ("JPY", 25), ("kwd", 25_000), ("CLF", 250_000)])
+def test_an_amount_is_counted_in_the_minor_units_of_its_currency(
+    edge: Edge, way: str, currency: str, minor: int
+) -> None:
+    assert said_by(edge, way, currency).status_code == 200
+    (postback,) = edge.postbacks
+    assert postback.fields is not None
+    assert (postback.fields["payout_minor"], postback.fields["currency"]) == (minor, currency.upper())
 
 
 def test_form_bodies_other_trackers_names_and_tokens_in_headers_are_accepted(edge: Edge) -> None:
