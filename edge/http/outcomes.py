@@ -1,5 +1,5 @@
 """Every way the edge can answer: a closed list that is at once metric label, response reason and a row of
-docs/http.md.
+docs/clicks.md or docs/postbacks.md.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ from falcon.util import code_to_http_status
 
 
 def set_problem(resp: falcon.Response, status: int, code: str, detail: str, field: str | None = None) -> None:
-    """Make `resp` a problem. `code` is from the closed lists in docs/http.md."""
+    """Make `resp` a problem. `code` is from the closed lists in docs/clicks.md and docs/postbacks.md."""
     status_line = code_to_http_status(status)
     resp.status = status_line
     body: dict[str, object] = {

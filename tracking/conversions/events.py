@@ -49,7 +49,7 @@ class PostbackOutcome(StrEnum):
 
 
 class PostbackReason(StrEnum):
-    """Why a postback or its conversion is as it is; also a metric label and a row of docs/http.md."""
+    """Why a postback or its conversion is as it is; also a metric label and a row of docs/postbacks.md."""
 
     BAD_BODY = "bad-body"
     BAD_FIELD = "bad-field"

@@ -16,8 +16,8 @@ FIXES: Mapping[str, str] = MappingProxyType(
             " where reading ended."
         ),
         PostbackReason.BAD_FIELD: (
-            "Ask the merchant to send the field that `detail` names as docs/http.md has it, or map its name or words in"
-            " the account; then replay the postback."
+            "Ask the merchant to send the field that `detail` names as docs/postbacks.md has it, or map its name or"
+            " words in the account; then replay the postback."
         ),
         PostbackReason.BAD_TOKEN: (
             "Give the merchant the account's present postback URL: POST /v1/merchants/{merchant_id}/tokens makes a new"
@@ -76,7 +76,7 @@ FIXES: Mapping[str, str] = MappingProxyType(
             " other parameters are not read; then replay the postback."
         ),
         PostbackReason.BAD_SIGNATURE: (
-            "Compare what the merchant signs with docs/http.md and give it the account's secret: POST"
+            "Compare what the merchant signs with docs/postbacks.md and give it the account's secret: POST"
             " /v1/merchants/{merchant_id}/secrets makes a new one, and the newest two work."
         ),
         PostbackReason.STALE_SIGNATURE: (
