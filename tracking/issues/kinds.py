@@ -1,4 +1,6 @@
-"""Issues: what an operator should look at, by kind. A closed list that is also a filter and rows of docs/http.md."""
+"""Issues: what an operator should look at, by kind. A closed list that is also a filter and the rows of a table in
+docs/admin-api.md.
+"""
 
 from __future__ import annotations
 

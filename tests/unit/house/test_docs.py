@@ -48,6 +48,8 @@ DOCS = "\n".join(path.read_text() for path in PAGES)
 PROGRAMS = ("edge", "worker", "admin_api")
 _PARAMETER = re.compile(r"\{\w+\}")
 _API_PATH = re.compile(r"(?<![\w:/.])/v1/[a-z0-9_{}/.-]*[a-z0-9_}]")
+# A row of a table of routes: its methods and its path.
+_OPERATIONS = re.compile(r"^\| ((?:`[A-Z]+`, )*`[A-Z]+) (/[^\s`]+)` \|", re.MULTILINE)
 _METRIC = re.compile(r"waypost_[a-z0-9_]+")
 _CODE = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)+")
 _LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)")
@@ -83,6 +85,13 @@ def routes(home: Path) -> set[str]:
     return {route.path for app in (edge_app, admin_app) for route in inspect_routes(app)}
 
 
+def admin_operations() -> set[tuple[str, str]]:
+    """Return the method and path of everything that the admin API answers."""
+    absent: Any = None
+    found = inspect_routes(create_admin(AdminParts(absent, absent, absent, ())))
+    return {(method.method, route.path) for route in found for method in route.methods if not method.internal}
+
+
 def named(word: str) -> bool:
     return re.search(rf"(?<![\w-]){re.escape(word)}(?![\w-])", DOCS) is not None
 
@@ -116,6 +125,15 @@ def test_no_route_is_documented_that_does_not_exist(tmp_path: Path) -> None:
     found = {_PARAMETER.sub("{}", route) for route in routes(tmp_path)}
     named = {route for route in _API_PATH.findall(DOCS) if _PARAMETER.sub("{}", route) not in found}
     assert sorted(named) == []
+
+
+def test_the_page_of_the_admin_api_has_the_methods_of_every_route() -> None:
+    rows = _OPERATIONS.findall((ROOT / "docs" / "admin-api.md").read_text())
+    named = {(method, _PARAMETER.sub("{}", path)) for methods, path in rows for method in re.findall("[A-Z]+", methods)}
+    found = {(method, _PARAMETER.sub("{}", path)) for method, path in admin_operations()}
+    assert sorted(named - found) == []
+    # The files of /docs are named in its row.
+    assert sorted(each for each in found - named if not each[1].startswith("/docs/")) == []
 
 
 def test_every_metric_is_documented() -> None:
