@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import logging
+import shutil
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any
 
 import maxminddb
 
 _log = logging.getLogger(__name__)
+_DESCRIPTORS = Path("/proc/self/fd")
 
 
 class CountryTable:
@@ -19,7 +22,7 @@ class CountryTable:
         if path is None:
             return
         try:
-            self._reader = maxminddb.open_database(str(path))
+            self._reader = _open(path)
         except (OSError, maxminddb.InvalidDatabaseError) as error:
             _log.error("GEOIP_COUNTRY_DB %s cannot be read, countries stay unknown: %s", path, error)
 
@@ -35,3 +38,21 @@ class CountryTable:
             return ""
         country = entry.get("country") or entry.get("registered_country") or {}
         return str(country.get("iso_code") or "")
+
+
+def _open(path: Path) -> Any:
+    """Return a reader of a nameless copy of the file; of the file itself where no copy can be made.
+
+    It is read through a map. Whoever copies a newer file over this one, instead of moving it there, would end every
+    process that looks an address up at that moment (SIGBUS), and give it nonsense afterwards.
+    """
+    if not _DESCRIPTORS.is_dir():
+        return maxminddb.open_database(str(path))
+    with path.open("rb") as file, TemporaryFile() as copy:
+        try:
+            shutil.copyfileobj(file, copy)
+            copy.flush()
+        except OSError as error:
+            _log.warning("no copy of GEOIP_COUNTRY_DB can be made (%s); do not write over it while this runs", error)
+            return maxminddb.open_database(str(path))
+        return maxminddb.open_database(str(_DESCRIPTORS / str(copy.fileno())))

@@ -34,7 +34,8 @@ def check_authenticity(account: Account, env: Mapping[str, Any], address: str, b
 
     `env` is the request's; `address` the client's; `now_s` Unix seconds.
     """
-    if account.networks and not _is_within(address, account):
+    # SECURITY: an account that is known by its address and has none is nobody's.
+    if (account.networks or account.authentication == "address") and not _is_within(address, account):
         raise AuthenticityError(
             f"{address or 'this address'} is not one that this account's postbacks come from; add it to the account's"
             " postback_addresses",

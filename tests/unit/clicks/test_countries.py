@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import shutil
 from pathlib import Path
 
 import pytest
@@ -75,3 +77,24 @@ def test_the_workers_are_told_of_the_same_file(tmp_path: Path) -> None:
     environ = {"WAYPOST_HOME": str(tmp_path), "GEOIP_COUNTRY_DB": str(tmp_path / "c.mmdb")}
     assert worker_settings(environ).geoip_country_db == tmp_path / "c.mmdb"
     assert worker_settings({"WAYPOST_HOME": str(tmp_path)}).geoip_country_db is None
+
+
+def test_a_newer_file_that_is_copied_over_the_one_in_use_changes_nothing_for_who_has_it_open(tmp_path: Path) -> None:
+    file = country_file(tmp_path / "c.mmdb", mapping(country=mapping(iso_code=text("SE"))))
+    table = CountryTable(file)
+    before = file.read_bytes()
+    with file.open("r+b") as copied_over:
+        copied_over.write(bytes(len(before)))
+    assert table.country("10.1.2.3") == "SE"
+
+
+def test_without_room_for_a_copy_the_file_itself_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def no_space(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(shutil, "copyfileobj", no_space)
+    table = CountryTable(country_file(tmp_path / "c.mmdb", mapping(country=mapping(iso_code=text("SE")))))
+    assert table.country("10.1.2.3") == "SE"
+    assert "do not write over it while this runs" in caplog.text

@@ -154,3 +154,7 @@ def test_an_address_that_is_not_listed_is_refused_in_every_mode(mode: str, addre
 def test_any_headers_at_all_are_refused_without_another_error(env: dict[str, Any]) -> None:
     with pytest.raises(AuthenticityError):
         check_authenticity(account("hmac"), env, "192.0.2.1", BODY, NOW)
+
+
+def test_an_account_known_by_its_address_that_has_none_is_nobodys() -> None:
+    assert refusal_of({}, who=account("address")) == ("address-not-allowed", None)
