@@ -65,7 +65,7 @@ class MappingFields(Body):
     """What a client may say of how an account's postbacks are read."""
 
     parameter_names: Annotated[dict[str, list[str]], checked(check_parameter_names)] = {}
-    """The account's own names of parameters, by field of a postback."""
+    """Its own names of parameters: lists by `click_id`, `event`, `payout`, `currency`, `order_id` or `status`."""
     event_words: Annotated[dict[str, EventName], checked(check_words)] = {}
     """The account's own words for event types."""
     status_words: Annotated[dict[str, ConversionStatus], checked(check_words)] = {}
@@ -77,7 +77,7 @@ class MappingFields(Body):
     platform: Annotated[str, OneOf(tuple(PLATFORMS))] | None = None
     """The affiliate platform that the merchant is on; see /v1/platforms."""
     postback_addresses: Annotated[list[str], Field(max_length=NETWORKS_MAX), checked(check_networks)] = []
-    """The addresses and networks that its postbacks may come from; empty for any."""
+    """The addresses and CIDR networks that its postbacks may come from; empty for any."""
     postback_rate_per_minute: Annotated[int, Field(ge=1, le=RATE_MAX)] | None = None
     """How many postbacks a minute it may send; null for the setting POSTBACK_RATE_PER_MINUTE."""
 

@@ -21,7 +21,7 @@ class ProfileFields(Body):
     name: Annotated[str, Text(200)]
     """What operators call it."""
     domain: Domain
-    """The tracking domain, such as track.example.com. No two profiles have the same one."""
+    """The tracking domain: a host name such as track.example.com, in any alphabet. No two profiles have the same one."""
     redirect_type: Literal["301", "302", "js"] = "302"
     """How a click is answered: browsers remember a 301; `js` is a page that fires the pixels and goes on."""
     click_expiry_days: Annotated[int, Field(ge=1, le=3650)] = 30
@@ -31,9 +31,9 @@ class ProfileFields(Body):
     fallback_url: PlainUrl | None = None
     """Where a link goes that is switched off. Without it the answer is 404."""
     pixels: Annotated[list[PlainUrl], Field(max_length=PIXELS_MAX)] = []
-    """Pixels or scripts that the page of `js` fires."""
+    """URLs that the page of `js` fires: as a script if the path ends in `.js`, otherwise as an image."""
     pixel_timeout_ms: Annotated[int, Field(ge=0, le=10_000)] = 300
-    """How long the page of `js` waits for them."""
+    """How many milliseconds the page of `js` waits for them."""
     plan_id: ObjectId | None = None
     """The commission plan of its links that name none."""
 

@@ -26,13 +26,13 @@ class CommissionPlanFields(Body):
     currency: Currency
     """The currency of its amounts."""
     baseline_minor: AmountMinor | None = None
-    """The amount that a first deposit must reach to earn the CPA amount."""
+    """The sum that a player must have deposited, in all, before the CPA amount is earned."""
     cpa_minor: AmountMinor | None = None
     """What a first deposit or an acquisition earns."""
     cpl_minor: AmountMinor | None = None
     """What a registration earns."""
     revshare_percent: Percent | None = None
-    """The share of the revenue that is earned."""
+    """The percentage of the reported amount that is earned, with up to four decimals."""
     active: bool = True
     """A plan that is not active is never chosen."""
 
