@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from admin_api.issues.issues import open_issue
 from admin_api.issues.routes import issue_routes
+from admin_api.issues.table import open_issue
 
 __all__ = ["issue_routes", "open_issue"]

@@ -2,77 +2,87 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from datetime import datetime
+from typing import Annotated, Any
 from uuid import UUID
 
 import falcon
-from psycopg.types.json import Jsonb
 
-from admin_api.http.old import (
-    PAGE_ROWS,
-    Field,
-    NotFoundError,
-    RevisionError,
+from admin_api.http import (
+    Body,
+    Condition,
+    Filter,
+    Number,
+    NumberedPageQuery,
+    Page,
     Revisions,
-    Values,
-    choice,
-    decode_id,
-    decode_limit,
-    decode_number,
-    decode_object,
-    decode_revisions,
-    refuse_unknown,
-    text,
-    validate_changes,
+    Shown,
+    Text,
+    changes_of,
+    operation,
+    page_of,
 )
-from admin_api.runtime import Database, Pool, Row
+from admin_api.issues.table import load_issue, load_issues, save_issue
+from admin_api.runtime import Pool, Row
 from tracking.issues import IssueKind, IssueState
-from tracking.runtime import FieldError
 
 NOTE_CHARACTERS_MAX = 2000
-_FIELDS = (
-    Field("state", choice(*IssueState)),
-    Field("note", text(NOTE_CHARACTERS_MAX), nullable=True),
-)
-_COLUMNS = (
-    "issue_id, kind, state, title, detail, merchant_id, postback_id, conversion_id, click_id, count, reopened, note,"
-    " revision, opened_at, last_seen_at, resolved_at"
-)
-_OPEN = "select open_issue(%s, %s, %s, %s, %s, %s, %s, %s)"
-_ONE = f"select {_COLUMNS} from issues where issue_id = %s"  # noqa: S608
-_PAGE = (
-    f"select {_COLUMNS} from issues where (%(kind)s::text is null or kind = %(kind)s::text)"  # noqa: S608
-    " and (%(state)s::text is null or state = %(state)s::text)"
-    " and (%(merchant_id)s::bigint is null or merchant_id = %(merchant_id)s::bigint)"
-    " and (%(before)s::bigint is null or issue_id < %(before)s::bigint) order by issue_id desc limit %(limit)s"
-)
-_CHANGE = (
-    "update issues set state = %(state)s, note = %(note)s, revision = revision + 1,"
-    " resolved_at = case when %(state)s = 'open' then null else coalesce(resolved_at, now()) end"
-    " where issue_id = %(issue_id)s"
-)
 
 
-def open_issue(
-    database: Database,
-    kind: IssueKind,
-    subject_key: str,
-    title: str,
-    detail: Mapping[str, Any],
-    *,
-    merchant_id: int | None = None,
-    postback_id: UUID | None = None,
-    conversion_id: UUID | None = None,
-    click_id: UUID | None = None,
-) -> None:
-    """Open an issue, or count it once more where it is open already, or open it again where it was resolved.
+class IssueFields(Body):
+    """What an operator may set of an issue."""
 
-    `detail` is JSON. Who opens several in one transaction does so in the order of (kind, subject_key), since each stays
-    locked until the transaction ends.
-    """
-    about = [merchant_id, postback_id, conversion_id, click_id]
-    database.execute(_OPEN, [kind.value, subject_key, title, Jsonb(dict(detail)), *about])
+    state: IssueState
+    """`resolved` when it is done with. It opens again when its cause acts again."""
+    note: Annotated[str, Text(NOTE_CHARACTERS_MAX)] | None
+    """What you want to remember. It stays when the issue opens again."""
+
+
+class IssueFilter(Filter):
+    """The issues that are wanted. All filters that are given must hold."""
+
+    kind: Annotated[IssueKind | None, Condition("kind = %(kind)s")] = None
+    """What happened."""
+    state: Annotated[IssueState | None, Condition("state = %(state)s")] = None
+    """Whether they are open or resolved."""
+    merchant_id: Annotated[Number | None, Condition("merchant_id = %(merchant_id)s")] = None
+    """The merchant that they are about."""
+
+
+class IssueQuery(IssueFilter, NumberedPageQuery):
+    """A page of the list of issues."""
+
+
+class Issue(Shown):
+    """Something that an operator should look at. One cause is one issue, however often it acts."""
+
+    issue_id: int
+    # Text, since the worker of a newer release may open issues of a kind that is not known here.
+    kind: str
+    """What happened: one of the kinds that the list can be filtered by."""
+    state: IssueState
+    title: str
+    detail: dict[str, Any]
+    """More about the last time it happened. Its fields depend on the kind; see docs/admin-api.md."""
+    merchant_id: int | None
+    """The merchant that it is about; null where it is about none."""
+    postback_id: UUID | None
+    """The postback that it is about, as it was the last time; null where it is about none."""
+    conversion_id: UUID | None
+    """The conversion, as with the postback."""
+    click_id: UUID | None
+    """The click, as with the postback."""
+    count: int
+    """How often it happened."""
+    reopened: int
+    """How often it opened again after it was resolved."""
+    note: str | None
+    opened_at: datetime
+    """When it happened first."""
+    last_seen_at: datetime
+    """When it happened last."""
+    resolved_at: datetime | None
+    """Null while it is open."""
 
 
 class Issues:
@@ -81,24 +91,12 @@ class Issues:
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
 
-    def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
-        """List issues, those first opened last first, all or those of a kind, a state or a merchant."""
-        refuse_unknown(req, ("kind", "state", "merchant_id", "limit", "cursor"))
-        limit = decode_limit(req, PAGE_ROWS)
-        wanted = {
-            "kind": _word(req, "kind", IssueKind),
-            "state": _word(req, "state", IssueState),
-            "merchant_id": decode_number(req, "merchant_id"),
-            "before": decode_number(req, "cursor"),
-            "limit": limit + 1,
-        }
+    @operation("List issues")
+    def on_get(self, req: falcon.Request, resp: falcon.Response, query: IssueQuery) -> Page[Issue]:
+        """Those that were first opened last come first."""
         with self._pool.connection() as database:
-            rows = database.execute(_PAGE, wanted).fetchall()
-        shown = rows[:limit]
-        resp.media = {
-            "items": [_present(row) for row in shown],
-            "next_cursor": str(shown[-1]["issue_id"]) if len(rows) > limit else None,
-        }
+            rows = load_issues(database, query.chosen(), query.cursor, query.limit + 1)
+        return page_of(Page[Issue], rows, query.limit, Issue.of, lambda row: str(row["issue_id"]))
 
 
 class IssueItem:
@@ -107,55 +105,23 @@ class IssueItem:
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
 
-    def on_get(self, req: falcon.Request, resp: falcon.Response, issue_id: str) -> None:
-        """Show it."""
-        number = decode_id(issue_id, "issue")
+    @operation("Show an issue", versioned=True)
+    def on_get(self, req: falcon.Request, resp: falcon.Response, issue_id: int) -> Issue:
+        """That an open issue happened once more does not change its ETag."""
         with self._pool.connection() as database:
-            row = load_issue(database, number)
-        _respond(resp, row)
+            row = load_issue(database, issue_id)
+        return _show(resp, row)
 
-    def on_patch(self, req: falcon.Request, resp: falcon.Response, issue_id: str) -> None:
-        """Resolve it, or open it again, or change its note."""
-        number = decode_id(issue_id, "issue")
-        changes = validate_changes(_FIELDS, decode_object(req))
+    @operation("Resolve an issue, or change its note", types={"body": changes_of(IssueFields)}, versioned=True)
+    def on_patch(
+        self, req: falcon.Request, resp: falcon.Response, issue_id: int, body: Body, allowed: Revisions
+    ) -> Issue:
+        """Change the fields that the body names. An issue that is resolved can be opened again."""
         with self._pool.connection() as database:
-            row = save_issue(database, number, changes, decode_revisions(req))
-        _respond(resp, row)
+            row = save_issue(database, issue_id, body.changes(), allowed)
+        return _show(resp, row)
 
 
-def load_issue(database: Database, issue_id: int, *, lock: bool = False) -> Row:
-    """Return an issue, or raise NotFoundError; with `lock`, it is held until the transaction ends."""
-    row = database.execute(f"{_ONE} for update" if lock else _ONE, [issue_id]).fetchone()
-    if row is None:
-        raise NotFoundError(f"there is no issue {issue_id}")
-    return row
-
-
-def save_issue(database: Database, issue_id: int, changes: Values, allowed: Revisions) -> Row:
-    """Change state and note and return the issue. Raises NotFoundError and RevisionError."""
-    with database.transaction():
-        before = load_issue(database, issue_id, lock=True)
-        if allowed is not None and before["revision"] not in allowed:
-            raise RevisionError(
-                f"this issue has changed since you read it: its revision is {before['revision']}; read it again"
-            )
-        after = {name: changes.get(name, before[name]) for name in ("state", "note")}
-        if any(after[name] != before[name] for name in after):
-            database.execute(_CHANGE, after | {"issue_id": issue_id})
-        return load_issue(database, issue_id)
-
-
-def _word(req: falcon.Request, name: str, words: type[IssueKind] | type[IssueState]) -> str | None:
-    value = req.get_param(name)
-    if value is None or value in set(words):
-        return value
-    raise FieldError(name, f"{name} must be one of {', '.join(words)}, not {value[:40]!r}")
-
-
-def _present(row: Row) -> dict[str, Any]:
-    return {name: value for name, value in row.items() if name != "revision"}
-
-
-def _respond(resp: falcon.Response, row: Row) -> None:
-    resp.media = _present(row)
+def _show(resp: falcon.Response, row: Row) -> Issue:
     resp.etag = str(row["revision"])
+    return Issue.of(row)

@@ -55,6 +55,8 @@ def test_an_issue_shows_what_it_is_about(admin: AdminClient, database: Database)
     }
     assert item.items() >= expected.items()
     assert admin.request("GET", f"/v1/issues/{item['issue_id']}").json == item
+    schema = admin.request("GET", "/v1/openapi.json").json["components"]["schemas"]["Issue"]
+    assert list(item) == list(schema["properties"]) == schema["required"]
 
 
 def test_issues_are_listed_newest_first_by_any_filter(admin: AdminClient, issues: list[int]) -> None:
@@ -129,6 +131,26 @@ def test_a_change_of_what_has_changed_meanwhile_is_refused(
 def test_a_change_that_cannot_be_is_refused(admin: AdminClient, issues: list[int], body: object, field: str) -> None:
     result = admin.request("PATCH", f"/v1/issues/{issues[0]}", body)
     assert (result.status_code, result.json["field"]) == (400, field)
+
+
+def test_several_wrong_filters_or_fields_are_named_together(admin: AdminClient, issues: list[int]) -> None:
+    listed = admin.request("GET", "/v1/issues?kind=nothing&state=&colour=red")
+    assert [each["field"] for each in listed.json["errors"]] == ["kind", "state", "colour"]
+    changed = admin.request("PATCH", f"/v1/issues/{issues[0]}", {"state": "closed", "note": 7, "kind": "rate-missing"})
+    assert [(each["field"], each["code"]) for each in changed.json["errors"]] == [
+        ("state", "invalid-field"),
+        ("note", "invalid-field"),
+        ("kind", "unknown-field"),
+    ]
+    assert admin.request("GET", f"/v1/issues/{issues[0]}").json["state"] == "open"
+
+
+def test_an_issue_of_a_kind_of_a_newer_release_is_shown(
+    admin: AdminClient, database: Database, issues: list[int]
+) -> None:
+    database.execute("update issues set kind = 'a-new-kind' where issue_id = %s", [issues[0]])
+    assert admin.request("GET", f"/v1/issues/{issues[0]}").json["kind"] == "a-new-kind"
+    assert [item["kind"] for item in admin.request("GET", "/v1/issues").json["items"]].count("a-new-kind") == 1
 
 
 @pytest.mark.parametrize("issue_id", ["999", "x", "0"])

@@ -1,0 +1,80 @@
+"""The table of issues as the admin API uses it: opened, listed, changed. SQL only."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, LiteralString
+from uuid import UUID
+
+from psycopg import sql
+from psycopg.types.json import Jsonb
+
+from admin_api.http import Chosen, NotFoundError, RevisionError, Revisions, Values
+from admin_api.runtime import Database, Row
+from tracking.issues import IssueKind
+
+_SELECT: LiteralString = (
+    "select issue_id, kind, state, title, detail, merchant_id, postback_id, conversion_id, click_id, count, reopened,"
+    " note, revision, opened_at, last_seen_at, resolved_at from issues"
+)
+_OPEN = "select open_issue(%s, %s, %s, %s, %s, %s, %s, %s)"
+_ONE: LiteralString = f"{_SELECT} where issue_id = %s"
+_CHANGE = (
+    "update issues set state = %(state)s, note = %(note)s, revision = revision + 1,"
+    " resolved_at = case when %(state)s = 'open' then null else coalesce(resolved_at, now()) end"
+    " where issue_id = %(issue_id)s"
+)
+
+
+def open_issue(
+    database: Database,
+    kind: IssueKind,
+    subject_key: str,
+    title: str,
+    detail: Mapping[str, Any],
+    *,
+    merchant_id: int | None = None,
+    postback_id: UUID | None = None,
+    conversion_id: UUID | None = None,
+    click_id: UUID | None = None,
+) -> None:
+    """Open an issue, or count it once more where it is open already, or open it again where it was resolved.
+
+    `detail` is JSON. Who opens several in one transaction does so in the order of (kind, subject_key), since each stays
+    locked until the transaction ends.
+    """
+    about = [merchant_id, postback_id, conversion_id, click_id]
+    database.execute(_OPEN, [kind.value, subject_key, title, Jsonb(dict(detail)), *about])
+
+
+def load_issues(database: Database, chosen: Chosen, before: int | None, limit: int) -> list[Row]:
+    """Return up to `limit` issues, those first opened last first, of those with ids below `before`.
+
+    Planned with its values, so that open ones are read from the index that has only these.
+    """
+    more = [] if before is None else [sql.SQL("issue_id < %(before)s")]
+    query = sql.SQL("{} {} order by issue_id desc limit %(limit)s").format(sql.SQL(_SELECT), chosen.where(*more))
+    values = {**chosen.values, "before": before, "limit": limit}
+    return database.execute(query, values, prepare=False).fetchall()
+
+
+def load_issue(database: Database, issue_id: int, *, lock: bool = False) -> Row:
+    """Return an issue, or raise NotFoundError; with `lock`, it is held until the transaction ends."""
+    row = database.execute(f"{_ONE} for update" if lock else _ONE, [issue_id]).fetchone()
+    if row is None:
+        raise NotFoundError(f"there is no issue {issue_id}")
+    return row
+
+
+def save_issue(database: Database, issue_id: int, changes: Values, allowed: Revisions) -> Row:
+    """Change state and note and return the issue. Raises NotFoundError and RevisionError."""
+    with database.transaction():
+        before = load_issue(database, issue_id, lock=True)
+        if allowed is not None and before["revision"] not in allowed:
+            raise RevisionError(
+                f"this issue has changed since you read it: its revision is {before['revision']}; read it again"
+            )
+        after = {name: changes.get(name, before[name]) for name in ("state", "note")}
+        if any(after[name] != before[name] for name in after):
+            database.execute(_CHANGE, after | {"issue_id": issue_id})
+        return load_issue(database, issue_id)
