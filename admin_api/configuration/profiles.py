@@ -21,7 +21,7 @@ class ProfileFields(Body):
     name: Annotated[str, Text(200)]
     """What operators call it."""
     domain: Domain
-    """The tracking domain: a host name such as track.example.com, in any alphabet. No two profiles have the same one."""
+    """The tracking domain: a host name such as track.example.com, in any alphabet. Every profile has its own."""
     redirect_type: Literal["301", "302", "js"] = "302"
     """How a click is answered: browsers remember a 301; `js` is a page that fires the pixels and goes on."""
     click_expiry_days: Annotated[int, Field(ge=1, le=3650)] = 30
