@@ -145,8 +145,11 @@ class Recorder:
         for writer, lock in zip(writers, (self._click_lock, self._postback_lock), strict=True):
             if full != writer.full:
                 _log.warning("spool %s is %s", writer.directory.name, "full" if full else "taking records again")
-            writer.full = full
             with lock:
+                if full and not writer.full:
+                    # The newest segment is never freed: all of these together may be what fills SPOOL_MAX_BYTES.
+                    writer.end_segment()
+                writer.full = full
                 writer.reopen_after_failure()
 
 

@@ -114,6 +114,11 @@ class SpoolWriter:
         if self._descriptor < 0:
             self._open_segment(self._sequence)
 
+    def end_segment(self) -> None:
+        """Begin a new segment if this one holds anything, so that the agent can free it; under the append lock."""
+        if self._descriptor >= 0 and self._end > HEADER_BYTES:
+            self._rotate()
+
     def close(self) -> None:
         """Sync and release everything."""
         self.sync()

@@ -14,6 +14,8 @@ import pytest
 
 from config.settings import edge_settings
 from edge.spool import Recorder, Slot, SpoolWriter
+from edge.spool.backlog import Backlog
+from tracking.spool import Progress
 from waiting import wait_until
 
 THREADS = 8
@@ -134,3 +136,20 @@ def test_after_the_clock_was_set_back_clicks_are_of_the_present_again_and_no_id_
 def test_two_hosts_that_share_a_node_number_by_mistake_do_not_begin_with_the_same_ids(tmp_path: Path) -> None:
     generations = {Slot(tmp_path / str(host), 7).identity.generation for host in range(8)}
     assert len(generations) > 1
+
+
+def test_a_spool_that_is_full_of_its_newest_segments_takes_records_again_once_they_are_stored(tmp_path: Path) -> None:
+    settings = edge_settings({"WAYPOST_HOME": str(tmp_path), "SPOOL_MAX_BYTES": "50000"})
+    recorder = Recorder(settings)
+    watched = (recorder._clicks, recorder._postbacks)
+    for _ in range(60):
+        assert recorder.log_click(lambda click_id, at_ms: b"[%b]" % (b"1" * 1000))
+    recorder._check_disk(watched)
+    assert not recorder.healthy()
+    backlog = Backlog(recorder._clicks.directory, 1000)
+    report = backlog.scan()
+    backlog.confirm(Progress(report.frames))
+    recorder._check_disk(watched)
+    assert recorder.healthy()
+    assert recorder.log_click(lambda click_id, at_ms: b"[1]")
+    recorder.close()
