@@ -1,1 +1,1 @@
-"""Everything slow: RQ workers that store what the edge recorded, and judge postbacks. One queue per process, always."""
+"""Everything slow: RQ workers that store what the edge recorded and decide postbacks. One queue a process, always."""

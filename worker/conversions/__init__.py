@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from worker.conversions.changes import Change, lock_unbooked, mark_booked
-from worker.conversions.context import Cause, Terms, load_terms
+from worker.conversions.context import Cause, Context, load_context
 from worker.conversions.matching import (
     Claim,
     ClickFacts,
@@ -16,7 +16,7 @@ from worker.conversions.matching import (
     is_expired,
 )
 from worker.conversions.table import (
-    Ruling,
+    OperatorDecision,
     attribute_changes,
     change_conversion,
     displace,
@@ -24,7 +24,7 @@ from worker.conversions.table import (
     load_click,
     load_conversion,
     load_known,
-    load_rulings,
+    load_operator_decisions,
     lock_claims,
     withdraw,
 )
@@ -34,12 +34,12 @@ __all__ = [
     "Change",
     "Claim",
     "ClickFacts",
+    "Context",
     "Conversion",
     "Decision",
     "EventType",
     "Known",
-    "Ruling",
-    "Terms",
+    "OperatorDecision",
     "attribute_changes",
     "change_conversion",
     "decide",
@@ -48,10 +48,10 @@ __all__ = [
     "insert_conversion",
     "is_expired",
     "load_click",
+    "load_context",
     "load_conversion",
     "load_known",
-    "load_rulings",
-    "load_terms",
+    "load_operator_decisions",
     "lock_claims",
     "lock_unbooked",
     "mark_booked",

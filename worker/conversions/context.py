@@ -1,4 +1,4 @@
-"""What postbacks are judged by besides what is stored of them: the event types, and who is named as the cause."""
+"""What a decision needs besides the claim and what is stored: the event types, countries, and who is the cause."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Cause(StrEnum):
     REPLAY = "replay"
 
 
-class Terms(NamedTuple):
+class Context(NamedTuple):
     """The event types by name, the country of an address (blank where it is not known), and the cause of changes."""
 
     event_types: Mapping[str, EventType]
@@ -27,7 +27,7 @@ class Terms(NamedTuple):
     cause: Cause = Cause.POSTBACK
 
 
-def load_terms(connection: Connection, country_of: Callable[[str], str], cause: Cause = Cause.POSTBACK) -> Terms:
-    """Return the terms of this moment. An event type that is switched off still judges what the edge let in."""
+def load_context(connection: Connection, country_of: Callable[[str], str], cause: Cause = Cause.POSTBACK) -> Context:
+    """Return the context of this moment. Event types that are switched off still count for what the edge let in."""
     rows = connection.execute(_EVENT_TYPES).fetchall()
-    return Terms({event: EventType(*facts) for event, *facts in rows}, country_of, cause)
+    return Context({event: EventType(*facts) for event, *facts in rows}, country_of, cause)

@@ -1,4 +1,4 @@
-"""The judge of postbacks: from a claim, its click and what is known already to one decision. Pure, no SQL, no clock.
+"""Decides what a postback does: from a claim, its click and what is stored already to one decision. Pure.
 
 A *claim* is what a postback says. Its words are compared with what the conversion's last postback said
 (`status_sent`), so that the same words again are a duplicate, also where they had another effect than their own.
@@ -18,7 +18,7 @@ NO_MERCHANT = 0
 
 
 class EventType(NamedTuple):
-    """What an event is to the judge: whether it counts again for a click, and whether an operator approves it."""
+    """An event type: whether it counts again for the same click, and whether an operator approves it."""
 
     repeatable: bool
     manual: bool
@@ -107,7 +107,7 @@ def duplicate_key(claim: Claim, event_type: EventType | None) -> str | None:
 
 
 def decide(claim: Claim, click: ClickFacts, known: Known, event_type: EventType | None) -> Decision:
-    """Judge a claim whose click is stored. An event type that is gone refuses it."""
+    """Decide a claim whose click is stored. A claim whose event type is gone is refused."""
     if event_type is None:
         return _refused(PostbackReason.UNKNOWN_EVENT)
     if claim.merchant_id is not None and click.merchant_id is not None and claim.merchant_id != click.merchant_id:

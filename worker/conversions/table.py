@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from tracking.conversions import REPEAT_WINDOW_S, ConversionStatus, PostbackReason
-from worker.conversions.context import Terms
+from worker.conversions.context import Context
 from worker.conversions.matching import Claim, ClickFacts, Conversion, Known, duplicate_key, merchant_of
 from worker.runtime import Connection, StaleError
 
@@ -53,7 +53,7 @@ _WITHDRAW = (
     " status = case status when 'approved' then 'reversed' when 'pending' then 'rejected' else status end"
     " where conversion_id = %s"
 )
-_RULINGS = (
+_OPERATOR_DECISIONS = (
     "select changed_at, from_status is distinct from to_status, to_status, reason,"
     " (from_payout_minor, from_currency) is distinct from (to_payout_minor, to_currency), to_payout_minor, to_currency"
     " from conversion_changes where conversion_id = %s and cause in ('operator', 'reconciliation') order by change_id"
@@ -66,7 +66,7 @@ _COUNTRY = re.compile(r"[A-Z]{2}")
 _LOCK = "select pg_advisory_xact_lock(lock) from unnest(%s::bigint[]) as locks (lock)"
 
 
-class Ruling(NamedTuple):
+class OperatorDecision(NamedTuple):
     """What an operator decided about a conversion: a status with its reason, an amount, or both."""
 
     decided_at: datetime
@@ -81,17 +81,17 @@ class Ruling(NamedTuple):
 def lock_claims(
     connection: Connection,
     claims: Iterable[Claim],
-    terms: Terms,
+    context: Context,
     nonces: Iterable[tuple[int | None, str | None]] = (),
 ) -> None:
-    """Keep every other process from judging the same clicks, orders and signed ids until the transaction ends.
+    """Keep every other process from deciding about the same clicks, orders and signed ids until the transaction ends.
 
     All locks of a transaction are taken here, in one order, so that two batches with the same clicks cannot deadlock.
     """
     names = {f"nonce:{merchant_id}:{nonce}" for merchant_id, nonce in nonces if nonce is not None}
     for claim in claims:
         names.add(f"click:{claim.click_id}")
-        names.add(duplicate_key(claim, terms.event_types.get(claim.event)) or f"click:{claim.click_id}")
+        names.add(duplicate_key(claim, context.event_types.get(claim.event)) or f"click:{claim.click_id}")
     locks = sorted(
         {int.from_bytes(blake2b(name.encode(), digest_size=8).digest(), "big", signed=True) for name in names}
     )
@@ -105,9 +105,9 @@ def load_click(connection: Connection, click_id: UUID) -> ClickFacts | None:
     return None if row is None else ClickFacts(*row)
 
 
-def load_known(connection: Connection, claim: Claim, click: ClickFacts, terms: Terms) -> Known:
+def load_known(connection: Connection, claim: Claim, click: ClickFacts, context: Context) -> Known:
     """Return what is stored of a claim: by its key, or as an identical one within the window."""
-    key = duplicate_key(claim, terms.event_types.get(claim.event))
+    key = duplicate_key(claim, context.event_types.get(claim.event))
     if key is not None:
         row = connection.execute(_BY_KEY, [merchant_of(claim, click), key]).fetchone()
         return Known(by_key=None if row is None else _conversion(row))
@@ -124,22 +124,24 @@ def load_conversion(connection: Connection, conversion_id: UUID) -> Conversion |
     return None if row is None else _conversion(row)
 
 
-def load_rulings(connection: Connection, conversion_id: UUID) -> list[Ruling]:
+def load_operator_decisions(connection: Connection, conversion_id: UUID) -> list[OperatorDecision]:
     """Return what operators decided about a conversion, in order."""
     return [
-        Ruling(decided_at, sets_status, ConversionStatus(status), *rest)
-        for decided_at, sets_status, status, *rest in connection.execute(_RULINGS, [conversion_id])
+        OperatorDecision(decided_at, sets_status, ConversionStatus(status), *rest)
+        for decided_at, sets_status, status, *rest in connection.execute(_OPERATOR_DECISIONS, [conversion_id])
     ]
 
 
-def attribute_changes(connection: Connection, claim: Claim, terms: Terms) -> None:
+def attribute_changes(connection: Connection, claim: Claim, context: Context) -> None:
     """Name the postback that is the cause of whatever conversions change next in this transaction."""
-    connection.execute(_ATTRIBUTE, [terms.cause.value, str(claim.postback_id)])
+    connection.execute(_ATTRIBUTE, [context.cause.value, str(claim.postback_id)])
 
 
-def insert_conversion(connection: Connection, claim: Claim, click: ClickFacts, made: Conversion, terms: Terms) -> UUID:
+def insert_conversion(
+    connection: Connection, claim: Claim, click: ClickFacts, made: Conversion, context: Context
+) -> UUID:
     """Store a new conversion, made by `claim`. Raises StaleError when there is one under its key already."""
-    country = terms.country_of(click.ip or "")
+    country = context.country_of(click.ip or "")
     row = connection.execute(
         _INSERT,
         [
@@ -149,7 +151,7 @@ def insert_conversion(connection: Connection, claim: Claim, click: ClickFacts, m
                 click.link_id,
                 claim.event,
                 claim.order_id,
-                duplicate_key(claim, terms.event_types.get(claim.event)),
+                duplicate_key(claim, context.event_types.get(claim.event)),
             ),
             *(made.status, made.reason, made.status_sent, made.payout_minor, made.currency, made.authenticated),
             *(click.clicked_at, claim.received_at, country if _COUNTRY.fullmatch(country) else None),

@@ -1,42 +1,45 @@
-"""Parked postbacks and their clicks: judged as soon as both are stored, whichever came last.
+"""Parked postbacks and their clicks: processed as soon as both are stored, whichever was stored last.
 
-Whoever commits second sees the other: the clicks task looks for parked postbacks after its commit, the postbacks task
-looks for the clicks after its own, and maintenance sweeps up what a process killed in between has left.
+Whoever commits second sees the other: the clicks task looks for parked postbacks after its commit, and the postbacks
+task looks for the clicks after its own. Maintenance sweeps up what a process that was killed in between has left.
 """
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from datetime import timedelta
 from uuid import UUID
 
 import psycopg
 
 from tracking.issues import IssueKind
-from worker.conversions import Terms, load_terms, lock_claims
+from worker.conversions import Context, load_context, lock_claims
 from worker.issues import open_issue
 from worker.money import book_changes
-from worker.postbacks.processing import judge
+from worker.postbacks.processing import process_claim
 from worker.postbacks.table import (
     flag_parked,
     lock_parked,
     parked_any,
     parked_claims,
+    parked_click_ids,
     parked_of_clicks,
-    parked_with_click,
     save_decision,
     save_refusal,
+    stored_click_ids,
 )
 from worker.runtime import Connection, Resources, is_transient, log, resources
 
-JUDGED_TOGETHER_MAX = 100
+PROCESSED_TOGETHER_MAX = 100
 SWEEP_MAX = 1000
 OVERDUE_HOURS = 24
+_FIRST_ID = UUID(int=0)
 _OVERDUE_TITLE = "Postbacks have waited for their clicks for more than a day"
 
 
-def match_clicks(used: Resources, click_ids: Sequence[str]) -> int:
-    """Judge the postbacks that waited for these clicks; return how many were judged."""
+def match_clicks(used: Resources, click_ids: Sequence[str] | Sequence[UUID]) -> int:
+    """Process the postbacks that waited for these clicks; return how many were decided."""
     # PERF: hardly ever does any postback wait, and a thousand ids handed over for nothing are 3 microseconds a click.
     if not used.database.run(parked_any):
         return 0
@@ -45,14 +48,18 @@ def match_clicks(used: Resources, click_ids: Sequence[str]) -> int:
 
 
 def sweep(used: Resources, within_s: float | None) -> int:
-    """Judge every parked postback, of the last `within_s` seconds or of all time, whose click is there."""
-    matched = 0
-    while True:
-        found = used.database.run(lambda connection: parked_with_click(connection, within_s, SWEEP_MAX))
-        fresh = match_postbacks(used, found)
-        matched += fresh
-        if len(found) < SWEEP_MAX or not fresh or used.stop.is_set():
-            return matched
+    """Process every parked postback, of the last `within_s` seconds or of all time, whose click is stored."""
+    within = None if within_s is None else timedelta(seconds=within_s)
+    matched, after = 0, _FIRST_ID
+    while not used.stop.is_set():
+        click_ids = used.database.run(lambda connection, at=after: parked_click_ids(connection, at, within, SWEEP_MAX))  # type: ignore[misc]
+        if click_ids:
+            stored = used.database.run(lambda connection, ids=click_ids: stored_click_ids(connection, ids))  # type: ignore[misc]
+            matched += match_clicks(used, stored) if stored else 0
+            after = click_ids[-1]
+        if len(click_ids) < SWEEP_MAX:
+            break
+    return matched
 
 
 def flag_overdue() -> None:
@@ -63,14 +70,14 @@ def flag_overdue() -> None:
 
 
 def match_postbacks(used: Resources, postback_ids: Sequence[UUID]) -> int:
-    """Judge these postbacks as far as they are parked still and their clicks stored; return how many were judged."""
+    """Process these postbacks if they are still parked and their click is stored; return how many were decided."""
     matched = 0
     if not postback_ids:
         return 0
-    terms = used.database.run(lambda connection: load_terms(connection, used.countries.country))
-    for at in range(0, len(postback_ids), JUDGED_TOGETHER_MAX):
-        together = postback_ids[at : at + JUDGED_TOGETHER_MAX]
-        matched += used.database.run(lambda connection, ids=together: _match(connection, ids, terms))  # type: ignore[misc]
+    context = used.database.run(lambda connection: load_context(connection, used.countries.country))
+    for at in range(0, len(postback_ids), PROCESSED_TOGETHER_MAX):
+        together = postback_ids[at : at + PROCESSED_TOGETHER_MAX]
+        matched += used.database.run(lambda connection, ids=together: _match(connection, ids, context))  # type: ignore[misc]
     used.tally.add(matched=matched)
     book_changes(used)
     return matched
@@ -93,15 +100,15 @@ def _flag_some(connection: Connection) -> int:
     return len(found)
 
 
-def _match(connection: Connection, postback_ids: Sequence[UUID], terms: Terms) -> int:
+def _match(connection: Connection, postback_ids: Sequence[UUID], context: Context) -> int:
     matched = 0
     with connection.transaction():
         # The same order as in a batch of postbacks: claims first, rows after.
-        lock_claims(connection, parked_claims(connection, postback_ids), terms)
+        lock_claims(connection, parked_claims(connection, postback_ids), context)
         for claim in lock_parked(connection, postback_ids):
             try:
                 with connection.transaction():
-                    decision = judge(connection, claim, terms)
+                    decision = process_claim(connection, claim, context)
                     if decision is not None:
                         save_decision(connection, claim.postback_id, decision)
                         matched += 1

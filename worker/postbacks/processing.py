@@ -1,8 +1,8 @@
-"""Judges a claim against what is stored and writes its conversion, in the order in which postbacks were received.
+"""Decides a claim against what is stored and writes its conversion, in the order in which postbacks were received.
 
-Two edge processes have two spools, so a chargeback can be stored before the conversion it takes back. Where a claim
-turns out to be older than one that was judged already, all claims about the same conversion are judged again, and what
-operators decided about it in between counts from when they did.
+Two edge processes have two spools, so a chargeback can be stored before the conversion it takes back. When a claim
+turns out to be older than one that was decided before it, all claims about the same conversion are decided again. What
+an operator decided about the conversion in between counts from the moment of that decision.
 """
 
 from __future__ import annotations
@@ -10,17 +10,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
+from uuid import UUID
 
-from tracking.conversions import ConversionStatus, PostbackOutcome, PostbackReason
+from tracking.conversions import ConversionStatus, PostbackReason
 from worker.conversions import (
     Claim,
     ClickFacts,
+    Context,
     Conversion,
     Decision,
     EventType,
     Known,
-    Ruling,
-    Terms,
+    OperatorDecision,
     attribute_changes,
     change_conversion,
     decide,
@@ -29,115 +30,134 @@ from worker.conversions import (
     insert_conversion,
     load_click,
     load_known,
-    load_rulings,
+    load_operator_decisions,
+    withdraw,
 )
-from worker.postbacks.table import judged_claims, judged_later, save_decision
+from worker.postbacks.table import decided_claims, decided_later, save_decisions
 from worker.runtime import Connection
 
+# SECURITY: every claim that comes late is decided together with all the others about its conversion. Without a limit, a
+# visitor who reports one click a thousand times through two edge processes keeps a worker busy for minutes (measured:
+# 48 s for 500 postbacks). Beyond these numbers of claims, the order in which they are stored counts. A merchant, who
+# authenticates, has room for a real history; nobody else needs more than a few.
+REORDERED_MAX = 1000
+REORDERED_UNAUTHENTICATED_MAX = 50
 
-class Course(NamedTuple):
-    """What claims in order lead to: the conversion, the claim that made it, and every decision."""
+
+class History(NamedTuple):
+    """What claims lead to, decided in order: the conversion, the claim that made it, and the decision on each."""
 
     conversion: Conversion | None
     made_by: Claim | None
     decisions: list[tuple[Claim, Decision]]
 
 
-def judge(connection: Connection, claim: Claim, terms: Terms) -> Decision | None:
+def process_claim(connection: Connection, claim: Claim, context: Context) -> Decision | None:
     """Decide a locked claim and write its conversion, not its postback; None when its click is not stored yet."""
     click = load_click(connection, claim.click_id)
     if click is None:
         return None
-    event_type = terms.event_types.get(claim.event)
-    known = load_known(connection, claim, click, terms)
+    event_type = context.event_types.get(claim.event)
+    known = load_known(connection, claim, click, context)
     if event_type is not None and _is_late(connection, claim, known, event_type):
-        return judge_in_order(connection, claim, click, known.by_key, terms)
+        limit = REORDERED_MAX if claim.authenticated else REORDERED_UNAUTHENTICATED_MAX
+        others = decided_claims(connection, claim, limit + 1)
+        if len(others) <= limit:
+            history = decide_again(connection, [*others, claim], click, known.by_key, context)
+            return save_history(connection, claim, history, click, known.by_key, context)
     decision = decide(claim, click, known, event_type)
     if decision.insert is None and decision.update is None:
         return decision
-    attribute_changes(connection, claim, terms)
+    attribute_changes(connection, claim, context)
     if decision.displaces is not None:
         displace(connection, decision.displaces)
     if decision.insert is not None:
-        return decision._replace(conversion_id=insert_conversion(connection, claim, click, decision.insert, terms))
+        return decision._replace(conversion_id=insert_conversion(connection, claim, click, decision.insert, context))
     if decision.update is not None and known.by_key is not None:
         change_conversion(connection, known.by_key, decision.update)
     return decision
 
 
-def judge_in_order(
-    connection: Connection, claim: Claim, click: ClickFacts, stored: Conversion | None, terms: Terms
-) -> Decision:
-    """Judge all claims about a conversion again, this one in its place; write what changed; return its decision."""
-    claims = [*judged_claims(connection, claim), claim]
-    course = retrace(connection, claims, click, stored, terms)
-    conversion_id = None if stored is None else stored.conversion_id
-    if course.conversion is not None and course.made_by is not None:
-        attribute_changes(connection, claim, terms)
-        if stored is None:
-            conversion_id = insert_conversion(connection, course.made_by, click, course.conversion, terms)
-        else:
-            change_conversion(connection, stored, course.conversion, course.made_by.received_at)
-    own = Decision(PostbackOutcome.REFUSED)
-    for each, decision in course.decisions:
-        final = decision._replace(conversion_id=conversion_id)
-        if each.postback_id == claim.postback_id:
-            own = final
-        elif course.conversion is not None:
-            save_decision(connection, each.postback_id, final)
-    return own
-
-
-def retrace(
-    connection: Connection, claims: Sequence[Claim], click: ClickFacts, stored: Conversion | None, terms: Terms
-) -> Course:
+def decide_again(
+    connection: Connection, claims: Sequence[Claim], click: ClickFacts, stored: Conversion | None, context: Context
+) -> History:
     """Return what claims about one conversion, stored or not, lead to in the order in which they were received."""
-    event_type = terms.event_types.get(claims[0].event)
-    rulings: list[Ruling] = []
+    event_type = context.event_types.get(claims[0].event)
+    decided: list[OperatorDecision] = []
     if stored is not None and stored.conversion_id is not None:
-        rulings = load_rulings(connection, stored.conversion_id)
+        decided = load_operator_decisions(connection, stored.conversion_id)
     if event_type is not None:
-        event_type, click = as_decided(event_type, click, stored, is_ruled=bool(rulings))
+        event_type, click = as_decided(event_type, click, stored, by_operator=bool(decided))
     in_order = sorted(claims, key=lambda each: each.received_at)
-    return replay(in_order, click, stored, event_type, rulings)
+    return decide_in_order(in_order, click, stored, event_type, decided)
+
+
+def save_history(
+    connection: Connection,
+    claim: Claim,
+    history: History,
+    click: ClickFacts,
+    stored: Conversion | None,
+    context: Context,
+) -> Decision:
+    """Write the conversion and the other postbacks as `history` has them; return the decision on `claim`, its cause."""
+    conversion_id = None if stored is None else stored.conversion_id
+    if history.conversion is not None and history.made_by is not None:
+        attribute_changes(connection, claim, context)
+        if stored is None:
+            conversion_id = insert_conversion(connection, history.made_by, click, history.conversion, context)
+        else:
+            change_conversion(connection, stored, history.conversion, history.made_by.received_at)
+        _save_others(connection, claim, history, conversion_id)
+    return _own(claim, history)._replace(conversion_id=conversion_id)
+
+
+def withdraw_history(
+    connection: Connection, claim: Claim, history: History, conversion_id: UUID, context: Context
+) -> Decision | None:
+    """Take a conversion back that no claim makes any more; return the decision on `claim`, its cause."""
+    attribute_changes(connection, claim, context)
+    withdraw(connection, conversion_id)
+    _save_others(connection, claim, history, None)
+    return _own(claim, history)
 
 
 def as_decided(
-    event_type: EventType, click: ClickFacts, stored: Conversion | None, *, is_ruled: bool
+    event_type: EventType, click: ClickFacts, stored: Conversion | None, *, by_operator: bool
 ) -> tuple[EventType, ClickFacts]:
     """Return an event type and a click as a stored conversion was decided by them. Pure.
 
-    What was approved by itself is not put under review because its event type is now, nor expired because the profile's
-    days are now fewer; what was held under review stays there until an operator decides.
+    A conversion that was approved automatically is not put under review because its event type is now, and it does not
+    expire because the profile's days are now fewer. A conversion under review stays there until an operator decides.
     """
     if stored is None:
         return event_type, click
     if stored.reason == PostbackReason.MANUAL_REVIEW:
         event_type = event_type._replace(manual=True)
-    elif not is_ruled and stored.status in (ConversionStatus.APPROVED, ConversionStatus.REVERSED):
+    elif not by_operator and stored.status in (ConversionStatus.APPROVED, ConversionStatus.REVERSED):
         event_type = event_type._replace(manual=False)
     if stored.reason != PostbackReason.CLICK_EXPIRED:
         click = click._replace(expiry_days=0)
     return event_type, click
 
 
-def replay(
+def decide_in_order(
     claims: Sequence[Claim],
     click: ClickFacts,
     stored: Conversion | None,
     event_type: EventType | None,
-    rulings: Sequence[Ruling] = (),
-) -> Course:
-    """Judge claims about one conversion in order, with the rulings about it. Pure.
+    by_operator: Sequence[OperatorDecision] = (),
+) -> History:
+    """Decide claims about one conversion one after another, with what operators decided in between. Pure.
 
     `stored` gives the conversion its id if it has one already.
     """
     state: Conversion | None = None
     made_by: Claim | None = None
     decisions = []
-    waiting = list(rulings)
+    waiting = list(by_operator)
     for claim in claims:
-        state = _ruled(state, waiting, claim.received_at)
+        state = _after_operator(state, waiting, claim.received_at)
         decision = decide(claim, click, Known(by_key=state), event_type)
         if decision.insert is not None:
             state, made_by = decision.insert, claim
@@ -146,24 +166,43 @@ def replay(
         elif decision.update is not None:
             state = decision.update
         decisions.append((claim, decision))
-    return Course(_ruled(state, waiting, None), made_by, decisions)
+    return History(_after_operator(state, waiting, None), made_by, decisions)
 
 
-def _ruled(state: Conversion | None, waiting: list[Ruling], until: datetime | None) -> Conversion | None:
-    """Return a conversion after the rulings made before `until`, or all that are left; they are waiting no longer."""
+def _after_operator(
+    state: Conversion | None, waiting: list[OperatorDecision], until: datetime | None
+) -> Conversion | None:
+    """Return a conversion after the operators' decisions made before `until`, or after all that are left.
+
+    They are taken from `waiting`.
+    """
     while state is not None and waiting and (until is None or waiting[0].decided_at < until):
-        ruling = waiting.pop(0)
-        if ruling.sets_status:
-            state = state._replace(status=ruling.status, reason=ruling.reason)
-        if ruling.sets_amount:
-            state = state._replace(payout_minor=ruling.payout_minor, currency=ruling.currency)
+        decided = waiting.pop(0)
+        if decided.sets_status:
+            state = state._replace(status=decided.status, reason=decided.reason)
+        if decided.sets_amount:
+            state = state._replace(payout_minor=decided.payout_minor, currency=decided.currency)
     return state
 
 
+def _own(claim: Claim, history: History) -> Decision:
+    return next(decision for each, decision in history.decisions if each.postback_id == claim.postback_id)
+
+
+def _save_others(connection: Connection, claim: Claim, history: History, conversion_id: UUID | None) -> None:
+    """Write the decisions on all postbacks but the one of `claim`, which its caller writes."""
+    others = [
+        (each.postback_id, decision._replace(conversion_id=conversion_id))
+        for each, decision in history.decisions
+        if each.postback_id != claim.postback_id
+    ]
+    save_decisions(connection, others)
+
+
 def _is_late(connection: Connection, claim: Claim, known: Known, event_type: EventType) -> bool:
-    """Whether a claim received after this one, about the same conversion, was judged before it."""
+    """Whether a claim received after this one, about the same conversion, was decided before it."""
     if duplicate_key(claim, event_type) is None:
         return False
     if known.by_key is not None and known.by_key.click_id != claim.click_id:
         return False
-    return judged_later(connection, claim)
+    return decided_later(connection, claim)

@@ -1,6 +1,6 @@
-"""Reads a stored postback again, with its account's mapping as it is today: what it would be if it came now.
+"""Parses a stored postback again, with its account's mapping as it is today: what it would be if it came now.
 
-What was refused for who sent it stays refused: who that was cannot be checked again.
+A postback that was refused because of who sent it stays refused: the sender cannot be checked again.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from worker.conversions import Claim
 from worker.postbacks.rows import Origin, claim_of, storable_corrections
 from worker.runtime import Connection, PoisonError
 
-# Refused for who sent it, kept in part only, or to be sent again: reading it again could not make it right.
+# Refused because of who sent it, stored in part only, or to be sent again: parsing it again cannot make it right.
 FINAL_REASONS = frozenset(
     {
         PostbackReason.BAD_TOKEN,
@@ -36,7 +36,7 @@ _EVENTS = "select event from event_types where active"
 
 
 class StoredPostback(NamedTuple):
-    """A postback as it is stored. `claimed` says that its fields are a claim, judged or waiting for its click."""
+    """A postback as it is stored. `claimed` says that its fields are a claim, decided or waiting for its click."""
 
     postback_id: UUID
     received_at: datetime
@@ -70,7 +70,7 @@ class StoredPostback(NamedTuple):
 
     @property
     def claim(self) -> Claim | None:
-        """What its fields claim, null where they were refused before they were judged."""
+        """What its fields claim, null where it was refused before anything was decided about them."""
         if not self.claimed or self.click_id is None or self.event is None:
             return None
         return Claim(
@@ -87,7 +87,7 @@ class StoredPostback(NamedTuple):
         )
 
 
-class Reading(NamedTuple):
+class Reparsed(NamedTuple):
     """What a postback turns out to say: a claim with the corrections it took, or the reason why it says none."""
 
     claim: Claim | None
@@ -107,7 +107,7 @@ def load_rules(connection: Connection, merchant_ids: Iterable[int | None]) -> di
     return rules
 
 
-def reread(stored: StoredPostback, rules: AccountRules, keys: Sequence[bytes]) -> Reading:
+def reparse(stored: StoredPostback, rules: AccountRules, keys: Sequence[bytes]) -> Reparsed:
     """Return what a stored postback says by some rules. Pure."""
     # It is stored as readable text; the edge read the bytes behind it, one character a byte.
     query = stored.query.encode().decode("latin-1")
@@ -116,8 +116,8 @@ def reread(stored: StoredPostback, rules: AccountRules, keys: Sequence[bytes]) -
             query, stored.content_type, stored.body.encode(), is_signed=stored.nonce is not None
         )
         fields = read_fields(parameters, keys, rules)
-        return Reading(claim_of(fields, stored.origin, keys), storable_corrections(fields.get("corrections")))
+        return Reparsed(claim_of(fields, stored.origin, keys), storable_corrections(fields.get("corrections")))
     except PostbackError as error:
-        return Reading(None, reason=str(error.code), detail=error.message)
+        return Reparsed(None, reason=str(error.code), detail=error.message)
     except (FieldError, PoisonError) as error:
-        return Reading(None, reason=PostbackReason.BAD_FIELD.value, detail=error.message)
+        return Reparsed(None, reason=PostbackReason.BAD_FIELD.value, detail=error.message)

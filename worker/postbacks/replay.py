@@ -1,7 +1,8 @@
-"""The task of a replay: reads stored postbacks again and judges them, or only shows what would become of them.
+"""The task of a replay: parses stored postbacks again and decides them, or only shows what would become of them.
 
-A replay is a row; each part of it is one transaction with its progress, so that a process killed in between has done a
-part whole or not at all. It works for a few seconds and queues up again behind the postbacks that came meanwhile.
+A replay is a row. Each part of it is one transaction, together with its progress, so that a process that is killed has
+done a part completely or not at all. A job works for a few seconds and then queues up again behind the postbacks that
+arrived meanwhile.
 """
 
 from __future__ import annotations
@@ -13,17 +14,16 @@ from uuid import UUID, uuid4
 
 import psycopg
 from redis import RedisError
-from rq import Queue
 
-from tracking.runtime import JobSerializer, QueueName, Task
-from worker.conversions import Cause, Claim, Terms, load_terms, lock_claims
+from tracking.runtime import QueueName, Task
+from worker.conversions import Cause, Claim, Context, load_context, lock_claims
 from worker.money import book_changes
 from worker.postbacks.corrections import Corrected, open_corrected, request_of
-from worker.postbacks.reparsing import Reading, StoredPostback, load_rules, reread
+from worker.postbacks.reparsing import Reparsed, StoredPostback, load_rules, reparse
 from worker.postbacks.replay_table import (
     Judgement,
     Replay,
-    count_found,
+    begin,
     finish,
     load_postbacks,
     load_snapshots,
@@ -34,21 +34,22 @@ from worker.postbacks.replay_table import (
     save_progress,
     unfinished,
 )
-from worker.postbacks.reprocessing import rejudge
-from worker.runtime import Connection, Resources, RetryableError, StaleError, TaskJob, is_transient, log, resources
+from worker.postbacks.reprocessing import reprocess
+from worker.runtime import Connection, Resources, RetryableError, StaleError, is_transient, log, resources, task_queue
 
-Part = list[tuple[StoredPostback, Reading]]
+Part = list[tuple[StoredPostback, Reparsed]]
 PART_MAX = 100
-# Of what a dry replay did and undid before, the latest that a part needs to be judged as it would be in truth.
+# A dry replay undoes its work. So that a part is decided as it really would be, the latest related postbacks that the
+# replay has changed and undone are done again before it: at most so many.
 RELATED_MAX = 200
-# Postbacks that come in meanwhile wait for no longer than this.
+# New postbacks wait no longer than this for a replay.
 TURN_S = 5.0
 IDLE_S = 10.0
 _NOTE_CHARACTERS_MAX = 500
 
 
 def run_replay(replay_id: int) -> None:
-    """Work at a replay until it is done or its turn is over. Raises RetryableError: PostgreSQL stays away."""
+    """Work at a replay until it is done or its turn is over. Raises RetryableError when PostgreSQL stays away."""
     used = resources.current()
     ends_at = monotonic() + TURN_S
     try:
@@ -73,10 +74,9 @@ def resume_replays() -> None:
 
 
 def enqueue(used: Resources, replay_id: int) -> None:
-    """Queue a replay up for its next turn. Where Redis is away, `resume` does so later."""
-    queue = Queue(QueueName.POSTBACKS.value, connection=used.redis, job_class=TaskJob, serializer=JobSerializer)
+    """Queue a replay up for its next turn. When Redis is away, `resume_replays` does it later."""
     try:
-        queue.enqueue_call(
+        task_queue(QueueName.POSTBACKS, used.redis).enqueue_call(
             Task.REPLAY.value,
             args=(replay_id,),
             timeout=120,
@@ -95,18 +95,18 @@ def _work(connection: Connection, used: Resources, replay_id: int) -> bool:
         if replay is None:
             return False
         if replay.is_new:
-            count_found(connection, replay)
+            begin(connection, replay)
         chosen = next_part(connection, replay, PART_MAX)
         if not chosen:
             finish(connection, replay_id, "done")
             return False
-        terms = load_terms(connection, used.countries.country, Cause.REPLAY)
-        part = _read(connection, used, chosen)
+        context = load_context(connection, used.countries.country, Cause.REPLAY)
+        part = _parse(connection, used, chosen)
         last = part[-1][0]
         with connection.transaction(force_rollback=replay.dry):
             if replay.dry:
-                part = _read(connection, used, _undone_before(connection, replay, part)) + part
-            judgements = _judge(connection, part, terms)[-len(chosen) :]
+                part = _parse(connection, used, _undone_before(connection, replay, part)) + part
+            judgements = _process(connection, part, context)[-len(chosen) :]
         if replay.dry:
             judgements = _without_ids_undone(connection, judgements)
         save_judgements(connection, replay, judgements)
@@ -115,51 +115,53 @@ def _work(connection: Connection, used: Resources, replay_id: int) -> bool:
     return True
 
 
-def _read(connection: Connection, used: Resources, postback_ids: Sequence[UUID]) -> Part:
+def _parse(connection: Connection, used: Resources, postback_ids: Sequence[UUID]) -> Part:
     """Return postbacks in the order in which they were received, each with what it says today."""
     stored = load_postbacks(connection, postback_ids)
     rules = load_rules(connection, {each.merchant_id for each in stored})
     keys = used.click_id_keys
-    return [(each, reread(each, rules.get(each.merchant_id, rules[None]), keys)) for each in stored]
+    return [(each, reparse(each, rules.get(each.merchant_id, rules[None]), keys)) for each in stored]
 
 
 def _undone_before(connection: Connection, replay: Replay, part: Part) -> list[UUID]:
-    """Return what a dry replay has changed and undone of what a part of it is about: to be done again before it."""
+    """Return the postbacks that a dry replay has changed and undone, and that are about the same as a part of it."""
     return related_before(connection, replay, _claims(part), RELATED_MAX)
 
 
 def _claims(part: Part) -> list[Claim]:
     """Return what a part's postbacks claimed and what they claim now."""
-    return [claim for stored, reading in part for claim in (stored.claim, reading.claim) if claim is not None]
+    return [claim for stored, parsed in part for claim in (stored.claim, parsed.claim) if claim is not None]
 
 
-def _judge(connection: Connection, part: Part, terms: Terms) -> list[Judgement]:
-    """Judge postbacks by their new readings and return what each was and is."""
-    lock_claims(connection, _claims(part), terms, [(stored.merchant_id, stored.nonce) for stored, _ in part])
+def _process(connection: Connection, part: Part, context: Context) -> list[Judgement]:
+    """Decide postbacks by what they say now; return what each was and is."""
+    lock_claims(connection, _claims(part), context, [(stored.merchant_id, stored.nonce) for stored, _ in part])
     ids = [stored.postback_id for stored, _ in part]
     if load_postbacks(connection, ids, lock=True) != [stored for stored, _ in part]:
-        raise StaleError("a postback was judged beside its replay")
+        raise StaleError("a postback was changed while its replay was reading it")
     before = load_snapshots(connection, ids)
-    notes = {stored.postback_id: _judge_one(connection, stored.postback_id, reading, terms) for stored, reading in part}
+    notes = {
+        stored.postback_id: _process_one(connection, stored.postback_id, parsed, context) for stored, parsed in part
+    }
     after = load_snapshots(connection, ids)
     changed = {each for each in ids if before[each] != after[each]}
     open_corrected(
         connection,
         [
-            Corrected(reading.claim, reading.corrections, request_of(stored))
-            for stored, reading in part
-            if reading.claim is not None and reading.corrections and stored.postback_id in changed
+            Corrected(parsed.claim, parsed.corrections, request_of(stored))
+            for stored, parsed in part
+            if parsed.claim is not None and parsed.corrections and stored.postback_id in changed
         ],
     )
     return [Judgement(each, before[each], after[each], notes[each]) for each in ids]
 
 
-def _judge_one(connection: Connection, postback_id: UUID, reading: Reading, terms: Terms) -> str | None:
-    # As it is now: what one postback is taken for may have changed what another about the same conversion is.
+def _process_one(connection: Connection, postback_id: UUID, parsed: Reparsed, context: Context) -> str | None:
+    # Loaded again: what one postback is taken for may have changed another one about the same conversion.
     (stored,) = load_postbacks(connection, [postback_id])
     try:
         with connection.transaction():
-            note = rejudge(connection, stored, reading, terms)
+            note = reprocess(connection, stored, parsed, context)
     except psycopg.Error as error:
         if is_transient(error):
             raise

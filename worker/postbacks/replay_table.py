@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
+from psycopg.errors import QueryCanceled
 from psycopg.types.json import Jsonb
 
 from tracking.conversions import PostbackOutcome
 from worker.conversions import Claim
-from worker.postbacks.reparsing import Reading, StoredPostback
-from worker.runtime import Connection
+from worker.postbacks.reparsing import Reparsed, StoredPostback
+from worker.runtime import Connection, PermanentError, log
 
-# Another process may be at it: two of them take turns, a part each.
+# To count is a courtesy. Of a hundred million postbacks it takes longer than any statement may, and the replay goes on
+# without it.
+COUNT_TIMEOUT_MS = 10_000
+
+# Another process may be working at it: two of them take turns, a part each.
 _LOCK = (
-    "select replay_id, filter, dry, created_at, after_received_at, after_postback_id, found is null from replays"
+    "select replay_id, filter, dry, created_at, after_received_at, after_postback_id, state = 'waiting' from replays"
     " where replay_id = %s and state in ('waiting', 'running') for update skip locked"
 )
 _CHOSEN = (
@@ -30,10 +36,8 @@ _CHOSEN = (
     " and (%(to)s::timestamptz is null or p.received_at < %(to)s::timestamptz)"
 )
 _FILTER = ("postback_ids", "outcome", "reason", "merchant_id", "event", "from", "to")
-_FOUND = (
-    f"update replays set state = 'running', found = (select count(*) {_CHOSEN})"  # noqa: S608
-    " where replay_id = %(replay_id)s"
-)
+_COUNT = f"select count(*) {_CHOSEN}"
+_BEGIN = "update replays set state = 'running', found = %s where replay_id = %s"
 _PART = (
     f"select p.postback_id {_CHOSEN}"
     " and (%(after_received_at)s::timestamptz is null"
@@ -54,7 +58,7 @@ _SNAPSHOTS = (
     " 'status', c.status, 'reason', c.reason, 'payout_minor', c.payout_minor, 'currency', c.currency) end)"
     " from postbacks p left join conversions c using (conversion_id) where p.postback_id = any(%s)"
 )
-_SAVE_READING = (
+_SAVE_REPARSED = (
     "update postbacks set click_id = %s, event = %s, order_id = %s, status_sent = %s, payout_minor = %s, currency = %s,"
     " corrections = %s, claimed = true, detail = null where postback_id = %s"
 )
@@ -125,14 +129,22 @@ def lock_replay(connection: Connection, replay_id: int) -> Replay | None:
     return None if row is None else Replay(*row)
 
 
-def count_found(connection: Connection, replay: Replay) -> None:
-    """Note how many postbacks a replay is about."""
-    connection.execute(_FOUND, replay.values, prepare=False)
+def begin(connection: Connection, replay: Replay) -> None:
+    """Note that a replay is running, and how many postbacks it is about, null where that takes too long to find out."""
+    connection.execute(_BEGIN, [_count(connection, replay), replay.replay_id])
 
 
 def next_part(connection: Connection, replay: Replay, limit: int) -> list[UUID]:
-    """Return the next postbacks of a replay, in the order in which they were received."""
-    rows = connection.execute(_PART, replay.values | {"limit": limit}, prepare=False)
+    """Return the next postbacks of a replay, in the order in which they were received.
+
+    Raises PermanentError for a filter that no index helps with: tried again, it would take as long again.
+    """
+    try:
+        rows = connection.execute(_PART, replay.values | {"limit": limit}, prepare=False)
+    except QueryCanceled as error:
+        raise PermanentError(
+            "to find the next postbacks takes longer than a statement may; give the filter from and to"
+        ) from error
     return [row[0] for row in rows]
 
 
@@ -159,16 +171,16 @@ def load_snapshots(connection: Connection, postback_ids: Sequence[UUID]) -> dict
     return dict(connection.execute(_SNAPSHOTS, [list(postback_ids)]).fetchall())
 
 
-def save_reading(connection: Connection, postback_id: UUID, reading: Reading) -> None:
-    """Write the fields of a new reading, which is a claim."""
-    assert reading.claim is not None
-    _, _, *said = reading.claim[:8]
-    connection.execute(_SAVE_READING, [*said, Jsonb(list(reading.corrections)), postback_id])
+def save_reparsed(connection: Connection, postback_id: UUID, parsed: Reparsed) -> None:
+    """Write the fields of a claim that a postback was parsed as."""
+    assert parsed.claim is not None
+    _, _, *said = parsed.claim[:8]
+    connection.execute(_SAVE_REPARSED, [*said, Jsonb(list(parsed.corrections)), postback_id])
 
 
-def save_unreadable(connection: Connection, postback_id: UUID, reading: Reading) -> None:
-    """Refuse a postback that says nothing, for the reason its new reading gives."""
-    refused = [PostbackOutcome.REFUSED.value, reading.reason, reading.detail]
+def save_unreadable(connection: Connection, postback_id: UUID, parsed: Reparsed) -> None:
+    """Refuse a postback that cannot be read, for the reason that parsing gave."""
+    refused = [PostbackOutcome.REFUSED.value, parsed.reason, parsed.detail]
     connection.execute(_SAVE_UNREADABLE, [*refused, postback_id])
 
 
@@ -214,3 +226,15 @@ def finish(connection: Connection, replay_id: int, state: str, error: str | None
 def unfinished(connection: Connection, idle_s: float) -> list[int]:
     """Return the replays that are not done and that nobody has worked or looked at for some seconds."""
     return sorted(row[0] for row in connection.execute(_UNFINISHED, [idle_s]))
+
+
+def _count(connection: Connection, replay: Replay) -> int | None:
+    try:
+        # Rolled back, so that the timeout ends with it.
+        with connection.transaction(force_rollback=True):
+            connection.execute(f"set local statement_timeout = {COUNT_TIMEOUT_MS}")
+            row = connection.execute(_COUNT, replay.values, prepare=False).fetchone()
+    except QueryCanceled:
+        log("replay-not-counted", logging.WARNING, replay=replay.replay_id)
+        return None
+    return None if row is None else int(row[0])

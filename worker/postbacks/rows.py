@@ -18,8 +18,8 @@ from worker.conversions import Claim
 from worker.runtime import FORGED_CLICK_ID, PoisonError
 from worker.spool import BIGINT_MAX, Rules, check_ip, check_moment, storable_text
 
-# The edge's answers that leave the judging to the worker: recorded, and seen before (which may prove wrong).
-JUDGED_ANSWERS = frozenset({200, 409})
+# The answers after which the worker decides: recorded, and seen before, which the edge cannot know for certain.
+CLAIM_ANSWERS = frozenset({200, 409})
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _EVENT = re.compile(r"[a-z][a-z0-9_]{0,39}")
 _CURRENCY = re.compile(r"[A-Z]{3}")
@@ -39,7 +39,7 @@ class Origin(NamedTuple):
 
 
 class PostbackRow(NamedTuple):
-    """A postback as it is first stored. `outcome` is parked where it is to be judged (`claim` is set), else refused."""
+    """A postback as it is first stored. `outcome` is parked if it makes a claim (`claim` is set), else refused."""
 
     number: int
     postback_id: UUID
@@ -70,7 +70,7 @@ def postback_row(payload: object, number: int, rules: Rules) -> PostbackRow:
     claim = None
     outcome, reason, fields = PostbackOutcome.REFUSED, raw.reason, _readable(raw.fields or {})
     corrections = storable_corrections((raw.fields or {}).get("corrections"))
-    if raw.answered in JUDGED_ANSWERS:
+    if raw.answered in CLAIM_ANSWERS:
         origin = Origin(postback_id, received_at, raw.merchant_id, raw.authenticated)
         claim = claim_of(raw.fields or {}, origin, rules.click_id_keys)
         outcome, reason = PostbackOutcome.PARKED, PostbackReason.CLICK_NOT_STORED_YET.value
@@ -87,7 +87,7 @@ def row_values(row: PostbackRow, spool_id: str) -> list[object]:
     detail = None if raw.detail is None or row.claim is not None else storable_text(raw.detail)
     reason = None if row.reason is None else storable_text(row.reason)
     identity = [row.postback_id, row.received_at, spool_id, row.number]
-    judged = [raw.answered, row.outcome.value, reason, detail]
+    decided = [raw.answered, row.outcome.value, reason, detail]
     return [
         *identity,
         *texts,
@@ -95,7 +95,7 @@ def row_values(row: PostbackRow, spool_id: str) -> list[object]:
         raw.merchant_id,
         raw.authenticated,
         *(row.fields.get(name) for name in _FIELDS),
-        *judged,
+        *decided,
         Jsonb(row.corrections),
         row.claim is not None,
         None if raw.nonce is None else storable_text(raw.nonce),

@@ -1,4 +1,4 @@
-"""The postbacks table: one row per postback received, its outcome rewritten when it is judged. SQL only."""
+"""The postbacks table: one row per postback received, its outcome rewritten when its claim is decided. SQL only."""
 
 from __future__ import annotations
 
@@ -25,9 +25,16 @@ _NONCE = (
     " on conflict (merchant_id, nonce) do update set nonce = excluded.nonce returning postback_id"
 )
 _REPLAYED = "update postbacks set outcome = %s, reason = %s, detail = null, claimed = false where postback_id = %s"
-_JUDGED = (
+_DECIDED = (
     "update postbacks set outcome = %s, reason = %s, detail = coalesce(%s, detail), conversion_id = %s"
     " where postback_id = %s"
+)
+# Of arrays, one element a postback. A row that says so already is not written again.
+_DECIDED_AGAIN = (
+    "update postbacks p set outcome = d.outcome, reason = d.reason, conversion_id = d.conversion_id"
+    " from unnest(%s::uuid[], %s::text[], %s::text[], %s::uuid[]) as d (postback_id, outcome, reason, conversion_id)"
+    " where p.postback_id = d.postback_id and (p.outcome, p.reason, p.conversion_id)"
+    " is distinct from (d.outcome, d.reason, d.conversion_id)"
 )
 _OVERDUE = (
     "update postbacks set overdue_at = now() where postback_id in (select postback_id from postbacks"
@@ -45,21 +52,19 @@ _ABOUT = (
     " and order_id is not distinct from %(order_id)s and postback_id <> %(postback_id)s"
     " and coalesce(claimed, answered in (200, 409)) and outcome <> 'parked'"
 )
-_JUDGED_LATER = f"select exists (select 1 {_ABOUT} and received_at > %(received_at)s)"
-_JUDGED_CLAIMS = f"select {_CLAIM} {_ABOUT} order by received_at, spool_id, spool_number"
+_DECIDED_LATER = f"select exists (select 1 {_ABOUT} and received_at > %(received_at)s)"
+_DECIDED_CLAIMS = f"select {_CLAIM} {_ABOUT} order by received_at, spool_id, spool_number limit %(limit)s"
 _PARKED = (
     f"select {_CLAIM} from postbacks where postback_id = any(%s) and outcome = 'parked'"  # noqa: S608
     " order by received_at, spool_id, spool_number for update"
 )
 _PARKED_ANY = "select exists (select from postbacks where outcome = 'parked')"
 _PARKED_OF_CLICKS = "select postback_id from postbacks where outcome = 'parked' and click_id = any(%s)"
-# Each row looks its click up by itself, in the one partition that can hold it.
-_PARKED_WITH_CLICK = (
-    "select p.postback_id from postbacks p"
-    " cross join lateral (select 1 from clicks c where c.click_id = p.click_id) as stored"
-    " where p.outcome = 'parked' and (%(within)s::interval is null or p.stored_at > now() - %(within)s::interval)"
-    " order by p.received_at limit %(limit)s"
+_PARKED_CLICK_IDS = (
+    "select distinct click_id from postbacks where outcome = 'parked' and click_id > %s"
+    " and (%s::interval is null or stored_at > now() - %s::interval) order by click_id limit %s"
 )
+_STORED_CLICK_IDS = "select click_id from clicks where click_id = any(%s)"
 
 
 class Overdue(NamedTuple):
@@ -95,25 +100,37 @@ def save_replayed(connection: Connection, postback_id: UUID) -> None:
 
 def save_decision(connection: Connection, postback_id: UUID, decision: Decision) -> None:
     """Write a postback's outcome."""
-    judged = [decision.outcome.value, decision.reason, None, decision.conversion_id]
-    connection.execute(_JUDGED, [*judged, postback_id])
+    decided = [decision.outcome.value, decision.reason, None, decision.conversion_id]
+    connection.execute(_DECIDED, [*decided, postback_id])
+
+
+def save_decisions(connection: Connection, decisions: Sequence[tuple[UUID, Decision]]) -> None:
+    """Write the outcomes of postbacks that were decided before, as far as they are others than they were."""
+    columns = (
+        [postback_id for postback_id, _ in decisions],
+        [decision.outcome.value for _, decision in decisions],
+        [decision.reason for _, decision in decisions],
+        [decision.conversion_id for _, decision in decisions],
+    )
+    if decisions:
+        connection.execute(_DECIDED_AGAIN, columns)
 
 
 def save_refusal(connection: Connection, postback_id: UUID, detail: str) -> None:
-    """Refuse a parked postback that PostgreSQL does not let be judged, so that it is not tried for ever."""
+    """Refuse a parked postback for which PostgreSQL refused every write, so that it is not tried for ever."""
     refused = [PostbackOutcome.REFUSED.value, PostbackReason.BAD_FIELD.value, detail, None, postback_id]
-    connection.execute(_JUDGED, refused)
+    connection.execute(_DECIDED, refused)
 
 
-def judged_later(connection: Connection, claim: Claim) -> bool:
-    """Whether a postback about the same conversion was received after this one and judged before it."""
-    row = connection.execute(_JUDGED_LATER, claim._asdict()).fetchone()
+def decided_later(connection: Connection, claim: Claim) -> bool:
+    """Whether a postback about the same conversion was received after this one and decided before it."""
+    row = connection.execute(_DECIDED_LATER, claim._asdict()).fetchone()
     return row is not None and bool(row[0])
 
 
-def judged_claims(connection: Connection, claim: Claim) -> list[Claim]:
-    """Return every other judged claim about the same conversion, oldest first."""
-    return [_claim(row) for row in connection.execute(_JUDGED_CLAIMS, claim._asdict())]
+def decided_claims(connection: Connection, claim: Claim, limit: int | None = None) -> list[Claim]:
+    """Return every other decided claim about the same conversion, oldest first, or the first `limit` of them."""
+    return [_claim(row) for row in connection.execute(_DECIDED_CLAIMS, {**claim._asdict(), "limit": limit})]
 
 
 def lock_parked(connection: Connection, postback_ids: Sequence[UUID]) -> list[Claim]:
@@ -133,16 +150,24 @@ def parked_any(connection: Connection) -> bool:
     return row is not None and bool(row[0])
 
 
-def parked_of_clicks(connection: Connection, click_ids: Sequence[str]) -> list[UUID]:
+def parked_of_clicks(connection: Connection, click_ids: Sequence[str] | Sequence[UUID]) -> list[UUID]:
     """Return the parked postbacks of some clicks."""
     return [row[0] for row in connection.execute(_PARKED_OF_CLICKS, [list(click_ids)])]
 
 
-def parked_with_click(connection: Connection, within_s: float | None, limit: int) -> list[UUID]:
-    """Return parked postbacks whose click is stored, of those stored in the last `within_s` seconds or of all."""
-    within = None if within_s is None else timedelta(seconds=within_s)
-    found = connection.execute(_PARKED_WITH_CLICK, {"within": within, "limit": limit}, prepare=False)
+def parked_click_ids(connection: Connection, after: UUID, within: timedelta | None, limit: int) -> list[UUID]:
+    """Return, in order, the next ids of clicks that parked postbacks wait for, stored `within` some time or ever."""
+    found = connection.execute(_PARKED_CLICK_IDS, [after, within, within, limit], prepare=False)
     return [row[0] for row in found]
+
+
+def stored_click_ids(connection: Connection, click_ids: Sequence[UUID]) -> list[UUID]:
+    """Return those of some click ids that are stored.
+
+    PERF: planned with its values, so that only the partitions of these ids are opened and locked. A join with clicks
+    opens all of them: with those of three years that took 47 ms to plan and 3,300 of the 6,400 locks there are.
+    """
+    return [row[0] for row in connection.execute(_STORED_CLICK_IDS, [list(click_ids)], prepare=False)]
 
 
 def flag_parked(connection: Connection, hours: int, limit: int) -> list[Overdue]:

@@ -1,4 +1,4 @@
-"""The task of the postbacks queue: store a batch exactly once and judge every postback whose click is stored."""
+"""The task of the postbacks queue: store a batch exactly once and process every postback whose click is stored."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ import psycopg
 
 from tracking.conversions import PostbackOutcome
 from tracking.spool import Batch, Progress
-from worker.conversions import Terms, load_terms, lock_claims
+from worker.conversions import Context, load_context, lock_claims
 from worker.money import book_changes
 from worker.postbacks.corrections import open_corrections
-from worker.postbacks.parked import JUDGED_TOGETHER_MAX, match_postbacks
-from worker.postbacks.processing import judge
+from worker.postbacks.parked import PROCESSED_TOGETHER_MAX, match_postbacks
+from worker.postbacks.processing import process_claim
 from worker.postbacks.rows import PostbackRow, postback_row
 from worker.postbacks.table import claim_nonce, insert_postback, save_decision, save_replayed
 from worker.runtime import Connection, is_transient, log, resources
@@ -38,12 +38,12 @@ def store_batch(spool_id: str, first: int, payloads: list[str], missing: int = 0
     used = resources.current()
     batch = check_batch(Batch(spool_id, first, payloads, missing), "postbacks")
     rules = Rules(used.click_id_keys, used.now_ms())
-    terms = used.database.run(lambda connection: load_terms(connection, used.countries.country))
+    context = used.database.run(lambda connection: load_context(connection, used.countries.country))
     parked: list[UUID] = []
     for part in _parts(batch):
         rows, poison = parse_postbacks(part, rules)
         progress, outcomes = used.database.run(
-            lambda connection, each=part, parsed=(rows, poison, terms): _store(connection, each, *parsed)  # type: ignore[misc]
+            lambda connection, each=part, parsed=(rows, poison, context): _store(connection, each, *parsed)  # type: ignore[misc]
         )
         publish_progress(used.redis, spool_id, progress)
         used.tally.add(**Counter(outcomes.values()))
@@ -61,12 +61,12 @@ def parse_postbacks(batch: Batch, rules: Rules) -> tuple[list[PostbackRow], list
 
 def _parts(batch: Batch) -> list[Batch]:
     """Split a batch: a transaction holds up to three advisory locks a postback, of a table of 6,400 by default."""
-    starts = range(0, len(batch.payloads), JUDGED_TOGETHER_MAX) or range(1)
+    starts = range(0, len(batch.payloads), PROCESSED_TOGETHER_MAX) or range(1)
     return [
         Batch(
             batch.spool_id,
             batch.first + at,
-            batch.payloads[at : at + JUDGED_TOGETHER_MAX],
+            batch.payloads[at : at + PROCESSED_TOGETHER_MAX],
             batch.missing if at == starts[-1] else 0,
         )
         for at in starts
@@ -74,7 +74,7 @@ def _parts(batch: Batch) -> list[Batch]:
 
 
 def _store(
-    connection: Connection, batch: Batch, rows: list[PostbackRow], poison: list[Poison], terms: Terms
+    connection: Connection, batch: Batch, rows: list[PostbackRow], poison: list[Poison], context: Context
 ) -> tuple[Progress, dict[UUID, str]]:
     """Store one part; return the spool's progress and the outcome of every postback newly stored."""
     outcomes: dict[UUID, str] = {}
@@ -86,12 +86,12 @@ def _store(
         fresh = [row for row in rows if within(row.number, gaps)]
         bad = [each for each in poison if within(each.number, gaps)]
         claims = [row.claim for row in fresh if row.claim is not None]
-        lock_claims(connection, claims, terms, [(row.raw.merchant_id, row.raw.nonce) for row in fresh])
+        lock_claims(connection, claims, context, [(row.raw.merchant_id, row.raw.nonce) for row in fresh])
         duplicates = 0
         for row in fresh:
             try:
                 with connection.transaction():
-                    outcome = _store_one(connection, row, batch.spool_id, terms)
+                    outcome = _store_one(connection, row, batch.spool_id, context)
             except psycopg.Error as error:
                 if is_transient(error):
                     raise
@@ -112,8 +112,8 @@ def _store(
     return progress, outcomes
 
 
-def _store_one(connection: Connection, row: PostbackRow, spool_id: str, terms: Terms) -> str | None:
-    """Store and judge one postback; return its outcome, or None when it was there already."""
+def _store_one(connection: Connection, row: PostbackRow, spool_id: str, context: Context) -> str | None:
+    """Store and process one postback; return its outcome, or None when it was there already."""
     if not insert_postback(connection, row, spool_id):
         return None
     if row.claim is None:
@@ -121,7 +121,7 @@ def _store_one(connection: Connection, row: PostbackRow, spool_id: str, terms: T
     if not claim_nonce(connection, row.raw.nonce, row.origin):
         save_replayed(connection, row.postback_id)
         return PostbackOutcome.REFUSED.value
-    decision = judge(connection, row.claim, terms)
+    decision = process_claim(connection, row.claim, context)
     if decision is None:
         return PostbackOutcome.PARKED.value
     save_decision(connection, row.postback_id, decision)

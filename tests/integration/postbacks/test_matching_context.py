@@ -16,7 +16,7 @@ from tracking.issues import IssueKind
 from tracking.spool import Batch, Postback
 from waiting import wait_until
 from worker.clicks import task as clicks
-from worker.conversions import load_terms
+from worker.conversions import load_context
 from worker.issues import open_issue
 from worker.postbacks import store_batch
 from worker.postbacks import task as postbacks
@@ -183,8 +183,8 @@ def test_the_same_signed_ids_at_once_count_once_each(spools: Spools, database_ur
         sent = [cases.postback(click_id, nonce=f"msg_{n}", fields={"order_id": f"{slot}-{n}"}) for n in numbers]
         batch = Batch(f"7-{slot}-3fa9c1d2-postbacks", 0, cases.postback_payloads(sent))
         rows, poison = parse_postbacks(batch, Rules(own.click_id_keys, own.now_ms()))
-        terms = own.database.run(lambda connection: load_terms(connection, own.countries.country))
-        own.database.run(lambda connection: postbacks._store(connection, batch, rows, poison, terms))
+        context = own.database.run(lambda connection: load_context(connection, own.countries.country))
+        own.database.run(lambda connection: postbacks._store(connection, batch, rows, poison, context))
         cases.close(own)
 
     with ThreadPoolExecutor(4) as pool:
@@ -276,9 +276,11 @@ def test_issues_opened_crosswise_by_two_processes_do_not_deadlock(
             ]
             batch = Batch(f"7-{slot}-3fa9c1d2-postbacks", number * 8, cases.postback_payloads(sent))
             rows, poison = parse_postbacks(batch, Rules(own.click_id_keys, own.now_ms()))
-            terms = own.database.run(lambda connection: load_terms(connection, own.countries.country))
+            context = own.database.run(lambda connection: load_context(connection, own.countries.country))
             own.database.run(
-                lambda connection, each=batch, parsed=(rows, poison, terms): postbacks._store(connection, each, *parsed)  # type: ignore[misc]
+                lambda connection, each=batch, parsed=(rows, poison, context): postbacks._store(
+                    connection, each, *parsed
+                )  # type: ignore[misc]
             )
         cases.close(own)
 

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import permutations
 from time import time
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import orjson
 import psycopg
@@ -18,12 +18,13 @@ from tracking.postbacks import ORDER_ID_CHARACTERS_MAX
 from tracking.spool import Batch, Click, Postback, encode_postback
 from waiting import wait_until
 from worker.clicks import task as clicks
-from worker.conversions import load_terms
+from worker.conversions import load_context
 from worker.conversions.table import LOAD_CLICK
 from worker.maintenance import make_partitions, match_parked
-from worker.postbacks import store_batch
+from worker.postbacks import parked, store_batch
 from worker.postbacks import task as postbacks
 from worker.postbacks.parked import match_postbacks
+from worker.postbacks.table import stored_click_ids
 from worker.postbacks.task import parse_postbacks
 from worker.runtime import Resources
 from worker.spool import Rules
@@ -67,6 +68,10 @@ class Stream:
             self._url, "select outcome, reason from postbacks where postback_id = %s", sent.postback_id
         )
         return outcome, reason
+
+    def outcomes(self) -> list[tuple[Any, ...]]:
+        """Return how many postbacks have which outcome."""
+        return cases.rows(self._url, "select outcome, count(*) from postbacks group by 1 order by 1")
 
     def conversions(self) -> list[tuple[Any, ...]]:
         return cases.rows(
@@ -299,8 +304,8 @@ def _store_with(own: Resources, spool_id: str, sent: list[Postback]) -> None:
     """Store a batch of postbacks with a thread's own connection, as a process has one."""
     batch = Batch(spool_id, 0, cases.postback_payloads(sent))
     rows, poison = parse_postbacks(batch, Rules(own.click_id_keys, own.now_ms()))
-    terms = own.database.run(lambda connection: load_terms(connection, own.countries.country))
-    own.database.run(lambda connection: postbacks._store(connection, batch, rows, poison, terms))
+    context = own.database.run(lambda connection: load_context(connection, own.countries.country))
+    own.database.run(lambda connection: postbacks._store(connection, batch, rows, poison, context))
 
 
 @pytest.mark.parametrize(
@@ -438,16 +443,26 @@ def test_the_click_of_a_postback_is_looked_up_in_one_partition(database_url: str
     assert plan.count(" on clicks_") == 1
 
 
-def test_the_sweep_looks_each_click_up_in_one_partition(stream: Stream, database_url: str) -> None:
-    from worker.postbacks.table import _PARKED_WITH_CLICK
-
+def test_the_sweep_opens_the_partitions_of_its_clicks_and_no_others(used: Resources) -> None:
     make_partitions()
-    stream.send(cases.postback(cases.click().click_id))
-    with psycopg.connect(database_url) as connection:
-        cursor = psycopg.ClientCursor(connection)
-        cursor.execute("explain (analyze, costs off) " + _PARKED_WITH_CLICK, {"within": None, "limit": 10})
-        plan = "\n".join(row[0] for row in cursor.fetchall())
-    assert plan.count(" on clicks_") - plan.count("never executed") == 1
+    connection = used.database.wait()
+    partitions = "select relname from pg_locks join pg_class on oid = relation where relname ~ '^clicks_[0-9]+$'"
+    with connection.transaction():
+        assert stored_click_ids(connection, [UUID(cases.click().click_id)]) == []
+        assert len(connection.execute(partitions).fetchall()) == 1
+
+
+def test_the_sweep_gets_past_postbacks_whose_clicks_never_come(
+    stream: Stream, used: Resources, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(parked, "SWEEP_MAX", 2)
+    made = sorted((cases.click() for _ in range(7)), key=lambda each: each.click_id)
+    stream.send(*(cases.postback(each.click_id) for each in made), cases.postback(made[6].click_id))
+    # Stored by a process that was killed before it looked for postbacks.
+    monkeypatch.setattr(clicks, "match_clicks", lambda *_: 0)
+    stream.clicks(made[3], made[6])
+    assert parked.sweep(used, None) == 3
+    assert stream.outcomes() == [("duplicate", 1), ("parked", 5), ("recorded", 2)]
 
 
 def said(status: str | None, at_ms: int, payout_minor: int = 2500, **fields: Any) -> dict[str, Any]:

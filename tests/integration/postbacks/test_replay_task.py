@@ -19,10 +19,10 @@ from tracking.postbacks import PostbackError, account_rules, read_fields, read_p
 from tracking.runtime import FieldError, JobSerializer
 from tracking.spool import Postback
 from worker.clicks import task as clicks
-from worker.postbacks import replay, store_batch
-from worker.postbacks.reparsing import FINAL_REASONS, reread
+from worker.postbacks import replay, replay_table, store_batch
+from worker.postbacks.reparsing import FINAL_REASONS, reparse
 from worker.postbacks.replay_table import load_postbacks
-from worker.runtime import Resources
+from worker.runtime import PermanentError, Resources
 
 EVENTS = frozenset({"registration", "ftd", "deposit", "qualified", "revenue_share", "conversion"})
 
@@ -415,7 +415,7 @@ def test_a_replay_that_cannot_be_done_says_why_and_is_not_tried_for_ever(
         raise KeyError("a fault of ours")
 
     account.send("event=ftd")
-    monkeypatch.setattr(replay, "reread", broken)
+    monkeypatch.setattr(replay, "reparse", broken)
     replay_id = account.ask()
     with pytest.raises(KeyError):
         replay.run_replay(replay_id)
@@ -455,7 +455,7 @@ def test_a_stored_request_says_what_the_edge_read_of_it(account: Account, used: 
     click_id = account.click()
     sent = account.send(f"subid={click_id}&goal=FTD&sum=1%2C50&txid=9&status=2")
     (stored,) = used.database.run(lambda connection: load_postbacks(connection, [UUID(sent.postback_id)]))
-    reading = reread(stored, account_rules(1, "USD", {}, EVENTS), [cases.KEY])
+    reading = reparse(stored, account_rules(1, "USD", {}, EVENTS), [cases.KEY])
     assert reading.claim is not None
     assert reading.claim == stored.claim
     assert list(reading.corrections) == stored.corrections
@@ -514,3 +514,47 @@ def test_a_dry_replay_in_parts_shows_what_one_for_good_does(account: Account, mo
         ("duplicate", "duplicate", True),
     ]
     assert outcomes(account.replay()) == dry
+
+
+@pytest.mark.parametrize(("word", "status", "entries"), [("approved", "reversed", 0), ("pending", "rejected", 0)])
+def test_a_conversion_that_no_postback_reports_any_more_is_taken_back(
+    account: Account, word: str, status: str, entries: int
+) -> None:
+    account.map(status_words={"x": word})
+    sent = account.send(f"click_id={account.click()}&event=ftd&payout=25&status=x&order_id=A")
+    account.map(status_words={"x": "reversed"})
+    replay_id = account.replay()
+    assert account.postback(sent) == (200, "refused", "illegal-transition", "ftd")
+    assert account.conversions() == [("ftd", status, "replaced", 2500)]
+    assert account.rows("select coalesce(sum(amount_minor), 0) from entries") == [(entries,)]
+    (_, _, after, _) = account.judgements(replay_id)[0]
+    assert after["conversion_id"] is None
+    # Its order is free again.
+    account.map(status_words={})
+    account.send(f"click_id={sent.query.split('&')[0].removeprefix('click_id=')}&event=ftd&payout=30&order_id=A")
+    assert ("ftd", "approved", None, 3000) in account.conversions()
+
+
+def test_a_replay_that_is_too_large_to_count_is_done_all_the_same(
+    account: Account, database_url: str, used: Resources, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(replay_table, "COUNT_TIMEOUT_MS", 1)
+    monkeypatch.setattr(replay_table, "_COUNT", f"select count(*), pg_sleep(1) {replay_table._CHOSEN}")
+    account.send(f"click_id={account.click()}&event=ftd&payout=25")
+    assert account.state(account.replay()) == ("done", None, 1, 0)
+
+
+def test_a_replay_whose_postbacks_no_index_finds_fails_and_says_what_to_do(
+    account: Account, used: Resources, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    account.send(f"click_id={account.click()}&event=ftd&payout=25")
+    used.database.wait().execute("set statement_timeout = 50")
+    monkeypatch.setattr(
+        replay_table, "_PART", replay_table._PART.replace("select p.postback_id", "select p.postback_id, pg_sleep(1)")
+    )
+    replay_id = account.ask()
+    with pytest.raises(PermanentError):
+        replay.run_replay(replay_id)
+    ((state, error),) = account.rows("select state, error from replays")
+    assert state == "failed"
+    assert "give the filter from and to" in error
