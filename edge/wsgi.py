@@ -6,7 +6,7 @@ import atexit
 import gc
 import logging
 
-from config.configuration import MirrorReader, make_mirror
+from config.configuration import MirrorReader, create_mirror
 from config.countries import CountryTable
 from config.settings import edge_settings
 from edge.app import Collaborators, create_app
@@ -15,7 +15,7 @@ from edge.spool import Recorder
 
 settings = edge_settings()
 logging.basicConfig(level=settings.log_level.upper(), format="%(levelname)s %(name)s: %(message)s")
-make_mirror(settings.mirror_dir, settings.mirror_max_bytes)
+create_mirror(settings.mirror_dir, settings.mirror_max_bytes)
 recorder = Recorder(settings)
 recorder.start()
 atexit.register(recorder.close)

@@ -14,13 +14,13 @@ from psycopg import sql
 from admin_api.runtime import Database, Row
 from config.configuration import (
     NO_PROFILE,
-    ServedAccount,
-    ServedEvents,
-    ServedLink,
-    ServedProfile,
-    ServedToken,
+    PublishedAccount,
+    PublishedEvents,
+    PublishedLink,
+    PublishedProfile,
+    PublishedToken,
     account_key,
-    encode_served,
+    encode_published,
     events_key,
     link_key,
     profile_key,
@@ -102,8 +102,8 @@ def stream_served(database: Database) -> Generator[tuple[str, bytes], None, None
 
 def compile_profile(row: Row) -> Served:
     """Return the key and value of a profile."""
-    return profile_key(row["domain"]), encode_served(
-        ServedProfile(
+    return profile_key(row["domain"]), encode_published(
+        PublishedProfile(
             profile_id=row["profile_id"],
             name=row["name"],
             active=row["active"],
@@ -129,13 +129,13 @@ def _good_urls(urls: Sequence[str | None], profile_id: int, field: str) -> list[
 
 def compile_token(row: Row) -> Served:
     """Return the key and value of a postback token."""
-    return f"t:{row['token_hash']}", encode_served(ServedToken(row["merchant_id"], row["currency"]))
+    return f"t:{row['token_hash']}", encode_published(PublishedToken(row["merchant_id"], row["currency"]))
 
 
 def compile_account(row: Row) -> Served:
     """Return the key and value of a merchant account."""
-    return account_key(row["merchant_id"]), encode_served(
-        ServedAccount(
+    return account_key(row["merchant_id"]), encode_published(
+        PublishedAccount(
             merchant_id=row["merchant_id"],
             currency=row["currency"],
             authentication=row["postback_auth"],
@@ -149,7 +149,7 @@ def compile_account(row: Row) -> Served:
 
 def compile_events(row: Row) -> Served:
     """Return the key and value of the event types in use."""
-    return events_key(), encode_served(ServedEvents(row["events"], row["repeatable"]))
+    return events_key(), encode_published(PublishedEvents(row["events"], row["repeatable"]))
 
 
 def compile_link(row: Row) -> Served:
@@ -163,4 +163,4 @@ def compile_link(row: Row) -> Served:
         return key, None
     subs = [row[name] for name in SUB_NAMES]
     served = with_prefix(parts, row["prefix"] or DEFAULT_PREFIX)
-    return key, encode_served(ServedLink(row["link_id"], row["active"], served, row["source"], subs))
+    return key, encode_published(PublishedLink(row["link_id"], row["active"], served, row["source"], subs))

@@ -33,7 +33,7 @@ from admin_api.runtime import (
     save_epoch,
     save_published,
 )
-from config.configuration import Meta, StalePublicationError, publish, publish_everything, published_meta
+from config.configuration import PublishedMeta, StalePublicationError, fetch_meta, publish, publish_everything
 
 KEYS_PER_CHANGE_SET = 1000
 ROWS_PER_ROUND = 300
@@ -109,7 +109,7 @@ def publish_round(database: Database, redis: Redis, measurements: Measurements) 
 
     `database` is in autocommit and holds the publisher's lock. Raises psycopg.Error, RedisError, StalePublicationError.
     """
-    meta = published_meta(redis)
+    meta = fetch_meta(redis)
     recorded = load_publication(database)
     # At an older version Redis came back without its newest writes; at a newer one the database is an older copy.
     is_known = (
@@ -133,7 +133,11 @@ def publish_round(database: Database, redis: Redis, measurements: Measurements) 
 
 
 def _publish_changes(
-    database: Database, redis: Redis, meta: Meta, change_sets: list[dict[str, bytes | None]], change_ids: list[int]
+    database: Database,
+    redis: Redis,
+    meta: PublishedMeta,
+    change_sets: list[dict[str, bytes | None]],
+    change_ids: list[int],
 ) -> int:
     version = claim_versions(database, len(change_sets))
     previous = meta.version

@@ -16,11 +16,11 @@ import orjson
 
 from config.configuration.key_order import in_key_order
 from config.configuration.mirror_changes import MirrorChanges
-from config.configuration.published import SERVED_FORMAT, link_key, profile_key
+from config.configuration.published import PUBLISHED_FORMAT, link_key, profile_key
 
 # Named after the format: a mirror that an earlier release wrote counts as empty, and the agent fills it anew.
-_META_KEY = b"!meta:%d" % SERVED_FORMAT
-_VERSION_KEY = b"!version:%d" % SERVED_FORMAT
+_META_KEY = b"!meta:%d" % PUBLISHED_FORMAT
+_VERSION_KEY = b"!version:%d" % PUBLISHED_FORMAT
 _MODE = 0o600
 
 
@@ -124,7 +124,7 @@ def _require_ended(error: lmdb.Error) -> None:
         raise error
 
 
-def make_mirror(directory: Path, max_bytes: int) -> None:
+def create_mirror(directory: Path, max_bytes: int) -> None:
     """Make an empty mirror where there is none, so that readers can open it before the agent has ever run."""
     if not (directory / "data.mdb").exists():
         MirrorWriter(directory, max_bytes).close()
@@ -178,7 +178,7 @@ class MirrorWriter(MirrorReader):
         self._environment.close()
 
 
-def stamp(epoch: str, version: int, last_id: str) -> MirrorMeta:
+def mirror_meta(epoch: str, version: int, last_id: str) -> MirrorMeta:
     """Return the meta record of a state applied now; `entries` is filled in when it is written."""
     return MirrorMeta(epoch, version, last_id, time(), 0)
 

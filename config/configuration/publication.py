@@ -18,7 +18,7 @@ from redis import Redis
 from redis.client import Pipeline
 from redis.exceptions import WatchError
 
-from config.configuration.published import SERVED_FORMAT
+from config.configuration.published import PUBLISHED_FORMAT
 from tracking.runtime import WaypostError
 
 HASH_KEY = "waypost:config"
@@ -42,7 +42,7 @@ class StalePublicationError(WaypostError):
     code = "stale-publication"
 
 
-class Meta(NamedTuple):
+class PublishedMeta(NamedTuple):
     """What a reader needs before it reads the hash: `last_id` is where to go on in the stream."""
 
     epoch: str
@@ -113,16 +113,16 @@ def publish_everything(redis: Redis, epoch: str, version: int, served: Iterable[
         _announce(pipeline, epoch, -1, version, b"{}")
 
 
-def published_meta(redis: Redis) -> Meta | None:
+def fetch_meta(redis: Redis) -> PublishedMeta | None:
     """Return what is published now, or None when Redis holds none of this release (new, flushed, or upgraded)."""
     pipeline = redis.pipeline(transaction=True)
     pipeline.hmget(META_KEY, "epoch", "version", "format")
     pipeline.xrevrange(STREAM_KEY, count=1)
     pipeline.exists(HASH_KEY)
     (epoch, version, written), entries, exists = pipeline.execute()
-    if epoch is None or version is None or written != b"%d" % SERVED_FORMAT or not exists:
+    if epoch is None or version is None or written != b"%d" % PUBLISHED_FORMAT or not exists:
         return None
-    return Meta(epoch.decode(), int(version), entries[0][0].decode() if entries else "0-0")
+    return PublishedMeta(epoch.decode(), int(version), entries[0][0].decode() if entries else "0-0")
 
 
 def fetch_everything(redis: Redis) -> Iterator[tuple[str, bytes]]:
@@ -160,7 +160,7 @@ def _announce(pipeline: Pipeline, epoch: str, previous: int, version: int, chang
     }
     length = STREAM_LENGTH if len(changes) < _LARGE_BYTES else STREAM_LENGTH_OF_LARGE
     pipeline.xadd(STREAM_KEY, entry, maxlen=length, approximate=True)
-    pipeline.hset(META_KEY, mapping={"epoch": epoch, "version": str(version), "format": str(SERVED_FORMAT)})
+    pipeline.hset(META_KEY, mapping={"epoch": epoch, "version": str(version), "format": str(PUBLISHED_FORMAT)})
     try:
         pipeline.execute()
     except WatchError as error:

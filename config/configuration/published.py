@@ -20,14 +20,14 @@ import orjson
 from tracking.clicks import SUB_COUNT
 
 # How links, profiles and accounts are written. What is stored in another format counts as not there.
-SERVED_FORMAT = 2
+PUBLISHED_FORMAT = 2
 NO_PROFILE = 0
 _NO_DEFAULTS: list[str | None] = [None] * SUB_COUNT
 # What a stored link leaves out at its end.
 _USUAL: list[Any] = [None, None, True, None, []]
 
 
-class ServedProfile(NamedTuple):
+class PublishedProfile(NamedTuple):
     """A tracking domain. `redirect_type` is 301, 302 or js; `pixels` are URLs the js page fires first."""
 
     profile_id: int
@@ -39,7 +39,7 @@ class ServedProfile(NamedTuple):
     pixel_timeout_ms: int
 
 
-class ServedLink(NamedTuple):
+class PublishedLink(NamedTuple):
     """A link. `parts` is a compiled template (tracking.clicks.template); `sub_defaults` are sub1..sub10 or null.
 
     Nobody may change a decoded one: the links without defaults share one list of them.
@@ -52,14 +52,14 @@ class ServedLink(NamedTuple):
     sub_defaults: list[str | None]
 
 
-class ServedToken(NamedTuple):
+class PublishedToken(NamedTuple):
     """A merchant account's postback token, by its hash; `currency` is the account's default."""
 
     merchant_id: int
     currency: str
 
 
-class ServedAccount(NamedTuple):
+class PublishedAccount(NamedTuple):
     """A merchant account. `authentication` is none, token, hmac or address; `networks` are those that postbacks may
     come from, in CIDR form, none meaning any; `rate_per_minute` is null for the edge's own setting; `secrets` are those
     that postbacks are signed with; `mapping` is as tracking.postbacks.parsing.account_rules takes it.
@@ -74,7 +74,7 @@ class ServedAccount(NamedTuple):
     mapping: dict[str, Any]
 
 
-class ServedEvents(NamedTuple):
+class PublishedEvents(NamedTuple):
     """The event types in use, and those of them that count again for the same click without an order id."""
 
     events: list[str]
@@ -111,44 +111,46 @@ def hash_token(token: str) -> str:
     return sha256(token.encode()).hexdigest()
 
 
-def encode_served(value: ServedProfile | ServedLink | ServedToken | ServedAccount | ServedEvents) -> bytes:
+def encode_published(
+    value: PublishedProfile | PublishedLink | PublishedToken | PublishedAccount | PublishedEvents,
+) -> bytes:
     """Return the stored form."""
-    return orjson.dumps(_link_fields(value) if isinstance(value, ServedLink) else tuple(value))
+    return orjson.dumps(_link_fields(value) if isinstance(value, PublishedLink) else tuple(value))
 
 
 # PERF: there are few profiles and a link in a million is rarely remembered, so that each click would decode its own.
 @lru_cache(1024)
-def decode_profile(data: bytes) -> ServedProfile:
+def decode_profile(data: bytes) -> PublishedProfile:
     """Return a profile, which nobody may change; `data` is trusted."""
-    return ServedProfile(*orjson.loads(data))
+    return PublishedProfile(*orjson.loads(data))
 
 
-def decode_link(data: bytes) -> ServedLink:
+def decode_link(data: bytes) -> PublishedLink:
     """Return a link; `data` is trusted."""
     fields: list[Any] = orjson.loads(data)
     if len(fields) == 2:
         # PERF: most links, and a click of one that is not remembered waits for this.
-        return ServedLink(fields[0], True, fields[1], None, _NO_DEFAULTS)
+        return PublishedLink(fields[0], True, fields[1], None, _NO_DEFAULTS)
     link_id, parts, active, source, subs = fields + _USUAL[len(fields) :]
-    return ServedLink(link_id, active, parts, source, subs + _NO_DEFAULTS[len(subs) :])
+    return PublishedLink(link_id, active, parts, source, subs + _NO_DEFAULTS[len(subs) :])
 
 
-def decode_token(data: bytes) -> ServedToken:
+def decode_token(data: bytes) -> PublishedToken:
     """Return a token; `data` is trusted."""
-    return ServedToken(*_array(data))
+    return PublishedToken(*_array(data))
 
 
-def decode_account(data: bytes) -> ServedAccount:
+def decode_account(data: bytes) -> PublishedAccount:
     """Return an account; `data` is trusted."""
-    return ServedAccount(*_array(data))
+    return PublishedAccount(*_array(data))
 
 
-def decode_events(data: bytes) -> ServedEvents:
+def decode_events(data: bytes) -> PublishedEvents:
     """Return the event types in use; `data` is trusted."""
-    return ServedEvents(*_array(data))
+    return PublishedEvents(*_array(data))
 
 
-def _link_fields(link: ServedLink) -> list[Any]:
+def _link_fields(link: PublishedLink) -> list[Any]:
     """Return a link's fields in their stored order, without what most links do not have at its end.
 
     PERF: stored whole, the usual link takes 63 bytes more, and a million of them are to fit into memory.

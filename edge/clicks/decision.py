@@ -7,7 +7,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from threading import Lock
 
-from config.configuration import MirrorReader, ServedLink, ServedProfile, decode_link, decode_profile
+from config.configuration import MirrorReader, PublishedLink, PublishedProfile, decode_link, decode_profile
 from edge.clicks.redirect_cache import Memory
 from edge.http import Outcome, normal_host
 from tracking.clicks import Plan, make_plan
@@ -25,8 +25,8 @@ class Redirect:
 
     host: str
     slug: str
-    link: ServedLink
-    profile: ServedProfile | None
+    link: PublishedLink
+    profile: PublishedProfile | None
     config_version: int
     plan: Plan
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import falcon
 
-from config.configuration import ServedProfile
+from config.configuration import PublishedProfile
 from config.countries import CountryTable
 from edge.clicks.decision import Rejection, Router
 from edge.clicks.javascript_page import js_redirect_page
@@ -76,7 +76,7 @@ def _send(resp: EdgeResponse, redirect_type: str, location: str, headers: dict[s
     resp.redirect(_STATUS[redirect_type], headers)
 
 
-def _send_page(resp: EdgeResponse, location: str, profile: ServedProfile, headers: dict[str, str]) -> None:
+def _send_page(resp: EdgeResponse, location: str, profile: PublishedProfile, headers: dict[str, str]) -> None:
     resp.status = falcon.HTTP_200
     resp.content_type = "text/html; charset=utf-8"
     resp.data, policy = js_redirect_page(location, profile.pixels, profile.pixel_timeout_ms)

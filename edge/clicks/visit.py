@@ -9,7 +9,7 @@ import orjson
 from config.countries import CountryTable
 from edge.clicks.decision import Redirect
 from edge.http import client_address
-from tracking.clicks import DYN_SERVED, encode_dyn, fill
+from tracking.clicks import DYN_PREFIX, encode_dyn, fill
 from tracking.spool import CLICK_RECORD_VERSION, as_text
 
 
@@ -88,6 +88,6 @@ class Visit:
                 return str(self._redirect.link.link_id)
             case "slug":
                 return self._redirect.slug
-        if name.startswith(DYN_SERVED):
-            return encode_dyn(name.removeprefix(DYN_SERVED), self.click_id) if self.click_id else ""
+        if name.startswith(DYN_PREFIX):
+            return encode_dyn(name.removeprefix(DYN_PREFIX), self.click_id) if self.click_id else ""
         raise AssertionError(f"{name} is no macro of ours")

@@ -16,13 +16,13 @@ from redis import Redis
 
 from config.configuration import (
     ChangeSet,
-    Meta,
     MirrorMeta,
     MirrorWriter,
+    PublishedMeta,
     fetch_changes,
     fetch_everything,
-    published_meta,
-    stamp,
+    fetch_meta,
+    mirror_meta,
 )
 
 _log = logging.getLogger(__name__)
@@ -51,14 +51,14 @@ class Follower:
             return
         for change_set in fetch_changes(self._redis, self._meta.last_id, _BLOCK_MS):
             if not self._apply(change_set):
-                published = published_meta(self._redis)
+                published = fetch_meta(self._redis)
                 if published is not None:
                     self._resync(published)
                 return
 
     def _check(self) -> None:
         """Compare with what is published, since a flushed or restored Redis sends no change that would tell."""
-        published = published_meta(self._redis)
+        published = fetch_meta(self._redis)
         if published is None:
             # Not published yet, or flushed: the admin publishes again, an empty Redis never empties the mirror.
             return
@@ -67,7 +67,7 @@ class Follower:
             return
         self._confirmed_path.touch()
 
-    def _needs_resync(self, published: Meta) -> bool:
+    def _needs_resync(self, published: PublishedMeta) -> bool:
         """Whether no change set in the stream can bring the mirror to what is published."""
         current = self._meta
         if current is None or current.epoch != published.epoch or current.version > published.version:
@@ -88,13 +88,13 @@ class Follower:
                 "version %d follows %d, the mirror has %d", change_set.version, change_set.previous, current.version
             )
             return False
-        meta = stamp(change_set.epoch, change_set.version, change_set.stream_id)
+        meta = mirror_meta(change_set.epoch, change_set.version, change_set.stream_id)
         self._mirror.apply(meta, change_set.changes)
         # Only now: after a failure (a full disk) the same change set is fetched and applied again.
         self._meta = meta
         return True
 
-    def _resync(self, published: Meta) -> bool:
+    def _resync(self, published: PublishedMeta) -> bool:
         """Copy everything that is published; False where that is nothing and the mirror holds something."""
         served = fetch_everything(self._redis)
         first = next(served, None)
@@ -107,7 +107,7 @@ class Follower:
                 self._meta = self._meta._replace(last_id=published.last_id)
             return False
         self._refused_empty = False
-        meta = stamp(published.epoch, published.version, published.last_id)
+        meta = mirror_meta(published.epoch, published.version, published.last_id)
         self._mirror.replace(meta, chain([first] if first else [], served))
         # Only now: Redis may be lost while it is copied, and then the mirror is what it was.
         self._meta = meta

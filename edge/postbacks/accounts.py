@@ -8,8 +8,8 @@ from ipaddress import IPv4Network, IPv6Network, ip_network
 
 from config.configuration import (
     MirrorReader,
-    ServedAccount,
-    ServedEvents,
+    PublishedAccount,
+    PublishedEvents,
     account_key,
     decode_account,
     decode_events,
@@ -20,7 +20,7 @@ from config.configuration import (
 from tracking.conversions import REPEATABLE_EVENTS, Event
 from tracking.postbacks import AccountRules, account_rules
 
-_BUILT_IN = ServedEvents([event.value for event in Event], [event.value for event in REPEATABLE_EVENTS])
+_BUILT_IN = PublishedEvents([event.value for event in Event], [event.value for event in REPEATABLE_EVENTS])
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,9 @@ class Accounts:
 def _account(merchant_id: int, currency: str, data: bytes | None, events: bytes | None) -> Account:
     known = _events(events)
     # A mirror of the release before has tokens and no accounts: all of those asked for a token alone.
-    served = ServedAccount(merchant_id, currency, "token", [], None, [], {}) if data is None else decode_account(data)
+    served = (
+        PublishedAccount(merchant_id, currency, "token", [], None, [], {}) if data is None else decode_account(data)
+    )
     return Account(
         merchant_id,
         account_rules(merchant_id, served.currency, served.mapping, frozenset(known.events)),
@@ -80,5 +82,5 @@ def _nobody(events: bytes | None) -> Account:
     return Account(None, AccountRules(events=frozenset(known.events)), frozenset(known.repeatable))
 
 
-def _events(data: bytes | None) -> ServedEvents:
+def _events(data: bytes | None) -> PublishedEvents:
     return _BUILT_IN if data is None else decode_events(data)

@@ -9,7 +9,15 @@ from pathlib import Path
 from threading import Event, Thread
 from time import monotonic
 
-from config.configuration import MirrorWriter, ServedLink, ServedProfile, encode_served, link_key, profile_key, stamp
+from config.configuration import (
+    MirrorWriter,
+    PublishedLink,
+    PublishedProfile,
+    encode_published,
+    link_key,
+    mirror_meta,
+    profile_key,
+)
 from tracking.clicks import compile_template
 
 HOST = "bench.example"
@@ -27,7 +35,7 @@ def build(home: Path, links: int) -> float:
     random.Random(1).shuffle(numbers)
     writer = MirrorWriter(home / "mirror", _MIRROR_BYTES)
     began = monotonic()
-    writer.replace(stamp("bench", 1, "0-0"), _served(numbers))
+    writer.replace(mirror_meta("bench", 1, "0-0"), _served(numbers))
     writer.close()
     return monotonic() - began
 
@@ -47,8 +55,8 @@ def churn(home: Path, links: int) -> Iterator[list[int]]:
             due += 1 / CHANGES_PER_S
             done[0] += 1
             number = random.randint(1, links)
-            changed = {link_key(1, f"link{number}"): encode_served(_link(number))}
-            writer.apply(stamp("bench", 1 + done[0], f"0-{done[0]}"), changed)
+            changed = {link_key(1, f"link{number}"): encode_published(_link(number))}
+            writer.apply(mirror_meta("bench", 1 + done[0], f"0-{done[0]}"), changed)
 
     thread = Thread(target=write, name="churn", daemon=True)
     thread.start()
@@ -61,10 +69,10 @@ def churn(home: Path, links: int) -> Iterator[list[int]]:
 
 
 def _served(numbers: list[int]) -> Iterator[tuple[str, bytes]]:
-    yield profile_key(HOST), encode_served(ServedProfile(1, "Bench", True, "302", None, [], 300))
+    yield profile_key(HOST), encode_published(PublishedProfile(1, "Bench", True, "302", None, [], 300))
     for number in numbers:
-        yield link_key(1, f"link{number}"), encode_served(_link(number))
+        yield link_key(1, f"link{number}"), encode_published(_link(number))
 
 
-def _link(number: int) -> ServedLink:
-    return ServedLink(number, True, _PARTS, None, [None] * 10)
+def _link(number: int) -> PublishedLink:
+    return PublishedLink(number, True, _PARTS, None, [None] * 10)

@@ -20,13 +20,13 @@ import urllib3
 
 from config.configuration import (
     MirrorWriter,
-    ServedLink,
-    ServedProfile,
-    ServedToken,
-    encode_served,
+    PublishedLink,
+    PublishedProfile,
+    PublishedToken,
+    encode_published,
     link_key,
+    mirror_meta,
     profile_key,
-    stamp,
     token_key,
 )
 from config.embedded import embedded_valkey
@@ -126,11 +126,11 @@ def _fill_mirror(home: Path) -> None:
     parts = list(compile_template("https://m.example/p?c={click_id}&s={sub1}", "destination_url"))
     writer = MirrorWriter(home / "mirror", _MIRROR_BYTES)
     served = {
-        profile_key(HOST): encode_served(ServedProfile(1, "Bench", True, "302", None, [], 300)),
-        link_key(1, "link1"): encode_served(ServedLink(1, True, parts, None, [None] * 10)),
-        token_key(TOKEN): encode_served(ServedToken(1, "USD")),
+        profile_key(HOST): encode_published(PublishedProfile(1, "Bench", True, "302", None, [], 300)),
+        link_key(1, "link1"): encode_published(PublishedLink(1, True, parts, None, [None] * 10)),
+        token_key(TOKEN): encode_published(PublishedToken(1, "USD")),
     }
-    writer.replace(stamp("bench", 1, "0-0"), served.items())
+    writer.replace(mirror_meta("bench", 1, "0-0"), served.items())
     writer.close()
 
 

@@ -17,13 +17,13 @@ import urllib3
 
 from config.configuration import (
     MirrorWriter,
-    ServedLink,
-    ServedProfile,
-    ServedToken,
-    encode_served,
+    PublishedLink,
+    PublishedProfile,
+    PublishedToken,
+    encode_published,
     link_key,
+    mirror_meta,
     profile_key,
-    stamp,
     token_key,
 )
 from config.settings import EDGE_SERVERS
@@ -93,13 +93,13 @@ def recorded(spool_dir: Path, stream: str) -> list[bytes]:
 
 def fill_mirror(home: Path) -> None:
     """Write what a bare edge serves: one domain, links with a few and with all macros, and a merchant's token."""
-    served = [(profile_key(HOST), encode_served(ServedProfile(1, "Bare", True, "302", None, [], 300)))]
+    served = [(profile_key(HOST), encode_published(PublishedProfile(1, "Bare", True, "302", None, [], 300)))]
     for number, (slug, destination) in enumerate(((SLUG, DESTINATION), ("macros", EVERY_MACRO)), 1):
         parts = list(compile_template(destination, "destination_url"))
-        served.append((link_key(1, slug), encode_served(ServedLink(number, True, parts, None, [None] * 10))))
-    served.append((token_key(TOKEN), encode_served(ServedToken(1, "USD"))))
+        served.append((link_key(1, slug), encode_published(PublishedLink(number, True, parts, None, [None] * 10))))
+    served.append((token_key(TOKEN), encode_published(PublishedToken(1, "USD"))))
     writer = MirrorWriter(home / "mirror", 1 << 26)
-    writer.replace(stamp("bare", 1, "0-0"), served)
+    writer.replace(mirror_meta("bare", 1, "0-0"), served)
     writer.close()
 
 

@@ -9,7 +9,14 @@ from typing import Any
 
 from falcon.testing import Result, TestClient
 
-from config.configuration import MirrorReader, MirrorWriter, ServedLink, ServedProfile, encode_served, stamp
+from config.configuration import (
+    MirrorReader,
+    MirrorWriter,
+    PublishedLink,
+    PublishedProfile,
+    encode_published,
+    mirror_meta,
+)
 from config.countries import CountryTable
 from config.settings import EdgeSettings, edge_settings
 from edge.app import Collaborators, create_app
@@ -70,13 +77,15 @@ class Edge:
 
 
 def link(link_id: int, url: str, **fields: Any) -> bytes:
-    """Return a link as it is served; `fields` replace those of ServedLink."""
+    """Return a link as it is served; `fields` replace those of PublishedLink."""
     values: dict[str, Any] = {"active": True, "source": "newsletter", "sub_defaults": NO_SUBS} | fields
-    return encode_served(ServedLink(link_id=link_id, parts=list(compile_template(url, "destination_url")), **values))
+    return encode_published(
+        PublishedLink(link_id=link_id, parts=list(compile_template(url, "destination_url")), **values)
+    )
 
 
 def profile(profile_id: int, **fields: Any) -> bytes:
-    """Return a profile as it is served; `fields` replace those of ServedProfile."""
+    """Return a profile as it is served; `fields` replace those of PublishedProfile."""
     values: dict[str, Any] = {
         "name": "P",
         "active": True,
@@ -85,7 +94,7 @@ def profile(profile_id: int, **fields: Any) -> bytes:
         "pixels": [],
         "pixel_timeout_ms": 300,
     } | fields
-    return encode_served(ServedProfile(profile_id=profile_id, **values))
+    return encode_published(PublishedProfile(profile_id=profile_id, **values))
 
 
 def settings_of(home: Path, **more: str) -> EdgeSettings:
@@ -97,7 +106,7 @@ def settings_of(home: Path, **more: str) -> EdgeSettings:
 def running_edge(settings: EdgeSettings, served: Iterable[tuple[str, bytes]]) -> Iterator[Edge]:
     """Yield an edge that serves a configuration."""
     writer = MirrorWriter(settings.mirror_dir, 1 << 24)
-    writer.replace(stamp("e", 17, "1-0"), served)
+    writer.replace(mirror_meta("e", 17, "1-0"), served)
     writer.close()
     running = Edge(settings)
     yield running

@@ -8,7 +8,7 @@ from admin_api.configuration.compilation import stream_served
 from admin_api.configuration.publisher import publish_round
 from admin_api.runtime import Database, Measurements
 from admin_client import published
-from config.configuration import fetch_changes, published_meta
+from config.configuration import fetch_changes, fetch_meta
 
 
 def settle(database: Database, redis: Redis) -> None:
@@ -31,14 +31,14 @@ class Follower:
         self._resync()
 
     def _resync(self) -> None:
-        meta = published_meta(self._redis)
+        meta = fetch_meta(self._redis)
         assert meta is not None
         self.epoch, self.version, self._last_id = meta
         self.served: dict[str, bytes] = published(self._redis)
 
     def catch_up(self) -> dict[str, bytes]:
         """Return what an edge serves after all that was published until now."""
-        meta = published_meta(self._redis)
+        meta = fetch_meta(self._redis)
         assert meta is not None
         if meta.epoch != self.epoch:
             self._resync()

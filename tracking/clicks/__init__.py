@@ -19,7 +19,7 @@ from tracking.clicks.dyn import DEFAULT_PREFIX, encode_dyn, parse_dyn
 from tracking.clicks.expansion import Plan, fill, make_plan
 from tracking.clicks.parameters import EXTERNAL_ID_NAMES, PARAMETERS_MAX, SUB_PLACES, parse_query, sub_values
 from tracking.clicks.template import (
-    DYN_SERVED,
+    DYN_PREFIX,
     SUB_COUNT,
     SUB_NAMES,
     URL_CHARACTERS_MAX,
@@ -32,7 +32,7 @@ from tracking.clicks.template import (
 
 __all__ = [
     "DEFAULT_PREFIX",
-    "DYN_SERVED",
+    "DYN_PREFIX",
     "EXTERNAL_ID_NAMES",
     "GENERATION_COUNT",
     "KEY_BYTES_MIN",

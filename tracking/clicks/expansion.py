@@ -8,7 +8,7 @@ from typing import NamedTuple
 from urllib.parse import quote
 
 from tracking.clicks.parameters import SUB_ALIASES, parse_query
-from tracking.clicks.template import CLICK_MACROS, DYN_SERVED, SUB_NAMES
+from tracking.clicks.template import CLICK_MACROS, DYN_PREFIX, SUB_NAMES
 
 _SUB_INDEX = {name: index for index, name in enumerate(SUB_NAMES)}
 
@@ -42,7 +42,7 @@ def _places(
         elif index is not None:
             default = sub_defaults[index] if index < len(sub_defaults) else None
             query.append((place, SUB_ALIASES[index], default or ""))
-        elif name in CLICK_MACROS or name.startswith(DYN_SERVED):
+        elif name in CLICK_MACROS or name.startswith(DYN_PREFIX):
             other.append((place, name))
         else:
             query.append((place, (name,), ""))

@@ -24,7 +24,7 @@ CLICK_MACROS = frozenset(
 )
 UNAVAILABLE_MACROS = frozenset({"region", "city", "device", "os", "browser", "campaign", "language", "random"})
 # `{dyn}` as it is served: with the prefix of the link's source after it. No query parameter can have this name.
-DYN_SERVED = "dyn:"
+DYN_PREFIX = "dyn:"
 
 _MACRO = re.compile(r"\{([A-Za-z_][A-Za-z0-9_.-]{0,63})\}")
 _FORBIDDEN = re.compile(r"[\x00-\x20\x7f\\\u2028\u2029]")
@@ -96,7 +96,7 @@ def compile_template(url: str, field: str) -> Parts:
 
 def with_prefix(parts: Parts, prefix: str) -> list[str]:
     """Return a compiled template as it is served, each `{dyn}` with the prefix of the link's source."""
-    return [f"{DYN_SERVED}{prefix}" if at % 2 and part == "dyn" else part for at, part in enumerate(parts)]
+    return [f"{DYN_PREFIX}{prefix}" if at % 2 and part == "dyn" else part for at, part in enumerate(parts)]
 
 
 def _ascii_host(host: str, field: str) -> str:

@@ -13,7 +13,7 @@ from admin_api.runtime import Database
 from admin_client import AdminClient, published
 from config.configuration import (
     MirrorReader,
-    ServedAccount,
+    PublishedAccount,
     account_key,
     decode_account,
     decode_events,
@@ -34,7 +34,7 @@ MAPPING: dict[str, Any] = {
 }
 
 
-def served_account(redis: Redis, merchant: dict[str, Any]) -> ServedAccount:
+def served_account(redis: Redis, merchant: dict[str, Any]) -> PublishedAccount:
     return decode_account(published(redis)[account_key(merchant["merchant_id"])])
 
 
@@ -60,7 +60,7 @@ def test_a_mapping_is_stored_shown_and_served(admin: AdminClient, database: Data
     assert {name: merchant[name] for name in MAPPING} == MAPPING
     assert merchant["click_parameter"] == "afp"
     settle(database, redis)
-    assert served_account(redis, merchant) == ServedAccount(
+    assert served_account(redis, merchant) == PublishedAccount(
         merchant["merchant_id"], "EUR", "token", ["203.0.113.0/24"], 600, [], MAPPING
     )
     mirror: MirrorReader = Mirror(redis)  # type: ignore[assignment]

@@ -14,17 +14,17 @@ from admin_api.configuration.publisher import publish_round
 from admin_api.runtime import Database, Measurements, load_outbox_length
 from admin_client import AdminClient, connect, published
 from config.configuration import (
-    ServedLink,
+    PublishedLink,
     account_key,
     decode_link,
     decode_profile,
     decode_token,
     events_key,
     fetch_changes,
+    fetch_meta,
     link_key,
     profile_key,
     publish,
-    published_meta,
     token_key,
 )
 from config.configuration.publication import HASH_KEY, META_KEY
@@ -51,7 +51,7 @@ def test_every_noun_is_served_as_the_edge_reads_it(admin: AdminClient, database:
         ["https://p.example/a"],
         300,
     )
-    assert decode_link(served[link_key(profile["profile_id"], "abc")]) == ServedLink(
+    assert decode_link(served[link_key(profile["profile_id"], "abc")]) == PublishedLink(
         link_id=link["link_id"],
         active=False,
         parts=["https://m.example/?c=", "click_id", ""],
@@ -106,7 +106,7 @@ def test_a_change_is_one_small_change_set(admin: AdminClient, database: Database
     merchant = admin.merchant()
     made = [admin.link(merchant) for _ in range(20)]
     settle(database, redis)
-    meta = published_meta(redis)
+    meta = fetch_meta(redis)
     assert meta is not None
     admin.request("PATCH", f"/v1/links/{made[7]['link_id']}", {"destination_url": "https://new.example/"})
     settle(database, redis)
@@ -207,11 +207,11 @@ def test_what_an_earlier_release_published_in_its_format_is_published_again(
 ) -> None:
     admin.profile()
     settle(database, redis)
-    before = published_meta(redis)
+    before = fetch_meta(redis)
     redis.hset(META_KEY, "format", "1")
     assert before is not None
-    assert published_meta(redis) is None
+    assert fetch_meta(redis) is None
     settle(database, redis)
-    after = published_meta(redis)
+    after = fetch_meta(redis)
     assert after is not None
     assert after.epoch != before.epoch

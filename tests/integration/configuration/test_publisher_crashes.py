@@ -12,7 +12,7 @@ from admin_api.configuration import publisher
 from admin_api.configuration.publisher import publish_round
 from admin_api.runtime import Database, Measurements
 from admin_client import AdminClient, published
-from config.configuration import StalePublicationError, publish, publish_everything, published_meta
+from config.configuration import StalePublicationError, fetch_meta, publish, publish_everything
 from config.configuration.publication import HASH_KEY, META_KEY
 from publisher_rounds import Follower, expected, settle
 
@@ -72,10 +72,10 @@ def test_a_crash_while_everything_is_published_is_mended_by_the_next_round(
 def test_a_flushed_redis_is_filled_under_a_new_epoch(admin: AdminClient, database: Database, redis: Redis) -> None:
     admin.link(admin.merchant())
     settle(database, redis)
-    before = published_meta(redis)
+    before = fetch_meta(redis)
     redis.flushall()
     settle(database, redis)
-    after = published_meta(redis)
+    after = fetch_meta(redis)
     assert before is not None
     assert after is not None
     assert after.epoch != before.epoch
@@ -126,7 +126,7 @@ def test_a_flush_between_look_and_write_leaves_no_scrap_of_a_configuration(redis
     redis.flushall()
     with pytest.raises(StalePublicationError):
         publish(redis, "e1", 1, 2, {"p:a": b"[2]"})
-    assert published_meta(redis) is None
+    assert fetch_meta(redis) is None
     assert published(redis) == {}
 
 

@@ -11,7 +11,7 @@ from redis import Redis
 from admin_api.configuration import Publisher, publisher
 from admin_api.runtime import Database, Measurements, connect_redis, load_outbox_length
 from admin_client import AdminClient, published
-from config.configuration import link_key, published_meta
+from config.configuration import fetch_meta, link_key
 from config.configuration.publication import HASH_KEY
 from publisher_rounds import Follower, expected
 from relay import relay_to
@@ -30,7 +30,7 @@ def test_after_any_operations_redis_equals_the_database(
     with relay_to(target.hostname, target.port) as relay:
         relayed = target._replace(netloc=target.netloc.replace(f":{target.port}", f":{relay.port}")).geturl()
         running = start_publisher(database_url, relayed)
-        wait_until(lambda: published_meta(redis), what="the first publication")
+        wait_until(lambda: fetch_meta(redis), what="the first publication")
         follower = Follower(redis)
         operations = Operations(admin, chance)
         for number in range(120):
@@ -111,7 +111,7 @@ def test_a_change_is_in_redis_well_under_a_second_without_polling_for_it(
     """With a poll of a minute, only the notification can be what brings a change here in time."""
     monkeypatch.setattr(publisher, "POLL_S", 60)
     running = start_publisher(database_url, redis_url)
-    wait_until(lambda: published_meta(redis), what="the first publication")
+    wait_until(lambda: fetch_meta(redis), what="the first publication")
     merchant = admin.merchant()
     for number in range(10):
         key = link_key(None, f"slug{number}")
@@ -126,7 +126,7 @@ def test_one_publisher_at_a_time_and_the_next_takes_over(
     admin: AdminClient, database_url: str, redis_url: str, redis: Redis, database: Database
 ) -> None:
     first = start_publisher(database_url, redis_url)
-    wait_until(lambda: published_meta(redis), what="the first publication")
+    wait_until(lambda: fetch_meta(redis), what="the first publication")
     second = start_publisher(database_url, redis_url)
     count = "select count(*) as held from pg_locks where locktype = 'advisory' and granted"
     assert database.execute(count).fetchone() == {"held": 1}

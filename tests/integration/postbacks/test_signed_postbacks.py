@@ -12,10 +12,10 @@ import pytest
 
 import worker_cases as cases
 from config.configuration import (
-    ServedAccount,
-    ServedToken,
+    PublishedAccount,
+    PublishedToken,
     account_key,
-    encode_served,
+    encode_published,
     link_key,
     profile_key,
     token_key,
@@ -30,8 +30,8 @@ SECRET = encode_secret(b"s" * 32)
 SERVED = {
     profile_key("track.example.com"): profile(1),
     link_key(1, "abc"): link(1, "https://m.example/?c={click_id}"),
-    token_key("token"): encode_served(ServedToken(1, "USD")),
-    account_key(1): encode_served(ServedAccount(1, "USD", "hmac", [], None, [SECRET], {})),
+    token_key("token"): encode_published(PublishedToken(1, "USD")),
+    account_key(1): encode_published(PublishedAccount(1, "USD", "hmac", [], None, [SECRET], {})),
 }
 
 

@@ -12,13 +12,13 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from config.configuration import (
     MirrorWriter,
-    ServedLink,
-    ServedProfile,
-    encode_served,
+    PublishedLink,
+    PublishedProfile,
+    encode_published,
     link_key,
     mark,
+    mirror_meta,
     profile_key,
-    stamp,
 )
 from config.configuration.mirror import Lookup
 from config.configuration.mirror_changes import MirrorChanges
@@ -45,22 +45,22 @@ class CountingMirror:
 
     def apply(self, changes: dict[str, bytes | None]) -> None:
         self.version += 1
-        self._writer.apply(stamp("e", self.version, "0-0"), changes)
+        self._writer.apply(mirror_meta("e", self.version, "0-0"), changes)
 
     def replace(self, served: dict[str, bytes]) -> None:
         self.version += 1
-        self._writer.replace(stamp("e", self.version, "0-0"), served.items())
+        self._writer.replace(mirror_meta("e", self.version, "0-0"), served.items())
 
     def close(self) -> None:
         self._writer.close()
 
 
 def link(url: str, active: bool = True) -> bytes:
-    return encode_served(ServedLink(1, active, [url], None, [None] * 10))
+    return encode_published(PublishedLink(1, active, [url], None, [None] * 10))
 
 
 def profile(profile_id: int, active: bool = True) -> bytes:
-    return encode_served(ServedProfile(profile_id, "p", active, "302", None, [], 300))
+    return encode_published(PublishedProfile(profile_id, "p", active, "302", None, [], 300))
 
 
 def url_of(decision: Decision) -> str | None:

@@ -12,7 +12,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from config.configuration import MirrorWriter, link_key, profile_key, stamp
+from config.configuration import MirrorWriter, link_key, mirror_meta, profile_key
 from config.settings import EdgeSettings
 from edge.http import client_address
 from edge.spool import SpoolWriter
@@ -215,7 +215,7 @@ def test_a_changed_link_goes_elsewhere_at_once(settings: EdgeSettings) -> None:
         "writer.apply(stamp('e', 18, '2-0'), {sys.argv[2]: sys.argv[3].encode()}); writer.close()\n"
     )
     writer = MirrorWriter(settings.mirror_dir, 1 << 24)
-    writer.replace(stamp("e", 17, "1-0"), SERVED.items())
+    writer.replace(mirror_meta("e", 17, "1-0"), SERVED.items())
     writer.close()
     edge = Edge(settings)
     assert edge.get("/click/free").headers["location"].startswith("https://free.example/")

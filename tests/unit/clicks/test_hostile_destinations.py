@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from admin_api.configuration.compilation import compile_link, compile_profile
-from config.configuration import ServedProfile, decode_profile
+from config.configuration import PublishedProfile, decode_profile
 from hostile_urls import HOSTILE_TEMPLATES, HOSTILE_URLS
 from tracking.clicks import SUB_NAMES
 
@@ -25,7 +25,7 @@ def link_row(destination_url: str) -> dict[str, Any]:
     }
 
 
-def served_profile(**columns: Any) -> ServedProfile:
+def served_profile(**columns: Any) -> PublishedProfile:
     row = {
         "profile_id": 1,
         "name": "p",

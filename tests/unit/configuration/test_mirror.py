@@ -20,23 +20,23 @@ from hypothesis import strategies as st
 from config.configuration import (
     MirrorReader,
     MirrorWriter,
-    ServedLink,
-    ServedProfile,
-    encode_served,
+    PublishedLink,
+    PublishedProfile,
+    create_mirror,
+    encode_published,
     key_order,
     link_key,
-    make_mirror,
+    mirror_meta,
     profile_key,
-    stamp,
 )
-from config.configuration.published import SERVED_FORMAT
+from config.configuration.published import PUBLISHED_FORMAT
 
 MAX_BYTES = 1 << 22
 ROOT = Path(__file__).resolve().parents[3]
-PROFILE = encode_served(ServedProfile(7, "a", True, "302", None, [], 300))
-OTHER_PROFILE = encode_served(ServedProfile(77, "b", True, "301", None, [], 300))
-LINK = encode_served(ServedLink(1, True, ["https://a.example/"], None, [None] * 10))
-LOOSE_LINK = encode_served(ServedLink(2, True, ["https://b.example/"], None, [None] * 10))
+PROFILE = encode_published(PublishedProfile(7, "a", True, "302", None, [], 300))
+OTHER_PROFILE = encode_published(PublishedProfile(77, "b", True, "301", None, [], 300))
+LINK = encode_published(PublishedLink(1, True, ["https://a.example/"], None, [None] * 10))
+LOOSE_LINK = encode_published(PublishedLink(2, True, ["https://b.example/"], None, [None] * 10))
 
 
 @contextmanager
@@ -65,11 +65,11 @@ def fill(writer: MirrorWriter) -> None:
         link_key(7, "x"): LINK,
         link_key(None, "loose"): LOOSE_LINK,
     }
-    writer.replace(stamp("e1", 5, "1-0"), served.items())
+    writer.replace(mirror_meta("e1", 5, "1-0"), served.items())
 
 
 def test_an_empty_mirror_has_no_version_and_knows_nothing(tmp_path: Path) -> None:
-    make_mirror(tmp_path / "mirror", MAX_BYTES)
+    create_mirror(tmp_path / "mirror", MAX_BYTES)
     with reading(tmp_path) as reader:
         assert reader.meta() is None
         assert reader.lookup("a.example", "x").version is None
@@ -99,7 +99,9 @@ def test_a_link_without_a_profile_is_found_on_every_host(tmp_path: Path, host: s
 def test_a_change_set_changes_and_removes(tmp_path: Path) -> None:
     with writing(tmp_path) as writer:
         fill(writer)
-        writer.apply(stamp("e1", 6, "2-0"), {link_key(7, "x"): None, link_key(7, "y"): LINK, link_key(7, "gone"): None})
+        writer.apply(
+            mirror_meta("e1", 6, "2-0"), {link_key(7, "x"): None, link_key(7, "y"): LINK, link_key(7, "gone"): None}
+        )
     with reading(tmp_path) as reader:
         assert reader.lookup("a.example", "x").link is None
         assert reader.lookup("a.example", "y").link == LINK
@@ -111,7 +113,7 @@ def test_a_change_set_changes_and_removes(tmp_path: Path) -> None:
 def test_a_replacement_leaves_nothing_old_behind(tmp_path: Path) -> None:
     with writing(tmp_path) as writer:
         fill(writer)
-        writer.replace(stamp("e2", 9, "9-0"), [(link_key(7, "z"), LINK)])
+        writer.replace(mirror_meta("e2", 9, "9-0"), [(link_key(7, "z"), LINK)])
     with reading(tmp_path) as reader:
         assert reader.get(link_key(7, "x"), profile_key("a.example"), link_key(7, "z")) == [None, None, LINK]
         assert reader.lookup("a.example", "x").version == 9
@@ -122,7 +124,7 @@ def test_a_replacement_takes_entries_in_any_order_and_fills_its_pages(tmp_path: 
     Random(1).shuffle(entries)
     with writing(tmp_path) as writer:
         # Reading a Redis hash while it grows may give an entry twice.
-        writer.replace(stamp("e1", 1, "1-0"), [(profile_key("a.example"), PROFILE), *entries, *entries[:100]])
+        writer.replace(mirror_meta("e1", 1, "1-0"), [(profile_key("a.example"), PROFILE), *entries, *entries[:100]])
         meta = writer.meta()
         assert meta is not None
         assert meta.entries == len(entries) + 1
@@ -155,7 +157,7 @@ def test_a_replacement_that_fails_half_way_changes_nothing(tmp_path: Path) -> No
     with writing(tmp_path) as writer:
         fill(writer)
         with pytest.raises(ConnectionError):
-            writer.replace(stamp("e2", 9, "9-0"), served())
+            writer.replace(mirror_meta("e2", 9, "9-0"), served())
         fill(writer)
     with reading(tmp_path) as reader:
         assert reader.lookup("a.example", "x").version == 5
@@ -166,7 +168,7 @@ def test_a_change_set_that_fails_half_way_changes_nothing(tmp_path: Path) -> Non
     with writing(tmp_path) as writer:
         fill(writer)
         with pytest.raises(lmdb.Error):
-            writer.apply(stamp("e1", 6, "2-0"), {link_key(7, "y"): LINK, "l:7:" + "s" * 2000: LINK})
+            writer.apply(mirror_meta("e1", 6, "2-0"), {link_key(7, "y"): LINK, "l:7:" + "s" * 2000: LINK})
     with reading(tmp_path) as reader:
         assert reader.lookup("a.example", "y").link is None
         assert reader.lookup("a.example", "x").version == 5
@@ -175,7 +177,7 @@ def test_a_change_set_that_fails_half_way_changes_nothing(tmp_path: Path) -> Non
 def test_what_was_mirrored_is_there_after_a_restart(tmp_path: Path) -> None:
     with writing(tmp_path) as writer:
         fill(writer)
-    make_mirror(tmp_path / "mirror", MAX_BYTES)
+    create_mirror(tmp_path / "mirror", MAX_BYTES)
     with reading(tmp_path) as reader:
         assert reader.lookup("a.example", "x").link == LINK
 
@@ -205,7 +207,7 @@ def test_a_reader_follows_a_mirror_that_grows_beyond_what_it_held_on_opening(tmp
         for round_number, max_bytes in enumerate((1 << 25, 1 << 28), 6):
             writer = MirrorWriter(tmp_path / "mirror", max_bytes)
             growth = {f"{key}-{round_number}": value for key, value in many.items()}
-            writer.apply(stamp("e1", round_number, "2-0"), growth)
+            writer.apply(mirror_meta("e1", round_number, "2-0"), growth)
             writer.close()
             now = ask()
             assert now[0] == round_number
@@ -215,7 +217,7 @@ def test_a_reader_follows_a_mirror_that_grows_beyond_what_it_held_on_opening(tmp
 
 
 def test_nobody_else_may_read_the_mirror_for_it_holds_secrets(tmp_path: Path) -> None:
-    make_mirror(tmp_path / "m", 1 << 20)
+    create_mirror(tmp_path / "m", 1 << 20)
     for path in (tmp_path / "m").glob("*.mdb"):
         path.chmod(0o644)
     MirrorWriter(tmp_path / "m", 1 << 20).close()
@@ -232,7 +234,7 @@ def test_a_mirror_written_in_an_earlier_format_counts_as_empty(tmp_path: Path) -
         environment.begin(write=True) as old,
     ):
         for key in (b"!meta", b"!version"):
-            value = old.pop(key + b":%d" % SERVED_FORMAT)
+            value = old.pop(key + b":%d" % PUBLISHED_FORMAT)
             assert value is not None
             old.put(key, value)
     with reading(tmp_path) as reader:
@@ -301,7 +303,7 @@ def test_a_reader_that_was_killed_while_it_read_does_not_make_the_file_grow(tmp_
         kill_a_reader(tmp_path, "in the middle")
         size = (tmp_path / "mirror" / "data.mdb").stat().st_size
         for version in range(6, 106):
-            writer.apply(stamp("e1", version, "2-0"), {link_key(7, "x"): LINK})
+            writer.apply(mirror_meta("e1", version, "2-0"), {link_key(7, "x"): LINK})
         # Pages are used again after two changes; kept for the dead reader, a hundred changes would take 1.6 MB.
         assert (tmp_path / "mirror" / "data.mdb").stat().st_size <= size + 100_000
 
@@ -343,7 +345,7 @@ def test_a_copy_that_the_disk_has_no_room_for_fails_and_changes_nothing(
         fill(writer)
         monkeypatch.setattr(os, "posix_fallocate", no_space)
         with pytest.raises(OSError, match="No space left"):
-            writer.replace(stamp("e2", 9, "9-0"), [(link_key(7, "z"), LINK)])
+            writer.replace(mirror_meta("e2", 9, "9-0"), [(link_key(7, "z"), LINK)])
     assert not (tmp_path / "mirror" / "sorting").exists()
     with reading(tmp_path) as reader:
         assert reader.lookup("a.example", "x").version == 5

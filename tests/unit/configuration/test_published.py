@@ -8,18 +8,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from config.configuration import (
-    ServedAccount,
-    ServedEvents,
-    ServedLink,
-    ServedProfile,
-    ServedToken,
+    PublishedAccount,
+    PublishedEvents,
+    PublishedLink,
+    PublishedProfile,
+    PublishedToken,
     account_key,
     decode_account,
     decode_events,
     decode_link,
     decode_profile,
     decode_token,
-    encode_served,
+    encode_published,
     events_key,
     link_key,
     profile_key,
@@ -31,7 +31,7 @@ text = st.text(max_size=20)
 
 @given(
     st.builds(
-        ServedProfile,
+        PublishedProfile,
         profile_id=st.integers(1, 2**53),
         active=st.booleans(),
         fallback_url=st.none() | text,
@@ -40,13 +40,13 @@ text = st.text(max_size=20)
         **dict.fromkeys(("name", "redirect_type"), text),
     )
 )
-def test_any_profile_is_read_back(profile: ServedProfile) -> None:
-    assert decode_profile(encode_served(profile)) == profile
+def test_any_profile_is_read_back(profile: PublishedProfile) -> None:
+    assert decode_profile(encode_published(profile)) == profile
 
 
 @given(
     st.builds(
-        ServedLink,
+        PublishedLink,
         link_id=st.integers(1, 2**53),
         active=st.booleans(),
         parts=st.lists(text, max_size=7),
@@ -54,24 +54,24 @@ def test_any_profile_is_read_back(profile: ServedProfile) -> None:
         sub_defaults=st.lists(st.none() | text, min_size=10, max_size=10),
     )
 )
-def test_any_link_is_read_back(link: ServedLink) -> None:
-    assert decode_link(encode_served(link)) == link
+def test_any_link_is_read_back(link: PublishedLink) -> None:
+    assert decode_link(encode_published(link)) == link
 
 
 def test_a_token_is_read_back() -> None:
-    assert decode_token(encode_served(ServedToken(3, "EUR"))) == ServedToken(3, "EUR")
+    assert decode_token(encode_published(PublishedToken(3, "EUR"))) == PublishedToken(3, "EUR")
 
 
 def test_an_account_and_the_event_types_are_read_back() -> None:
-    account = ServedAccount(3, "EUR", "hmac", ["::/0"], None, ["whsec_x"], {"event_words": {"caf\u00e9": "ftd"}})
-    events = ServedEvents(["ftd", "deposit"], ["deposit"])
-    assert decode_account(encode_served(account)) == account
-    assert decode_events(encode_served(events)) == events
+    account = PublishedAccount(3, "EUR", "hmac", ["::/0"], None, ["whsec_x"], {"event_words": {"caf\u00e9": "ftd"}})
+    events = PublishedEvents(["ftd", "deposit"], ["deposit"])
+    assert decode_account(encode_published(account)) == account
+    assert decode_events(encode_published(events)) == events
 
 
 def test_a_compiled_template_may_be_published_as_it_is() -> None:
-    link = ServedLink(1, True, ("https://a.example/?c=", "click_id", ""), None, [None] * 10)  # type: ignore[arg-type]
-    assert decode_link(encode_served(link)).parts == ["https://a.example/?c=", "click_id", ""]
+    link = PublishedLink(1, True, ("https://a.example/?c=", "click_id", ""), None, [None] * 10)  # type: ignore[arg-type]
+    assert decode_link(encode_published(link)).parts == ["https://a.example/?c=", "click_id", ""]
 
 
 def test_a_token_is_published_by_its_hash_only() -> None:

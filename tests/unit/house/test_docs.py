@@ -13,7 +13,7 @@ from falcon.inspect import inspect_routes
 
 from admin_api.app import Collaborators as AdminParts
 from admin_api.app import create_app as create_admin
-from config.configuration import MirrorReader, make_mirror
+from config.configuration import MirrorReader, create_mirror
 from config.settings import edge_settings
 from config.settings.options import OPTIONS
 from edge.app import Collaborators as EdgeParts
@@ -77,7 +77,7 @@ def routes(home: Path) -> set[str]:
     for the mirror, whose counter of changes the edge keeps a hold of.
     """
     absent: Any = None
-    make_mirror(home / "mirror", 1 << 20)
+    create_mirror(home / "mirror", 1 << 20)
     mirror = MirrorReader(home / "mirror")
     edge_app = create_edge(edge_settings({"WAYPOST_HOME": str(home)}), EdgeParts(mirror, absent, absent, absent))
     mirror.close()

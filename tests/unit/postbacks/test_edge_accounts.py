@@ -7,11 +7,11 @@ from typing import Any
 
 from config.configuration import (
     MirrorReader,
-    ServedAccount,
-    ServedEvents,
-    ServedToken,
+    PublishedAccount,
+    PublishedEvents,
+    PublishedToken,
     account_key,
-    encode_served,
+    encode_published,
     events_key,
     token_key,
 )
@@ -35,7 +35,7 @@ def accounts(served: Served) -> Accounts:
 
 def account(**fields: Any) -> bytes:
     values = {"merchant_id": 7, "currency": "EUR", "authentication": "token", "networks": [], "rate_per_minute": None}
-    return encode_served(ServedAccount(**{**values, "secrets": [], "mapping": {}, **fields}))  # type: ignore[arg-type]
+    return encode_published(PublishedAccount(**{**values, "secrets": [], "mapping": {}, **fields}))  # type: ignore[arg-type]
 
 
 def test_an_unknown_token_is_none_and_no_token_is_nobody() -> None:
@@ -47,7 +47,7 @@ def test_an_unknown_token_is_none_and_no_token_is_nobody() -> None:
 
 
 def test_a_mirror_of_the_release_before_has_tokens_alone_which_authenticate() -> None:
-    served = Served({token_key("x"): encode_served(ServedToken(7, "EUR"))})
+    served = Served({token_key("x"): encode_published(PublishedToken(7, "EUR"))})
     found = accounts(served).find("x")
     assert found is not None
     assert (found.merchant_id, found.authentication, found.rules.currency) == (7, "token", "EUR")
@@ -55,7 +55,7 @@ def test_a_mirror_of_the_release_before_has_tokens_alone_which_authenticate() ->
 
 
 def test_a_change_of_an_account_or_of_the_event_types_counts_at_once() -> None:
-    served = Served({token_key("x"): encode_served(ServedToken(7, "EUR")), account_key(7): account()})
+    served = Served({token_key("x"): encode_published(PublishedToken(7, "EUR")), account_key(7): account()})
     found = accounts(served)
     before = found.find("x")
     assert before is not None
@@ -63,7 +63,7 @@ def test_a_change_of_an_account_or_of_the_event_types_counts_at_once() -> None:
     served[account_key(7)] = account(
         authentication="hmac", currency="JPY", networks=["203.0.113.0/24"], secrets=["whsec_x"], rate_per_minute=5
     )
-    served[events_key()] = encode_served(ServedEvents(["ftd", "spin"], ["spin"]))
+    served[events_key()] = encode_published(PublishedEvents(["ftd", "spin"], ["spin"]))
     after = found.find("x")
     assert after is not None
     assert (after.authentication, after.rules.currency, after.secrets, after.rate_per_minute) == (
@@ -81,7 +81,9 @@ def test_a_change_of_an_account_or_of_the_event_types_counts_at_once() -> None:
 
 def test_an_accounts_mapping_becomes_its_rules() -> None:
     mapping = {"parameter_names": {"order_id": ["cid"]}, "platform": "myaffiliates", "default_event": "ftd"}
-    served = Served({token_key("x"): encode_served(ServedToken(7, "EUR")), account_key(7): account(mapping=mapping)})
+    served = Served(
+        {token_key("x"): encode_published(PublishedToken(7, "EUR")), account_key(7): account(mapping=mapping)}
+    )
     found = accounts(served).find("x")
     assert found is not None
     assert found.rules.names["order_id"][0] == "cid"

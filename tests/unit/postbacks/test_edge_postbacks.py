@@ -12,12 +12,12 @@ import orjson
 import pytest
 
 from config.configuration import (
-    ServedAccount,
-    ServedEvents,
-    ServedLink,
-    ServedToken,
+    PublishedAccount,
+    PublishedEvents,
+    PublishedLink,
+    PublishedToken,
     account_key,
-    encode_served,
+    encode_published,
     events_key,
     link_key,
     profile_key,
@@ -34,14 +34,14 @@ SERVED = {
     profile_key("t.example"): profile(1),
     profile_key("off.example"): profile(2, active=False),
     link_key(1, "abc"): link(10, "https://m.example/p?c={click_id}"),
-    link_key(1, "dyn"): encode_served(
-        ServedLink(11, True, ["https://m.example/?afp=", "dyn:NL", ""], "newsletter", NO_SUBS)
+    link_key(1, "dyn"): encode_published(
+        PublishedLink(11, True, ["https://m.example/?afp=", "dyn:NL", ""], "newsletter", NO_SUBS)
     ),
-    link_key(2, "dyn"): encode_served(
-        ServedLink(12, True, ["https://m.example/?afp=", "dyn:NL", ""], "newsletter", NO_SUBS)
+    link_key(2, "dyn"): encode_published(
+        PublishedLink(12, True, ["https://m.example/?afp=", "dyn:NL", ""], "newsletter", NO_SUBS)
     ),
     # Of an account that a release before this one published: its token, and nothing else.
-    token_key("good-token"): encode_served(ServedToken(merchant_id=7, currency="EUR")),
+    token_key("good-token"): encode_published(PublishedToken(merchant_id=7, currency="EUR")),
 }
 
 
@@ -203,17 +203,19 @@ def test_a_postback_that_cannot_be_stored_is_503_never_200(edge: Edge) -> None:
 
 
 def account_of(merchant_id: int, authentication: str, **fields: Any) -> dict[str, bytes]:
-    """Return what is served of an account with the token `token-{merchant_id}`; `fields` replace ServedAccount's."""
+    """Return what is served of an account with the token `token-{merchant_id}`; `fields` replace PublishedAccount's."""
     values: dict[str, Any] = {"networks": [], "rate_per_minute": None, "secrets": [], "mapping": {}} | fields
     return {
-        token_key(f"token-{merchant_id}"): encode_served(ServedToken(merchant_id, "EUR")),
-        account_key(merchant_id): encode_served(ServedAccount(merchant_id, "EUR", authentication, **values)),
+        token_key(f"token-{merchant_id}"): encode_published(PublishedToken(merchant_id, "EUR")),
+        account_key(merchant_id): encode_published(PublishedAccount(merchant_id, "EUR", authentication, **values)),
     }
 
 
 SECRET = encode_secret(b"s" * 32)
 ACCOUNTS = SERVED | {
-    events_key(): encode_served(ServedEvents([*Event, "vip_level", "spin"], ["deposit", "revenue_share", "spin"])),
+    events_key(): encode_published(
+        PublishedEvents([*Event, "vip_level", "spin"], ["deposit", "revenue_share", "spin"])
+    ),
     **account_of(1, "none"),
     **account_of(2, "token"),
     **account_of(3, "hmac", secrets=[SECRET]),

@@ -9,18 +9,18 @@ import pytest
 
 from config.configuration import (
     ChangeSet,
-    ServedAccount,
-    ServedEvents,
-    ServedLink,
-    ServedProfile,
-    ServedToken,
+    PublishedAccount,
+    PublishedEvents,
+    PublishedLink,
+    PublishedProfile,
+    PublishedToken,
     account_key,
     decode_account,
     decode_events,
     decode_link,
     decode_profile,
     decode_token,
-    encode_served,
+    encode_published,
     events_key,
     fetch_changes,
     link_key,
@@ -121,10 +121,14 @@ SIGNED = POSTBACK._replace(
     },
     nonce="msg_2KWPBgLlAfxdpx2AI54pPJ85f4W",
 )
-PROFILE = ServedProfile(7, "Caf\u00e9", True, "js", "https://fallback.example/", ["https://pixel.example/p?x=1"], 300)
-LINK = ServedLink(42, True, ["https://m.example/?c=", "click_id", "&s=", "sub1", ""], "DP", ["newsletter", *[None] * 9])
-TOKEN = ServedToken(3, "USD")
-ACCOUNT = ServedAccount(
+PROFILE = PublishedProfile(
+    7, "Caf\u00e9", True, "js", "https://fallback.example/", ["https://pixel.example/p?x=1"], 300
+)
+LINK = PublishedLink(
+    42, True, ["https://m.example/?c=", "click_id", "&s=", "sub1", ""], "DP", ["newsletter", *[None] * 9]
+)
+TOKEN = PublishedToken(3, "USD")
+ACCOUNT = PublishedAccount(
     merchant_id=3,
     currency="EUR",
     authentication="hmac",
@@ -143,7 +147,7 @@ ACCOUNT = ServedAccount(
         "platform": "cellxpert",
     },
 )
-EVENTS = ServedEvents(["deposit", "ftd", "vip_level"], ["deposit"])
+EVENTS = PublishedEvents(["deposit", "ftd", "vip_level"], ["deposit"])
 BATCH = Batch("7-0-3fa9c1d2-clicks", 1000, [encode_click(CLICK).decode(), encode_click(CLICK).decode()], 3)
 PROGRESS = Progress(1000, ((1200, 1300), (1500, 1501)))
 CREATED_MS = 1_789_000_000_000
@@ -185,7 +189,7 @@ def test_served_configuration_v1() -> None:
     assert decode_profile(texts[0].encode()) == PROFILE
     assert decode_link(texts[1].encode()) == decode_link(texts[2].encode()) == LINK
     assert decode_token(texts[3].encode()) == TOKEN
-    assert [encode_served(value).decode() for value in (PROFILE, LINK, LINK, TOKEN)] == texts
+    assert [encode_published(value).decode() for value in (PROFILE, LINK, LINK, TOKEN)] == texts
 
 
 def test_served_accounts_and_events_v1() -> None:
@@ -193,7 +197,7 @@ def test_served_accounts_and_events_v1() -> None:
     assert list(served) == [account_key(3), events_key()]
     account, events = (text.encode() for text in served.values())
     assert (decode_account(account), decode_events(events)) == (ACCOUNT, EVENTS)
-    assert (encode_served(ACCOUNT), encode_served(EVENTS)) == (account, events)
+    assert (encode_published(ACCOUNT), encode_published(EVENTS)) == (account, events)
 
 
 def test_job_of_a_batch_v1() -> None:
@@ -217,7 +221,7 @@ def test_change_set_v1() -> None:
         def xread(self, streams: object, count: int, block: int) -> object:
             return [[b"waypost:config:changes", [(b"1789000000000-0", entry)]]]
 
-    changes = {"l:7:Spring-26": encode_served(LINK), "l:7:old": None}
+    changes = {"l:7:Spring-26": encode_published(LINK), "l:7:old": None}
     assert fetch_changes(Stream(), "0-0", 1) == [ChangeSet("1789000000000-0", "e1", 12, 11, changes)]  # type: ignore[arg-type]
 
 
