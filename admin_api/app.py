@@ -84,7 +84,7 @@ def routes_of(collaborators: Collaborators) -> list[Route]:
     keys = collaborators.click_id_keys
     return [
         *configuration_routes(pool, addresses),
-        *conversion_routes(pool),
+        *conversion_routes(pool, addresses),
         *money_routes(pool, addresses),
         *click_routes(pool, keys),
         *event_log_routes(pool, keys),

@@ -5,16 +5,17 @@ A decision is written as a change of the conversion with who made it and why; bo
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from enum import StrEnum
 from hashlib import sha256
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from uuid import UUID
 
 from psycopg import sql
 
-from admin_api.conversions.listing import FILTERS, TABLES
-from admin_api.http.old import ConflictError, NotFoundError, choose
+from admin_api.conversions.listing import TABLES, ConversionFilter
+from admin_api.conversions.objects import ConversionSum
+from admin_api.http import ConflictError, NotFoundError
 from admin_api.runtime import Database, Row
 from tracking.conversions import LEGAL_TRANSITIONS, ConversionStatus, PostbackReason
 from tracking.runtime import FieldError
@@ -42,7 +43,7 @@ class Found(NamedTuple):
     """What a filter finds: how many, their amounts by currency, and a token that says which and in what state."""
 
     conversion_ids: Sequence[UUID]
-    sums: Sequence[Mapping[str, Any]]
+    sums: Sequence[ConversionSum]
     token: str
 
 
@@ -78,17 +79,17 @@ def decide(database: Database, conversion_id: UUID, status: ConversionStatus, ac
         _save(database, [conversion_id], status)
 
 
-def preview(database: Database, action: Action, given: Mapping[str, Any]) -> Found:
+def preview(database: Database, action: Action, wanted: ConversionFilter) -> Found:
     """Return what an action would be done to."""
-    return _find(database, action, given, lock=False)
+    return _find(database, action, wanted, lock=False)
 
 
 def decide_all(
-    database: Database, action: Action, given: Mapping[str, Any], token: str, actor: str, note: str | None
-) -> int:
-    """Do what was previewed and return to how many, or raise ConflictError where it is no longer the same."""
+    database: Database, action: Action, wanted: ConversionFilter, token: str, actor: str, note: str | None
+) -> Found:
+    """Do what was previewed and return to what, or raise ConflictError where it is no longer the same."""
     with database.transaction():
-        found = _find(database, action, given, lock=True)
+        found = _find(database, action, wanted, lock=True)
         if found.token != token:
             raise ConflictError(
                 f"this is not what the preview showed: the filter now finds {len(found.conversion_ids)}; ask for a"
@@ -103,11 +104,11 @@ def decide_all(
         else:
             attribute(database, actor, note)
             _save(database, found.conversion_ids, _STEPS[action][1])
-    return len(found.conversion_ids)
+    return found
 
 
-def _find(database: Database, action: Action, given: Mapping[str, Any], *, lock: bool) -> Found:
-    chosen = choose(FILTERS, given, "filter.")
+def _find(database: Database, action: Action, wanted: ConversionFilter, *, lock: bool) -> Found:
+    chosen = wanted.chosen()
     only = sql.SQL("b.conversion_id is not null").format()
     if action is not Action.REBOOK:
         only = sql.SQL("c.status = {}").format(sql.Literal(_STEPS[action][0].value))
@@ -129,13 +130,14 @@ def _find(database: Database, action: Action, given: Mapping[str, Any], *, lock:
     return Found([row["conversion_id"] for row in rows], _sums(rows), sha256(said.encode()).hexdigest()[:32])
 
 
-def _sums(rows: Sequence[Row]) -> list[dict[str, Any]]:
-    sums: dict[str | None, dict[str, Any]] = {}
+def _sums(rows: Sequence[Row]) -> list[ConversionSum]:
+    amounts: dict[str | None, list[int]] = {}
     for row in rows:
-        of = sums.setdefault(row["currency"], {"currency": row["currency"], "payout_minor": 0, "conversions": 0})
-        of["payout_minor"] += row["payout_minor"] or 0
-        of["conversions"] += 1
-    return [sums[currency] for currency in sorted(sums, key=lambda code: code or "")]
+        amounts.setdefault(row["currency"], []).append(row["payout_minor"] or 0)
+    return [
+        ConversionSum(currency=currency, payout_minor=sum(amounts[currency]), conversions=len(amounts[currency]))
+        for currency in sorted(amounts, key=lambda code: code or "")
+    ]
 
 
 def _save(database: Database, conversion_ids: Sequence[UUID], status: ConversionStatus) -> None:

@@ -5,77 +5,125 @@ Built-in types can be changed, not removed. The edge knows the words of all that
 
 from __future__ import annotations
 
-from typing import LiteralString
+from functools import partial
+from http import HTTPStatus
+from typing import Annotated, Any, Literal
 
 import falcon
-from psycopg import sql
-from psycopg.errors import UniqueViolation
+from pydantic import Field
 
-from admin_api.http.old import (
+from admin_api.http import (
+    AmountMinor,
+    Body,
     ConflictError,
-    Field,
+    Currency,
+    Matching,
     NotFoundError,
-    RevisionError,
+    Page,
     Revisions,
-    Values,
-    choice,
-    currency,
-    decode_object,
-    decode_revisions,
-    flag,
-    matching,
-    text,
-    validate_changes,
-    validate_new,
-    whole,
+    Shown,
+    Text,
+    changes_of,
+    operation,
 )
-from admin_api.runtime import Database, Pool, Row, save_change
+from admin_api.resources import Addresses, Resource, insert, load_one, remove, save_changes, save_new
+from admin_api.runtime import Database, Pool, Row
 from config.configuration import events_key
-from tracking.money import AMOUNT_MINOR_MAX, CommissionKind, PayoutSchedule
+from tracking.money import CommissionKind, PayoutSchedule
 
 HOLD_DAYS_MAX = 365
-_CHANGEABLE = (
-    Field("name", text(200)),
-    Field("repeatable", flag, default=False),
-    Field("commission", choice(*CommissionKind), default=CommissionKind.NONE.value),
-    Field("approval", choice("auto", "manual"), default="auto"),
-    Field("payout_schedule", choice(*PayoutSchedule), default=PayoutSchedule.MONTHLY.value),
-    Field("hold_days", whole(0, HOLD_DAYS_MAX), default=0),
-    Field("minimum_payout_minor", whole(0, AMOUNT_MINOR_MAX), default=0),
-    Field("minimum_payout_currency", currency, default="USD"),
-    Field("active", flag, default=True),
+_SHOWN_CHARACTERS = 40
+_IN_USE = "select exists (select from conversions where event = %s) as used"
+
+
+class EventTypeFields(Body):
+    """What a client may change of an event type."""
+
+    name: Annotated[str, Text(200)]
+    """What operators call it."""
+    repeatable: bool = False
+    """Whether it counts again for the same click without an order id."""
+    commission: CommissionKind = CommissionKind.NONE
+    """Which terms of the commission plan it earns."""
+    approval: Literal["auto", "manual"] = "auto"
+    """Whether a conversion is approved as the merchant reports it, or by an operator alone."""
+    payout_schedule: PayoutSchedule = PayoutSchedule.MONTHLY
+    """How often its commissions are paid out."""
+    hold_days: Annotated[int, Field(ge=0, le=HOLD_DAYS_MAX)] = 0
+    """How many days after its first approval a commission becomes payable."""
+    minimum_payout_minor: AmountMinor = 0
+    """The least that a payout with commissions of this type may be; less waits for the next payout."""
+    minimum_payout_currency: Currency = "USD"
+    """The currency of the minimum."""
+    active: bool = True
+    """The edge refuses postbacks of a type that is not active."""
+
+
+class NewEventType(EventTypeFields):
+    """What a client may set of a new event type."""
+
+    event: Annotated[
+        str, Matching("[a-z][a-z0-9_]{0,39}", "1 to 40 lower-case letters, digits or underscores, a letter first")
+    ]
+    """Its word in postbacks, which stays as it is."""
+
+
+def _has_conversions(database: Database, event: str) -> bool:
+    found = database.execute(_IN_USE, [event]).fetchone()
+    return found is not None and bool(found["used"])
+
+
+EventTypeChanges = changes_of(EventTypeFields)
+EVENT_TYPES: Resource = Resource(
+    singular="event type",
+    plural="event_types",
+    path="event-types",
+    id_name="event",
+    description="What merchants may report, what it earns, who approves it and when it is paid.",
+    fields=NewEventType,
+    select="select * from event_types",
+    create=lambda database, values, addresses: insert(database, EVENT_TYPES, values),
+    in_use="conversions are of this type; set its active to false instead",
+    conflicts={
+        "event_types_pkey": partial(
+            ConflictError, "there is an event type of this word; change it", code="event-taken", field="event"
+        )
+    },
+    keys=lambda row: [events_key()],
+    shown_types={"built_in": Annotated[bool, Field(description="Whether it came with Waypost.")]},
+    is_needed=_has_conversions,
 )
-_FIELDS = (
-    Field(
-        "event",
-        matching("[a-z][a-z0-9_]{0,39}", "1 to 40 lower-case letters, digits or underscores, a letter first"),
-    ),
-    *_CHANGEABLE,
-)
-_SELECT: LiteralString = "select * from event_types"
-_IN_USE = "select exists (select from conversions where event = %(event)s) as used"
+EventType = EVENT_TYPES.shown
+_SHOWN: dict[str, Any] = {"return": EventType}
 
 
 class EventTypes:
     """All event types. There are few, so that a list is whole."""
 
-    def __init__(self, pool: Pool) -> None:
+    def __init__(self, pool: Pool, addresses: Addresses) -> None:
         self._pool = pool
+        self._addresses = addresses
 
-    def on_post(self, req: falcon.Request, resp: falcon.Response) -> None:
-        """Add a type."""
-        values = validate_new(_FIELDS, decode_object(req))
+    @operation(
+        "Create an event type",
+        statuses=(HTTPStatus.CREATED,),
+        types=_SHOWN,
+        versioned=True,
+        conflicts=("event-taken",),
+    )
+    def on_post(self, req: falcon.Request, resp: falcon.Response, body: NewEventType) -> Shown:
+        """The edge takes postbacks of it within moments."""
         with self._pool.connection() as database:
-            row = save_event_type(database, values)
-        _respond(resp, row)
-        resp.status = falcon.HTTP_CREATED
-        resp.location = f"/v1/event-types/{row['event']}"
+            row, _ = save_new(database, EVENT_TYPES, body.values(), self._addresses)
+        resp.location = f"{EVENT_TYPES.collection_path}/{row['event']}"
+        return _answer(resp, row)
 
-    def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
-        """List them, built-in ones first."""
+    @operation("List event types", types={"return": Page[EventType]})  # type: ignore[valid-type]
+    def on_get(self, req: falcon.Request, resp: falcon.Response) -> Shown:
+        """All of them in one page, built-in ones first."""
         with self._pool.connection() as database:
-            rows = database.execute(f"{_SELECT} order by not built_in, event").fetchall()
-        resp.media = {"items": [_present(row) for row in rows], "next_cursor": None}
+            rows = database.execute(f"{EVENT_TYPES.select} order by not built_in, event").fetchall()
+        return Page[Any](items=[EventType.of(row) for row in rows], next_cursor=None)
 
 
 class EventTypeItem:
@@ -84,95 +132,37 @@ class EventTypeItem:
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
 
-    def on_get(self, req: falcon.Request, resp: falcon.Response, event: str) -> None:
-        """Show it."""
+    @operation("Show an event type", types=_SHOWN, versioned=True)
+    def on_get(self, req: falcon.Request, resp: falcon.Response, event: str) -> Shown:
+        """Its ETag is what If-Match takes."""
         with self._pool.connection() as database:
-            _respond(resp, load_event_type(database, event))
+            return _answer(resp, load_one(database, EVENT_TYPES, _known_word(event)))
 
-    def on_patch(self, req: falcon.Request, resp: falcon.Response, event: str) -> None:
-        """Change the fields that the body names."""
-        changes = validate_changes(_CHANGEABLE, decode_object(req))
+    @operation("Change an event type", types={"body": EventTypeChanges, **_SHOWN}, versioned=True)
+    def on_patch(self, req: falcon.Request, resp: falcon.Response, event: str, body: Body, allowed: Revisions) -> Shown:
+        """Change the fields that the body names. What was booked before stays as it was booked."""
         with self._pool.connection() as database:
-            _respond(resp, save_event_type_changes(database, event, changes, decode_revisions(req)))
+            return _answer(resp, save_changes(database, EVENT_TYPES, _known_word(event), body.changes(), allowed))
 
-    def on_delete(self, req: falcon.Request, resp: falcon.Response, event: str) -> None:
-        """Remove it, if it is an operator's own and nothing was reported of it."""
-        with self._pool.connection() as database:
-            remove_event_type(database, event, decode_revisions(req))
-        resp.status = falcon.HTTP_NO_CONTENT
-
-
-def load_event_type(database: Database, event: str, *, lock: bool = False) -> Row:
-    """Return a type, or raise NotFoundError; with `lock`, it is held until the transaction ends."""
-    row = database.execute(f"{_SELECT} where event = %s {'for update' if lock else ''}", [event]).fetchone()
-    if row is None:
-        raise NotFoundError(f"there is no event type {event[:40]}")
-    return row
+    @operation("Delete an event type", statuses=(HTTPStatus.NO_CONTENT,), conflicts=("built-in", "in-use"))
+    def on_delete(self, req: falcon.Request, resp: falcon.Response, event: str, allowed: Revisions) -> None:
+        """Refused for a built-in type, and while conversions are of it."""
+        with self._pool.connection() as database, database.transaction():
+            if load_one(database, EVENT_TYPES, _known_word(event), lock=True)["built_in"]:
+                raise ConflictError(
+                    "a built-in event type cannot be deleted; set its active to false instead", code="built-in"
+                )
+            remove(database, EVENT_TYPES, event, allowed)
 
 
-def save_event_type(database: Database, values: Values) -> Row:
-    """Store a new type. Raises ConflictError where there is one of this word."""
-    query = sql.SQL("insert into event_types ({}) values ({})").format(
-        sql.SQL(", ").join(map(sql.Identifier, values)), sql.SQL(", ").join(map(sql.Placeholder, values))
-    )
-    try:
-        with database.transaction():
-            database.execute(query, values)
-            save_change(database, [events_key()])
-            return load_event_type(database, values["event"])
-    except UniqueViolation as error:
-        raise ConflictError(
-            "there is an event type of this word; change it", code="event-taken", field="event"
-        ) from error
+def _known_word(event: str) -> str:
+    """Return the word of a path, or raise NotFoundError for one that no event type can have."""
+    # PostgreSQL takes no NUL.
+    if not event.isprintable() or len(event) > _SHOWN_CHARACTERS:
+        raise NotFoundError(f"there is no event type {event[:_SHOWN_CHARACTERS]!r}")
+    return event
 
 
-def save_event_type_changes(database: Database, event: str, changes: Values, allowed: Revisions) -> Row:
-    """Change a type and return it."""
-    with database.transaction():
-        before = _locked(database, event, allowed)
-        if all(before[name] == value for name, value in changes.items()):
-            return before
-        query = sql.SQL(
-            "update event_types set {}, revision = revision + 1, updated_at = now() where event = {}"
-        ).format(
-            sql.SQL(", ").join(
-                sql.SQL("{} = {}").format(sql.Identifier(name), sql.Placeholder(name)) for name in changes
-            ),
-            sql.Placeholder("this_event"),
-        )
-        database.execute(query, changes | {"this_event": event})
-        save_change(database, [events_key()])
-        return load_event_type(database, event)
-
-
-def remove_event_type(database: Database, event: str, allowed: Revisions) -> None:
-    """Delete a type. Raises ConflictError for a built-in one, and for one that conversions are of."""
-    with database.transaction():
-        before = _locked(database, event, allowed)
-        if before["built_in"]:
-            raise ConflictError(
-                "a built-in event type cannot be deleted; set its active to false instead", code="built-in"
-            )
-        used = database.execute(_IN_USE, {"event": event}).fetchone()
-        if used is not None and used["used"]:
-            raise ConflictError("conversions are of this type; set its active to false instead", code="in-use")
-        database.execute("delete from event_types where event = %s", [event])
-        save_change(database, [events_key()])
-
-
-def _locked(database: Database, event: str, allowed: Revisions) -> Row:
-    row = load_event_type(database, event, lock=True)
-    if allowed is not None and row["revision"] not in allowed:
-        raise RevisionError(
-            f"this event type has changed since you read it: its revision is {row['revision']}; read it again"
-        )
-    return row
-
-
-def _present(row: Row) -> Row:
-    return {name: value for name, value in row.items() if name != "revision"}
-
-
-def _respond(resp: falcon.Response, row: Row) -> None:
-    resp.media = _present(row)
+def _answer(resp: falcon.Response, row: Row) -> Shown:
     resp.etag = str(row["revision"])
+    return EventType.of(row)

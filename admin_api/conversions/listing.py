@@ -2,51 +2,93 @@
 
 from __future__ import annotations
 
-from typing import Any, LiteralString
+from typing import Annotated, Any, LiteralString
+from uuid import UUID
 
 from psycopg import sql
+from pydantic import Field, WithJsonSchema
 
-from admin_api.http.old import Chosen, Filter, NotFoundError, Place, filters, parse_moment
+from admin_api.http import (
+    AnyOf,
+    Chosen,
+    Condition,
+    CountryCode,
+    CurrencyCode,
+    EventName,
+    Filter,
+    Flag,
+    Moment,
+    NotFoundError,
+    Number,
+    Place,
+    checked,
+    refuse_control,
+)
 from admin_api.runtime import Database, Row
 from tracking.conversions import ConversionStatus, PostbackReason
 from tracking.money import format_amount
 
-_EVENT = filters.matching("[a-z][a-z0-9_]{0,39}", "the word of an event type, such as ftd")
-FILTERS = (
-    Filter("status", filters.word(*ConversionStatus), "c.status = any(%(status)s)"),
-    Filter("reason", filters.word(*PostbackReason), "c.reason = any(%(reason)s)"),
-    Filter("event", _EVENT, "c.event = %(event)s"),
-    Filter("merchant_id", filters.number, "c.merchant_id = %(merchant_id)s"),
-    Filter("link_id", filters.number, "c.link_id = %(link_id)s"),
-    Filter("source_id", filters.number, "coalesce(b.source_id, l.source_id) = %(source_id)s"),
-    Filter("plan_id", filters.number, "b.plan_id = %(plan_id)s"),
-    Filter("click_id", filters.uuid, "c.click_id = %(click_id)s"),
-    Filter("order_id", filters.matching(".{1,200}", "an order id, as it was sent"), "c.order_id = %(order_id)s"),
-    Filter("currency", filters.currency, "c.currency = %(currency)s"),
-    Filter("country", filters.matching("[A-Z]{2}", "a two-letter country code such as DE"), "c.country = %(country)s"),
-    Filter("authenticated", filters.flag, "c.authenticated = %(authenticated)s"),
-    Filter("postponed", filters.flag, "coalesce(b.postponed, false) = %(postponed)s"),
-    Filter("from", parse_moment, "c.received_at >= %(from)s"),
-    Filter("to", parse_moment, "c.received_at < %(to)s"),
+ORDER_CHARACTERS_MAX = 200
+OrderId = Annotated[
+    str,
+    Field(min_length=1, max_length=ORDER_CHARACTERS_MAX),
+    checked(refuse_control),
+    WithJsonSchema(
+        {"type": "string", "minLength": 1, "maxLength": ORDER_CHARACTERS_MAX, "pattern": r"^[^\x00-\x1f\x7f]*$"}
+    ),
+]
+
+
+class ConversionFilter(Filter):
+    """The conversions that are wanted. All filters that are given must hold."""
+
+    status: Annotated[AnyOf[ConversionStatus] | None, Condition("c.status = any(%(status)s)")] = None
+    """Any of these statuses."""
+    reason: Annotated[AnyOf[PostbackReason] | None, Condition("c.reason = any(%(reason)s)")] = None
+    """Any of these reasons of the status."""
+    event: Annotated[EventName | None, Condition("c.event = %(event)s")] = None
+    """The event type."""
+    merchant_id: Annotated[Number | None, Condition("c.merchant_id = %(merchant_id)s")] = None
+    """The merchant that reported it."""
+    link_id: Annotated[Number | None, Condition("c.link_id = %(link_id)s")] = None
+    """The link of the click."""
+    source_id: Annotated[Number | None, Condition("coalesce(b.source_id, l.source_id) = %(source_id)s")] = None
+    """The source that earns by it; of one that is not booked yet, the link's."""
+    plan_id: Annotated[Number | None, Condition("b.plan_id = %(plan_id)s")] = None
+    """The commission plan that it was booked under."""
+    click_id: Annotated[UUID | None, Condition("c.click_id = %(click_id)s")] = None
+    """The click."""
+    order_id: Annotated[OrderId | None, Condition("c.order_id = %(order_id)s")] = None
+    """The order id, as the merchant sent it."""
+    currency: Annotated[CurrencyCode | None, Condition("c.currency = %(currency)s")] = None
+    """The currency that the merchant reported."""
+    country: Annotated[CountryCode | None, Condition("c.country = %(country)s")] = None
+    """The country of the click's address."""
+    authenticated: Annotated[Flag | None, Condition("c.authenticated = %(authenticated)s")] = None
+    """Whether the merchant proved who it is."""
+    postponed: Annotated[Flag | None, Condition("coalesce(b.postponed, false) = %(postponed)s")] = None
+    """Whether it waits for an exchange rate."""
+    begins_at: Annotated[Moment | None, Condition("c.received_at >= %(from)s"), Field(alias="from")] = None
+    """Received at this moment or later; a day stands for its beginning."""
+    ends_at: Annotated[Moment | None, Condition("c.received_at < %(to)s"), Field(alias="to")] = None
+    """Received before this moment; a day stands for its beginning."""
+
+
+TABLES: LiteralString = (
+    "conversions c left join bookings b on b.conversion_id = c.conversion_id left join links l on l.link_id = c.link_id"
 )
-COLUMNS: LiteralString = (
+_COLUMNS: LiteralString = (
     "c.conversion_id, c.click_id, c.merchant_id, c.link_id, coalesce(b.source_id, l.source_id) as source_id, c.event,"
     " c.order_id, c.status, c.reason, c.payout_minor, c.currency, c.country, c.authenticated, c.clicked_at,"
     " c.received_at, c.updated_at, b.commission, b.commission_minor, b.currency as commission_currency,"
     " b.reasons as commission_reasons, b.plan_id, b.plan_rung, b.original_minor, b.original_currency,"
-    " b.rate::text as rate, b.rate_date, b.postponed, b.payable_at, b.booked_at"
-)
-TABLES: LiteralString = (
-    "conversions c left join bookings b on b.conversion_id = c.conversion_id left join links l on l.link_id = c.link_id"
+    " b.rate::text as rate, b.rate_date, (c.received_at at time zone 'UTC')::date - b.rate_date as rate_age_days,"
+    " b.postponed, b.payable_at, b.booked_at"
 )
 _CHANGES = """
     select change_id, changed_at, cause, actor, note, postback_id, from_status, to_status, from_payout_minor,
         to_payout_minor, from_currency, to_currency, reason, booked_at
     from conversion_changes where conversion_id = %s order by change_id
-"""
-_ENTRIES = """
-    select entry_id, party, kind, amount_minor, currency, note, actor, payout_id, locked, change_id, created_at
-    from entries where conversion_id = %s order by entry_id
 """
 
 
@@ -56,30 +98,31 @@ def load_conversions(database: Database, chosen: Chosen, place: Place | None, li
     if place is not None:
         more.append(sql.SQL("(c.received_at, c.conversion_id) < (%(at)s, %(after)s)"))
     query = sql.SQL("select {} from {} {} order by c.received_at desc, c.conversion_id desc limit %(limit)s").format(
-        sql.SQL(COLUMNS), sql.SQL(TABLES), chosen.where(*more)
+        sql.SQL(_COLUMNS), sql.SQL(TABLES), chosen.where(*more)
     )
     values = chosen.values | {"limit": limit}
     if place is not None:
         values |= {"at": place.at, "after": place.row_id}
     # Planned with its values: which index is best depends on the filters.
-    return database.execute(query, values, prepare=False).fetchall()
+    return [_with_amounts(row) for row in database.execute(query, values, prepare=False).fetchall()]
 
 
-def load_conversion(database: Database, conversion_id: object) -> Row:
-    """Return a conversion with its changes and entries, or raise NotFoundError."""
-    query = sql.SQL("select {} from {} where c.conversion_id = %s").format(sql.SQL(COLUMNS), sql.SQL(TABLES))
-    with database.transaction():
-        database.execute("set transaction isolation level repeatable read, read only")
-        row = database.execute(query, [conversion_id]).fetchone()
-        if row is None:
-            raise NotFoundError(f"there is no conversion {conversion_id}")
-        changes = database.execute(_CHANGES, [conversion_id]).fetchall()
-        entries = database.execute(_ENTRIES, [conversion_id]).fetchall()
-    return present_conversion(row) | {"changes": changes, "entries": entries}
+def load_conversion(database: Database, conversion_id: UUID) -> Row:
+    """Return a conversion, or raise NotFoundError."""
+    query = sql.SQL("select {} from {} where c.conversion_id = %s").format(sql.SQL(_COLUMNS), sql.SQL(TABLES))
+    row = database.execute(query, [conversion_id]).fetchone()
+    if row is None:
+        raise NotFoundError(f"there is no conversion {conversion_id}")
+    return _with_amounts(row)
 
 
-def present_conversion(row: Row) -> dict[str, Any]:
-    """Return a conversion as it is shown, its amounts in major units too; null commission is not booked yet."""
+def load_changes(database: Database, conversion_id: UUID) -> list[Row]:
+    """Return every change of a conversion, oldest first."""
+    return database.execute(_CHANGES, [conversion_id]).fetchall()
+
+
+def _with_amounts(row: Row) -> dict[str, Any]:
+    """Return a conversion with its amounts in major units too."""
     return row | {
         "payout": _major(row["payout_minor"], row["currency"]),
         "commission_amount": _major(row["commission_minor"], row["commission_currency"]),

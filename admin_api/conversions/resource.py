@@ -2,49 +2,34 @@
 
 from __future__ import annotations
 
-from typing import Any
 from uuid import UUID
 
 import falcon
 
-from admin_api.conversions.decisions import Action, decide, decide_all, preview
-from admin_api.conversions.listing import FILTERS, load_conversion, load_conversions, present_conversion
-from admin_api.http.old import (
-    PAGE_ROWS,
-    REQUIRED,
-    Field,
-    NotFoundError,
-    actor_of,
-    choice,
-    choose,
-    decode_limit,
-    decode_object,
-    decode_place,
-    encode_place,
-    text,
-    validate_new,
+from admin_api.conversions.decisions import Action, Found, decide, decide_all, preview
+from admin_api.conversions.listing import ConversionFilter, load_changes, load_conversion, load_conversions
+from admin_api.conversions.objects import (
+    BulkDecision,
+    BulkDecisionResult,
+    Conversion,
+    ConversionChange,
+    ConversionDetails,
+    Decision,
 )
-from admin_api.runtime import Pool
+from admin_api.http import Page, TimedPageQuery, actor_of, add_operation, encode_place, operation, page_of
+from admin_api.money import load_entries_of
+from admin_api.runtime import Database, Pool
 from tracking.conversions import ConversionStatus
-from tracking.runtime import FieldError
 
-NOTE_CHARACTERS = 500
-_DECIDABLE = (ConversionStatus.APPROVED, ConversionStatus.REJECTED, ConversionStatus.REVERSED)
-_NOTE = Field("note", text(NOTE_CHARACTERS), default=None, nullable=True)
-_DECISION = (Field("status", choice(*_DECIDABLE), default=REQUIRED), _NOTE)
-
-
-def _filter(value: Any, field: str) -> dict[str, Any]:
-    if not isinstance(value, dict):
-        raise FieldError(field, f"{field} must be an object of the filters of GET /v1/conversions; {{}} is all")
-    return value
+_SUMMARIES = {
+    Action.APPROVE: "Approve pending conversions",
+    Action.REJECT: "Reject pending conversions",
+    Action.REBOOK: "Book conversions under new terms",
+}
 
 
-_MANY = (
-    Field("filter", _filter),
-    Field("token", text(64), default=None, nullable=True),
-    _NOTE,
-)
+class ConversionsQuery(ConversionFilter, TimedPageQuery):
+    """Filters and the place of a page."""
 
 
 class Conversions:
@@ -53,18 +38,18 @@ class Conversions:
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
 
-    def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
-        """List conversions by any of the filters, the newest first."""
-        chosen = choose(FILTERS, {name: value for name, value in req.params.items() if name not in ("limit", "cursor")})
-        place, limit = decode_place(req), decode_limit(req, PAGE_ROWS)
+    @operation("List conversions")
+    def on_get(self, req: falcon.Request, resp: falcon.Response, query: ConversionsQuery) -> Page[Conversion]:
+        """The newest first."""
         with self._pool.connection() as database:
-            rows = load_conversions(database, chosen, place, limit + 1)
-        shown = rows[:limit]
-        last = shown[-1] if len(rows) > limit else None
-        resp.media = {
-            "items": [present_conversion(row) for row in shown],
-            "next_cursor": None if last is None else encode_place(last["received_at"], last["conversion_id"]),
-        }
+            rows = load_conversions(database, query.chosen(), query.cursor, query.limit + 1)
+        return page_of(
+            Page[Conversion],
+            rows,
+            query.limit,
+            Conversion.of,
+            lambda row: encode_place(row["received_at"], row["conversion_id"]),
+        )
 
 
 class ConversionItem:
@@ -73,43 +58,48 @@ class ConversionItem:
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
 
-    def on_get(self, req: falcon.Request, resp: falcon.Response, conversion_id: str) -> None:
-        """Show it."""
+    @operation("Show a conversion")
+    def on_get(self, req: falcon.Request, resp: falcon.Response, conversion_id: UUID) -> ConversionDetails:
+        """With every change of it, and everything that was booked of it."""
         with self._pool.connection() as database:
-            resp.media = load_conversion(database, _decode_id(conversion_id))
+            return load_details(database, conversion_id)
 
-    def on_patch(self, req: falcon.Request, resp: falcon.Response, conversion_id: str) -> None:
-        """Approve, reject or reverse it, with a note that says why."""
-        known = _decode_id(conversion_id)
-        decision = validate_new(_DECISION, decode_object(req))
+    @operation("Decide on a conversion", conflicts=("illegal-transition",))
+    def on_patch(
+        self, req: falcon.Request, resp: falcon.Response, conversion_id: UUID, body: Decision
+    ) -> ConversionDetails:
+        """Approve, reject or reverse it. Bookkeeping follows; a status that it has already is no change."""
         with self._pool.connection() as database:
-            decide(database, known, ConversionStatus(decision["status"]), actor_of(req), decision["note"])
-            resp.media = load_conversion(database, known)
+            decide(database, conversion_id, ConversionStatus(body.status), actor_of(req), body.note)
+            return load_details(database, conversion_id)
 
 
-class ManyConversions:
-    """Approve, reject or rebook all that a filter finds: first without a token, for a preview, then with its token."""
+class BulkDecisions:
+    """One action on all conversions that a filter finds: first a preview, then the same with the preview's token."""
 
     def __init__(self, pool: Pool, action: Action) -> None:
         self._pool = pool
         self._action = action
+        add_operation(self, "post", type(self).act, _SUMMARIES[action], conflicts=("preview-outdated",))
 
-    def on_post(self, req: falcon.Request, resp: falcon.Response) -> None:
-        """Preview, or do what was previewed."""
-        wanted = validate_new(_MANY, decode_object(req))
+    def act(self, req: falcon.Request, resp: falcon.Response, body: BulkDecision) -> BulkDecisionResult:
+        """All that a filter finds, up to 10,000. Without a token the answer is a preview; repeat it with its token."""
         with self._pool.connection() as database:
-            if wanted["token"] is None:
-                found = preview(database, self._action, wanted["filter"])
-                resp.media = {"count": len(found.conversion_ids), "sums": found.sums, "token": found.token}
-                return
-            changed = decide_all(
-                database, self._action, wanted["filter"], wanted["token"], actor_of(req), wanted["note"]
-            )
-        resp.media = {"changed": changed}
+            if body.token is None:
+                found = preview(database, self._action, body.filter)
+                return _result(found, token=found.token, changed=None)
+            done = decide_all(database, self._action, body.filter, body.token, actor_of(req), body.note)
+        return _result(done, token=None, changed=len(done.conversion_ids))
 
 
-def _decode_id(text: str) -> UUID:
-    try:
-        return UUID(text)
-    except ValueError:
-        raise NotFoundError(f"there is no conversion {text[:40]}") from None
+def load_details(database: Database, conversion_id: UUID) -> ConversionDetails:
+    """Return a conversion with its changes and entries, all of one moment, or raise NotFoundError."""
+    with database.transaction():
+        database.execute("set transaction isolation level repeatable read, read only")
+        row = load_conversion(database, conversion_id)
+        changes = [ConversionChange.of(change) for change in load_changes(database, conversion_id)]
+        return ConversionDetails.of(row, changes=changes, entries=load_entries_of(database, conversion_id))
+
+
+def _result(found: Found, *, token: str | None, changed: int | None) -> BulkDecisionResult:
+    return BulkDecisionResult(count=len(found.conversion_ids), sums=list(found.sums), token=token, changed=changed)

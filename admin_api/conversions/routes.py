@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from admin_api.conversions.decisions import Action
 from admin_api.conversions.event_types import EventTypeItem, EventTypes
-from admin_api.conversions.resource import ConversionItem, Conversions, ManyConversions
+from admin_api.conversions.resource import BulkDecisions, ConversionItem, Conversions
 from admin_api.http import Route
+from admin_api.resources import Addresses
 from admin_api.runtime import Pool
 
 
-def conversion_routes(pool: Pool) -> list[Route]:
+def conversion_routes(pool: Pool, addresses: Addresses) -> list[Route]:
     """Return them."""
     return [
-        Route("/v1/event-types", EventTypes(pool)),
+        Route("/v1/event-types", EventTypes(pool, addresses)),
         Route("/v1/event-types/{event}", EventTypeItem(pool)),
         Route("/v1/conversions", Conversions(pool)),
         Route("/v1/conversions/{conversion_id}", ConversionItem(pool)),
-        *(Route(f"/v1/conversions/{action}", ManyConversions(pool, action)) for action in Action),
+        *(Route(f"/v1/conversions/{action}", BulkDecisions(pool, action)) for action in Action),
     ]

@@ -46,9 +46,19 @@ from admin_api.http.paging import (
     encode_place,
     page_of,
 )
-from admin_api.http.parameters import AnyOf, CountryCode, Flag, Moment, Number, SearchText, parse_moment
+from admin_api.http.parameters import (
+    AnyOf,
+    CountryCode,
+    CurrencyCode,
+    Flag,
+    Moment,
+    Number,
+    SearchText,
+    parse_moment,
+    parse_number,
+)
 from admin_api.http.problems import CONTENT_TYPE, SCHEMA, handle_error
-from admin_api.http.requests import Revisions
+from admin_api.http.requests import Revisions, require_revision
 from admin_api.http.uploads import Upload, received
 from admin_api.http.validation import decode_json
 
@@ -70,6 +80,7 @@ __all__ = [
     "Countries",
     "CountryCode",
     "Currency",
+    "CurrencyCode",
     "Day",
     "DestinationUrl",
     "Domain",
@@ -115,7 +126,9 @@ __all__ = [
     "operation_of",
     "page_of",
     "parse_moment",
+    "parse_number",
     "received",
     "refuse_control",
+    "require_revision",
     "shown_of",
 ]

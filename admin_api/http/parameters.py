@@ -11,7 +11,7 @@ from typing import Annotated, Any, TypeVar
 
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
-from admin_api.http.field_types import ID_MAX, Currency, checked, converted, refuse_control
+from admin_api.http.field_types import ID_MAX, Matching, checked, converted, refuse_control
 from tracking.runtime import FieldError
 
 Word = TypeVar("Word")
@@ -52,6 +52,10 @@ def _split(value: Any) -> Any:
     return value.split(",") if isinstance(value, str) else value
 
 
+def _in_capitals(value: Any, field: str) -> Any:
+    return value.strip().upper() if isinstance(value, str) else value
+
+
 # The number of an object.
 Number = Annotated[int, Field(strict=True, ge=1, le=ID_MAX), converted(parse_number)]
 Flag = Annotated[bool, Field(strict=True), converted(_parse_flag)]
@@ -60,5 +64,6 @@ Moment = Annotated[datetime, converted(parse_moment), WithJsonSchema({"type": "s
 # One of some words, or several with commas between them: any of them.
 AnyOf = Annotated[list[Word], Field(min_length=1), BeforeValidator(_split)]
 SearchText = Annotated[str, checked(refuse_control), Field(max_length=200)]
-CountryCode = Annotated[str, Field(pattern="^[A-Z]{2}$")]
-CurrencyCode = Currency
+CountryCode = Annotated[str, Matching("[A-Z]{2}", "a two-letter country code such as DE")]
+# A currency as it was stored, so also one that is no longer in use.
+CurrencyCode = Annotated[str, converted(_in_capitals), Matching("[A-Z]{3}", "a three-letter currency code such as USD")]

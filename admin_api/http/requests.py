@@ -6,7 +6,7 @@ import re
 
 import falcon
 
-from admin_api.http.errors import NotFoundError
+from admin_api.http.errors import NotFoundError, RevisionError
 
 # The revisions that an If-Match header allows; None allows any.
 Revisions = frozenset[int] | None
@@ -30,3 +30,9 @@ def decode_revisions(req: falcon.Request) -> Revisions:
     # A weak tag never matches: RFC 9110 wants the strong comparison here.
     strong = [str(tag) for tag in tags if isinstance(tag, falcon.ETag) and not tag.is_weak]
     return frozenset(int(tag) for tag in strong if _ID.fullmatch(tag))
+
+
+def require_revision(current: int, allowed: Revisions, singular: str) -> None:
+    """Raise RevisionError where If-Match does not allow an object's current revision."""
+    if allowed is not None and current not in allowed:
+        raise RevisionError(f"this {singular} has changed since you read it: its revision is {current}; read it again")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from admin_api.money.commission_plans import missing_plan
+from admin_api.money.entries import Entry, load_entries_of
 from admin_api.money.routes import money_routes
 
-__all__ = ["missing_plan", "money_routes"]
+__all__ = ["Entry", "load_entries_of", "missing_plan", "money_routes"]

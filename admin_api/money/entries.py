@@ -2,123 +2,161 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-from typing import Any, LiteralString
+from datetime import date, datetime
+from http import HTTPStatus
+from typing import Annotated
+from uuid import UUID
 
 import falcon
-from psycopg import sql
-from psycopg.errors import ForeignKeyViolation
+from pydantic import WithJsonSchema
 
-from admin_api.http.old import (
-    Chosen,
-    Field,
-    Filter,
-    Values,
+from admin_api.http import (
+    Body,
+    Currency,
+    NumberedPageQuery,
+    ObjectId,
+    Page,
+    Shown,
+    Text,
     actor_of,
-    choice,
-    choose,
-    currency,
-    decode_list,
-    decode_object,
-    filters,
-    object_id,
-    parse_moment,
-    text,
-    validate_new,
+    checked,
+    operation,
+    page_of,
+)
+from admin_api.money.entry_table import (
+    BalanceFilter,
+    EntryFilter,
+    load_balances,
+    load_conversion_entries,
+    load_entries,
+    save_adjustment,
 )
 from admin_api.runtime import Database, Pool, Row
 from tracking.money import AMOUNT_MINOR_MAX, EntryKind, Party, PayoutSchedule, format_amount
 from tracking.runtime import FieldError
 
 NOTE_CHARACTERS = 500
-_WHOSE = (
-    Filter("party", filters.word(*Party), "e.party = any(%(party)s)"),
-    Filter("merchant_id", filters.number, "e.merchant_id = %(merchant_id)s"),
-    Filter("source_id", filters.number, "e.source_id = %(source_id)s"),
-    Filter("currency", filters.currency, "e.currency = %(currency)s"),
-)
-FILTERS = (
-    *_WHOSE,
-    Filter("kind", filters.word(*EntryKind), "e.kind = any(%(kind)s)"),
-    Filter("conversion_id", filters.uuid, "e.conversion_id = %(conversion_id)s"),
-    Filter("payout_id", filters.number, "e.payout_id = %(payout_id)s"),
-    Filter("locked", filters.flag, "e.locked = %(locked)s"),
-    Filter("from", parse_moment, "e.created_at >= %(from)s"),
-    Filter("to", parse_moment, "e.created_at < %(to)s"),
-)
-_COLUMNS: LiteralString = (
-    "e.entry_id, e.party, e.kind, e.conversion_id, e.merchant_id, e.source_id, e.amount_minor, e.currency,"
-    " e.original_minor, e.original_currency, e.rate::text as rate, e.rate_date, e.plan_id, e.change_id, e.actor,"
-    " e.note, e.payout_schedule, e.payable_at, e.payout_id, e.locked, e.created_at"
-)
-# What a merchant owes says nothing of when a source is paid.
-_BALANCES: LiteralString = """
-    select e.party, case e.party when 'merchant' then e.merchant_id end as merchant_id,
-        case e.party when 'source' then e.source_id end as source_id, e.currency,
-        sum(e.amount_minor)::bigint as balance_minor, count(*) as entries,
-        coalesce(sum(e.amount_minor) filter (where e.party = 'source' and e.payout_id is null
-            and e.payable_at > now()), 0)::bigint as held_minor,
-        coalesce(sum(e.amount_minor) filter (where e.payout_id is not null and not e.locked), 0)::bigint
-            as in_payouts_minor,
-        coalesce(-sum(e.amount_minor) filter (where e.kind = 'payout'), 0)::bigint as paid_minor
-    from entries e {} group by 1, 2, 3, 4 order by 1, 2, 3, 4
-"""
 
 
-def _amount(value: Any, field: str) -> int:
-    if type(value) is not int or value == 0 or abs(value) > AMOUNT_MINOR_MAX:
+def _check_difference(value: int, field: str) -> int:
+    if value == 0 or abs(value) > AMOUNT_MINOR_MAX:
         raise FieldError(field, f"{field} must be a whole number of minor units other than 0; negative takes away")
     return value
 
 
-def _uuid(value: Any, field: str) -> Any:
-    if not isinstance(value, str):
-        raise FieldError(field, f"{field} must be a UUID in double quotes")
-    return filters.uuid(value, field)
+# An amount in minor units that is added to an account, or taken away from it.
+DifferenceMinor = Annotated[
+    int,
+    checked(_check_difference),
+    WithJsonSchema({"type": "integer", "minimum": -AMOUNT_MINOR_MAX, "maximum": AMOUNT_MINOR_MAX, "not": {"const": 0}}),
+]
 
 
-_ADJUSTMENT = (
-    Field("party", choice(*Party)),
-    Field("merchant_id", object_id, default=None, nullable=True),
-    Field("source_id", object_id, default=None, nullable=True),
-    Field("amount_minor", _amount),
-    Field("currency", currency),
-    Field("note", text(NOTE_CHARACTERS)),
-    Field("conversion_id", _uuid, default=None, nullable=True),
-    Field("payout_schedule", choice(*PayoutSchedule), default=PayoutSchedule.MONTHLY.value),
-)
-_NOTHING = {
-    "entries_merchant_id_fkey": "merchant_id",
-    "entries_source_id_fkey": "source_id",
-    "entries_conversion_id_fkey": "conversion_id",
-}
+class NewAdjustment(Body):
+    """An operator's own entry in the account of a merchant or a source."""
+
+    party: Party
+    """Whose account it is in."""
+    merchant_id: ObjectId | None = None
+    """Required where `party` is `merchant`."""
+    source_id: ObjectId | None = None
+    """Required where `party` is `source`."""
+    amount_minor: DifferenceMinor
+    """What it adds to the account; a negative amount takes away."""
+    currency: Currency
+    """The currency of the amount."""
+    note: Annotated[str, Text(NOTE_CHARACTERS)]
+    """Why."""
+    conversion_id: UUID | None = None
+    """The conversion that it is about."""
+    payout_schedule: PayoutSchedule = PayoutSchedule.MONTHLY
+    """Of a source's entry: with which payouts it is paid."""
+
+
+class Entry(Shown):
+    """An entry of the ledger. Entries are only ever added."""
+
+    entry_id: int
+    party: Party
+    kind: EntryKind
+    conversion_id: UUID | None
+    merchant_id: int | None
+    source_id: int | None
+    amount: str
+    """In major units."""
+    amount_minor: int
+    """In minor units, which is the exact amount."""
+    currency: str
+    original_minor: int | None
+    """The merchant's amount that it was computed of, where it had to be converted."""
+    original_currency: str | None
+    rate: str | None
+    """The exchange rate that was used."""
+    rate_date: date | None
+    """The day whose rate was used."""
+    plan_id: int | None
+    """The commission plan of a source's entry."""
+    change_id: int | None
+    """The change of the conversion that it was booked for."""
+    actor: str | None
+    """The name of the API token, where an operator made the entry."""
+    note: str | None
+    payout_schedule: PayoutSchedule | None
+    """With which payouts it is paid; null for merchants."""
+    payable_at: datetime | None
+    """From when on it can be in a payout; null for merchants."""
+    payout_id: int | None
+    """The payout that pays it."""
+    locked: bool
+    """Whether it was paid."""
+    created_at: datetime
+
+
+class Balance(Shown):
+    """What a merchant owes you or you owe a source, in one currency."""
+
+    party: Party
+    merchant_id: int | None
+    source_id: int | None
+    currency: str
+    balance: str
+    """The sum of the entries, in major units."""
+    balance_minor: int
+    """The same in minor units, which is the exact amount."""
+    entries: int
+    """How many entries there are."""
+    held_minor: int
+    """Of a source: what is not payable yet."""
+    in_payouts_minor: int
+    """Of a source: what is in payouts that are not paid yet."""
+    paid_minor: int
+    """Of a source: what was paid."""
+
+
+class EntriesQuery(EntryFilter, NumberedPageQuery):
+    """Filters and the place of a page."""
 
 
 class Entries:
-    """The ledger. Entries are only ever added."""
+    """The ledger."""
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
 
-    def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
-        """List entries by any of the filters, in the order in which they were made."""
-        chosen, after, limit = decode_list(req, FILTERS)
+    @operation("List entries")
+    def on_get(self, req: falcon.Request, resp: falcon.Response, query: EntriesQuery) -> Page[Entry]:
+        """In the order in which they were made."""
         with self._pool.connection() as database:
-            rows = load_entries(database, chosen, after, limit + 1)
-        shown = rows[:limit]
-        resp.media = {
-            "items": [present_entry(row) for row in shown],
-            "next_cursor": str(shown[-1]["entry_id"]) if len(rows) > limit else None,
-        }
+            rows = load_entries(database, query.chosen(), query.after, query.limit + 1)
+        return page_of(Page[Entry], rows, query.limit, _entry, lambda row: str(row["entry_id"]))
 
-    def on_post(self, req: falcon.Request, resp: falcon.Response) -> None:
-        """Add an adjustment to the account of a merchant or a source, with a note that says why."""
-        values = validate_new(_ADJUSTMENT, decode_object(req))
+    @operation("Add an adjustment", statuses=(HTTPStatus.CREATED,))
+    def on_post(self, req: falcon.Request, resp: falcon.Response, body: NewAdjustment) -> Entry:
+        """An entry of your own, with a note that says why. It stays: add another one to take it back."""
         with self._pool.connection() as database:
-            row = save_adjustment(database, values, actor_of(req))
-        resp.media = present_entry(row)
-        resp.status = falcon.HTTP_CREATED
+            row = save_adjustment(database, body.values(), actor_of(req))
         resp.location = f"/v1/entries?conversion_id={row['conversion_id']}" if row["conversion_id"] else "/v1/entries"
+        return _entry(row)
 
 
 class Balances:
@@ -127,53 +165,19 @@ class Balances:
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
 
-    def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
-        """Sum."""
-        chosen = choose(_WHOSE, req.params)
+    @operation("List balances")
+    def on_get(self, req: falcon.Request, resp: falcon.Response, query: BalanceFilter) -> Page[Balance]:
+        """All of them in one page, each the sum of all its entries. Currencies are never added up."""
         with self._pool.connection() as database:
-            rows = database.execute(sql.SQL(_BALANCES).format(chosen.where()), chosen.values).fetchall()
-        resp.media = {
-            "items": [row | {"balance": format_amount(row["balance_minor"], row["currency"])} for row in rows],
-            "next_cursor": None,
-        }
+            rows = load_balances(database, query.chosen())
+        items = [Balance.of(row, balance=format_amount(row["balance_minor"], row["currency"])) for row in rows]
+        return Page[Balance](items=items, next_cursor=None)
 
 
-def load_entries(database: Database, chosen: Chosen, after: int, limit: int) -> list[Row]:
-    """Return up to `limit` entries with ids above `after`, in order."""
-    query = sql.SQL("select {} from entries e {} order by e.entry_id limit %(limit)s").format(
-        sql.SQL(_COLUMNS), chosen.where(sql.SQL("e.entry_id > %(after)s"))
-    )
-    return database.execute(query, chosen.values | {"after": after, "limit": limit}, prepare=False).fetchall()
+def load_entries_of(database: Database, conversion_id: UUID) -> list[Entry]:
+    """Return every entry of a conversion, in the order in which they were made."""
+    return [_entry(row) for row in load_conversion_entries(database, conversion_id)]
 
 
-def save_adjustment(database: Database, values: Values, actor: str) -> Row:
-    """Append an operator's entry and return it. Raises FieldError for one that is of nobody or of nothing."""
-    of = "merchant_id" if values["party"] == Party.MERCHANT else "source_id"
-    if values[of] is None:
-        raise FieldError(of, f"{of} is required where party is {values['party']}", code="missing-field")
-    of_source = values["party"] == Party.SOURCE
-    row = values | {
-        "kind": EntryKind.ADJUSTMENT.value,
-        "actor": actor,
-        "payout_schedule": values["payout_schedule"] if of_source else None,
-        "payable_at": datetime.now(UTC) if of_source else None,
-    }
-    query = sql.SQL("insert into entries as e ({}) values ({}) returning {}").format(
-        sql.SQL(", ").join(map(sql.Identifier, row)),
-        sql.SQL(", ").join(map(sql.Placeholder, row)),
-        sql.SQL(_COLUMNS),
-    )
-    try:
-        made = database.execute(query, row).fetchone()
-    except ForeignKeyViolation as error:
-        field = _NOTHING.get(error.diag.constraint_name or "")
-        if field is None:
-            raise
-        raise FieldError(field, f"{field} names nothing that exists") from error
-    assert made is not None
-    return made
-
-
-def present_entry(row: Row) -> Row:
-    """Return an entry as it is shown, its amount in major units too."""
-    return row | {"amount": format_amount(row["amount_minor"], row["currency"])}
+def _entry(row: Row) -> Entry:
+    return Entry.of(row, amount=format_amount(row["amount_minor"], row["currency"]))

@@ -2,78 +2,122 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, date, datetime
-from decimal import Decimal, InvalidOperation
-from typing import Any, LiteralString
+from decimal import Decimal
+from http import HTTPStatus
+from typing import Annotated
 
 import falcon
-from psycopg import sql
-from psycopg.errors import UniqueViolation
+from pydantic import Field, WithJsonSchema
 
-from admin_api.http.old import (
-    ConflictError,
-    Field,
-    Filter,
+from admin_api.http import (
+    Body,
+    Currency,
+    CurrencyCode,
+    Day,
+    Moment,
     NotFoundError,
-    Values,
-    choose,
-    currency,
-    day,
-    decode_id,
-    decode_list,
-    decode_object,
-    filters,
-    parse_moment,
-    text,
-    validate_new,
-    whole,
+    NumberedPageQuery,
+    Page,
+    Query,
+    Shown,
+    Text,
+    checked,
+    operation,
+    page_of,
 )
-from admin_api.runtime import Database, Pool, Row
-from tracking.money import PIVOT, Rate, RateOrigin, UsedRate, rate_finder
+from admin_api.money.exchange_rate_table import (
+    ExchangeRateFilter,
+    delete_rate,
+    find_stored_rate,
+    load_rate,
+    load_rates,
+    save_rate,
+)
+from admin_api.runtime import Pool
+from tracking.money import RateOrigin
 from tracking.runtime import FieldError
 
 VALID_DAYS_MAX = 366
-_RATE_MAX = Decimal(10) ** 12
-_RATE_DIGITS = 20
-FILTERS = (
-    Filter("origin", filters.word(*RateOrigin), "origin = any(%(origin)s)"),
-    Filter("base", filters.currency, "base = %(base)s"),
-    Filter("quote", filters.currency, "quote = %(quote)s"),
-    Filter("from", parse_moment, "rate_date >= %(from)s::date"),
-    Filter("to", parse_moment, "rate_date < %(to)s::date"),
-)
-_QUESTION = (
-    Filter("source", filters.currency, ""),
-    Filter("target", filters.currency, ""),
-    Filter("day", parse_moment, ""),
-)
-_COLUMNS: LiteralString = "rate_id, origin, base, quote, rate_date, rate::text as rate, valid_days, note, created_at"
-_COUNTING = """
-    select origin, base, quote, rate_date, rate, valid_days from exchange_rates
-    where base = any(%(currencies)s) and quote = any(%(currencies)s)
-        and rate_date between %(day)s::date - 366 and %(day)s and rate_date + valid_days >= %(day)s
-"""
+DAY_SCHEMA = WithJsonSchema({"type": "string", "format": "date", "pattern": "^(19[7-9][0-9]|[2-8][0-9]{3})-"})
+# Plain digits: what else Decimal reads (1_0, 1E-999999) is a slip of the pen, or more than PostgreSQL keeps.
+_DECIMAL = re.compile(r"[0-9]{1,12}(?:\.[0-9]{1,18})?")
+_RATE_PATTERN = r"^(?=[0-9.]*[1-9])[0-9]{1,12}(?:\.[0-9]{1,18})?$"
 
 
-def _rate(value: Any, field: str) -> Decimal:
-    """Accept a rate as text, since a JSON number may have been rounded on its way."""
-    try:
-        rate = Decimal(value) if isinstance(value, str) and len(value) <= _RATE_DIGITS else Decimal(0)
-    except InvalidOperation:
-        rate = Decimal(0)
-    if not rate.is_finite() or not 0 < rate < _RATE_MAX:
-        raise FieldError(field, f'{field} must be a decimal in quotes, such as "0.9213": what one of base is in quote')
-    return rate
+def _check_rate(value: str, field: str) -> str:
+    if not _DECIMAL.fullmatch(value) or Decimal(value) == 0:
+        raise FieldError(
+            field,
+            f'{field} must be a decimal in quotes, such as "0.9213": what one of base is in quote, with up to 12 digits'
+            " before the point and 18 after it",
+        )
+    return value
 
 
-_FIELDS = (
-    Field("base", currency),
-    Field("quote", currency),
-    Field("rate_date", day),
-    Field("rate", _rate),
-    Field("valid_days", whole(0, VALID_DAYS_MAX), default=7),
-    Field("note", text(500), default=None, nullable=True),
-)
+# A rate is text, since a JSON number may have been rounded on its way.
+DecimalRate = Annotated[str, checked(_check_rate), WithJsonSchema({"type": "string", "pattern": _RATE_PATTERN})]
+
+
+class NewExchangeRate(Body):
+    """A rate of your own. It comes before the bank's."""
+
+    base: Currency
+    """The currency that the rate is of."""
+    quote: Currency
+    """The currency that the rate is in."""
+    rate_date: Day
+    """The first day that it counts on."""
+    rate: DecimalRate
+    """What one unit of `base` is in `quote`, as text."""
+    valid_days: Annotated[int, Field(ge=0, le=VALID_DAYS_MAX)] = 7
+    """For how many days after that it counts too."""
+    note: Annotated[str, Text(500)] | None = None
+    """For operators alone."""
+
+
+class ExchangeRate(Shown):
+    """What one unit of a currency is in another, from a day on."""
+
+    rate_id: int
+    origin: RateOrigin
+    base: str
+    quote: str
+    rate_date: date
+    rate: str
+    valid_days: int
+    note: str | None
+    created_at: datetime
+
+
+class RatesQuery(ExchangeRateFilter, NumberedPageQuery):
+    """Filters and the place of a page."""
+
+
+class RateQuery(Query):
+    """Two currencies and a day."""
+
+    source: CurrencyCode
+    """The currency that is converted."""
+    target: CurrencyCode
+    """The currency that it is converted into."""
+    day: Annotated[Moment, DAY_SCHEMA] | None = None
+    """The day of the conversion, in UTC; left out, today."""
+
+
+class CountingRate(Shown):
+    """The rate between two currencies that counts on a day."""
+
+    source: str
+    target: str
+    day: date
+    rate: str
+    """What one unit of `source` is in `target`."""
+    rate_date: date
+    """The day whose rate it is; of a rate across the euro, the older one of the two."""
+    rate_age_days: int
+    """How many days older the rate is than `day`."""
 
 
 class ExchangeRates:
@@ -82,26 +126,22 @@ class ExchangeRates:
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
 
-    def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
-        """List rates by any of the filters."""
-        chosen, after, limit = decode_list(req, FILTERS)
-        query = sql.SQL("select {} from exchange_rates {} order by rate_id limit %(limit)s").format(
-            sql.SQL(_COLUMNS), chosen.where(sql.SQL("rate_id > %(after)s"))
-        )
+    @operation("List exchange rates")
+    def on_get(self, req: falcon.Request, resp: falcon.Response, query: RatesQuery) -> Page[ExchangeRate]:
+        """In the order in which they came."""
         with self._pool.connection() as database:
-            rows = database.execute(query, chosen.values | {"after": after, "limit": limit + 1}).fetchall()
-        shown = rows[:limit]
-        resp.media = {"items": shown, "next_cursor": str(shown[-1]["rate_id"]) if len(rows) > limit else None}
+            rows = load_rates(database, query.chosen(), query.after, query.limit + 1)
+        return page_of(Page[ExchangeRate], rows, query.limit, ExchangeRate.of, lambda row: str(row["rate_id"]))
 
-    def on_post(self, req: falcon.Request, resp: falcon.Response) -> None:
-        """Add a rate of the operator's own. What waited for it is booked within a minute."""
-        values = validate_new(_FIELDS, decode_object(req))
-        if values["base"] == values["quote"]:
+    @operation("Add an exchange rate", statuses=(HTTPStatus.CREATED,), conflicts=("rate-taken",))
+    def on_post(self, req: falcon.Request, resp: falcon.Response, body: NewExchangeRate) -> ExchangeRate:
+        """A rate of your own. What waited for it is booked within a minute."""
+        if body.base == body.quote:
             raise FieldError("quote", "quote must be another currency than base")
         with self._pool.connection() as database:
-            resp.media = save_rate(database, values)
-        resp.status = falcon.HTTP_CREATED
-        resp.location = f"/v1/exchange-rates/{resp.media['rate_id']}"
+            row = save_rate(database, body.values())
+        resp.location = f"/v1/exchange-rates/{row['rate_id']}"
+        return ExchangeRate.of(row)
 
 
 class ExchangeRateItem:
@@ -110,73 +150,41 @@ class ExchangeRateItem:
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
 
-    def on_get(self, req: falcon.Request, resp: falcon.Response, object_id: str) -> None:
-        """Show it."""
+    @operation("Show an exchange rate")
+    def on_get(self, req: falcon.Request, resp: falcon.Response, rate_id: int) -> ExchangeRate:
+        """The bank's, or one of your own."""
         with self._pool.connection() as database:
-            resp.media = _load(database, decode_id(object_id, "exchange rate"))
+            return ExchangeRate.of(load_rate(database, rate_id))
 
-    def on_delete(self, req: falcon.Request, resp: falcon.Response, object_id: str) -> None:
-        """Remove a rate of the operator's own."""
-        number = decode_id(object_id, "exchange rate")
-        with self._pool.connection() as database, database.transaction():
-            if _load(database, number)["origin"] != RateOrigin.OPERATOR:
-                raise ConflictError(
-                    "only rates of your own can be deleted; add one of your own, which comes first", code="not-yours"
-                )
-            database.execute("delete from exchange_rates where rate_id = %s", [number])
-        resp.status = falcon.HTTP_NO_CONTENT
+    @operation("Delete an exchange rate", statuses=(HTTPStatus.NO_CONTENT,), conflicts=("not-yours",))
+    def on_delete(self, req: falcon.Request, resp: falcon.Response, rate_id: int) -> None:
+        """Only one of your own. What was booked by it stays."""
+        with self._pool.connection() as database:
+            delete_rate(database, rate_id)
 
 
 class ExchangeRateLookup:
-    """`GET /v1/exchange-rates/lookup?source=&target=&day=`: the rate that counts, and its date; `day` is today's."""
+    """The rate that counts on a day."""
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
 
-    def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
-        """Look it up as bookkeeping does."""
-        given = choose(_QUESTION, req.params).values
-        for name in ("source", "target"):
-            if name not in given:
-                raise FieldError(name, f"{name} is required: a currency such as EUR", code="missing-field")
-        wanted = given.get("day", datetime.now(UTC)).date()
+    @operation("Look up an exchange rate", not_found=("rate-missing",))
+    def on_get(self, req: falcon.Request, resp: falcon.Response, query: RateQuery) -> CountingRate:
+        """Looked up as bookkeeping does: your own first, then the bank's, across the euro."""
+        day = (query.day or datetime.now(UTC)).date()
         with self._pool.connection() as database:
-            found = find_stored_rate(database, given["source"], given["target"], wanted)
+            found = find_stored_rate(database, query.source, query.target, day)
         if found is None:
             raise NotFoundError(
-                f"no rate from {given['source']} to {given['target']} counts on {wanted}; add one of your own",
+                f"no rate from {query.source} to {query.target} counts on {day}; add one of your own",
                 code="rate-missing",
             )
-        pair = {"source": given["source"], "target": given["target"], "day": wanted}
-        resp.media = pair | {"rate": f"{found.rate:f}", "rate_date": found.rate_date}
-
-
-def find_stored_rate(database: Database, source: str, target: str, wanted: date) -> UsedRate | None:
-    """Return the rate that counts on a day, or None."""
-    rows = database.execute(_COUNTING, {"currencies": [source, target, PIVOT], "day": wanted}).fetchall()
-    return rate_finder(Rate(**row | {"origin": RateOrigin(row["origin"])}) for row in rows)(source, target, wanted)
-
-
-def save_rate(database: Database, values: Values) -> Row:
-    """Store an operator's rate and return it. Raises ConflictError for a second one of the same day."""
-    query = sql.SQL("insert into exchange_rates (origin, {}) values ('operator', {}) returning {}").format(
-        sql.SQL(", ").join(map(sql.Identifier, values)),
-        sql.SQL(", ").join(map(sql.Placeholder, values)),
-        sql.SQL(_COLUMNS),
-    )
-    try:
-        row = database.execute(query, values).fetchone()
-    except UniqueViolation as error:
-        raise ConflictError(
-            "there is a rate of yours for these currencies and this day; delete it first", code="rate-taken"
-        ) from error
-    assert row is not None
-    return row
-
-
-def _load(database: Database, number: int) -> Row:
-    query = sql.SQL("select {} from exchange_rates where rate_id = %s").format(sql.SQL(_COLUMNS))
-    row = database.execute(query, [number]).fetchone()
-    if row is None:
-        raise NotFoundError(f"there is no exchange rate {number}")
-    return row
+        return CountingRate(
+            source=query.source,
+            target=query.target,
+            day=day,
+            rate=f"{found.rate:f}",
+            rate_date=found.rate_date,
+            rate_age_days=(day - found.rate_date).days,
+        )

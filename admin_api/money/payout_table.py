@@ -3,42 +3,41 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
-from typing import Any, LiteralString
+from datetime import UTC, date, datetime
+from functools import cache
+from typing import Annotated, Any, LiteralString
 
 from psycopg import sql
+from pydantic import Field
 
-from admin_api.http.old import (
+from admin_api.http import (
+    AnyOf,
     Chosen,
+    Condition,
     ConflictError,
+    CurrencyCode,
     Filter,
+    Moment,
     NotFoundError,
-    RevisionError,
+    Number,
     Revisions,
-    filters,
-    parse_moment,
+    require_revision,
 )
-from admin_api.money.exchange_rates import find_stored_rate
+from admin_api.money.exchange_rate_table import find_stored_rate
+from admin_api.resources import update_row
 from admin_api.runtime import Database, Row
 from tracking.money import (
     HeldBack,
     Payable,
     PayoutSchedule,
     PayoutState,
+    UsedRate,
     format_amount,
     held_back,
     payable_groups,
     period_ends,
 )
 
-FILTERS = (
-    Filter("state", filters.word(*PayoutState), "p.state = any(%(state)s)"),
-    Filter("source_id", filters.number, "p.source_id = %(source_id)s"),
-    Filter("currency", filters.currency, "p.currency = %(currency)s"),
-    Filter("payout_schedule", filters.word(*PayoutSchedule), "p.payout_schedule = any(%(payout_schedule)s)"),
-    Filter("from", parse_moment, "p.period_ends_at >= %(from)s"),
-    Filter("to", parse_moment, "p.period_ends_at < %(to)s"),
-)
 # What a payout comes to is the sum of the entries it pays; what paying it adds (the payout itself, an override) is not.
 _SELECT: LiteralString = """
     select p.payout_id, p.source_id, s.name as source, p.currency, p.payout_schedule, p.period_ends_at, p.state,
@@ -60,6 +59,25 @@ _PAYOUT = (
     " payout_id, locked) values ('source', 'payout', %(source_id)s, -%(amount_minor)s::bigint, %(currency)s, %(actor)s,"
     " %(said)s, %(payout_schedule)s, now(), %(payout_id)s, true)"
 )
+
+
+class PayoutFilter(Filter):
+    """The payouts that are wanted. All filters that are given must hold."""
+
+    state: Annotated[AnyOf[PayoutState] | None, Condition("p.state = any(%(state)s)")] = None
+    """Any of these states."""
+    source_id: Annotated[Number | None, Condition("p.source_id = %(source_id)s")] = None
+    """The source that is paid."""
+    currency: Annotated[CurrencyCode | None, Condition("p.currency = %(currency)s")] = None
+    """The currency that is paid."""
+    payout_schedule: Annotated[
+        AnyOf[PayoutSchedule] | None, Condition("p.payout_schedule = any(%(payout_schedule)s)")
+    ] = None
+    """Any of these schedules."""
+    begins_at: Annotated[Moment | None, Condition("p.period_ends_at >= %(from)s"), Field(alias="from")] = None
+    """Their period ended at this moment or later; a day stands for its beginning."""
+    ends_at: Annotated[Moment | None, Condition("p.period_ends_at < %(to)s"), Field(alias="to")] = None
+    """Their period ended before this moment; a day stands for its beginning."""
 
 
 def load_payouts(database: Database, chosen: Chosen, after: int, limit: int) -> list[Row]:
@@ -138,7 +156,8 @@ def run_payouts(database: Database, now: datetime, *, dry: bool) -> list[tuple[P
             database.execute("lock table payouts in share row exclusive mode")
         rows = database.execute("select * from payable_at(%(weekly)s, %(fortnightly)s, %(monthly)s)", ends).fetchall()
 
-        def find_rate(source: str, target: str, day: Any) -> Any:
+        @cache
+        def find_rate(source: str, target: str, day: date) -> UsedRate | None:
             return find_stored_rate(database, source, target, day)
 
         result = []
@@ -160,10 +179,7 @@ def _locked(database: Database, payout_id: int, allowed: Revisions, *states: Pay
     """Return a payout in one of some states, which nobody changes and no entry joins until the transaction ends."""
     database.execute("select from payouts where payout_id = %s for no key update", [payout_id])
     row = load_payout(database, payout_id)
-    if allowed is not None and row["revision"] not in allowed:
-        raise RevisionError(
-            f"this payout has changed since you read it: its revision is {row['revision']}; read it again"
-        )
+    require_revision(row["revision"], allowed, "payout")
     if row["state"] not in states:
         raise ConflictError(
             f"this payout is {row['state']}; that is for {' or '.join(states)} ones", code="payout-state"
@@ -176,8 +192,4 @@ def _decided(actor: str) -> dict[str, Any]:
 
 
 def _save(database: Database, payout_id: int, values: Mapping[str, Any]) -> None:
-    query = sql.SQL("update payouts set {}, revision = revision + 1, updated_at = now() where payout_id = {}").format(
-        sql.SQL(", ").join(sql.SQL("{} = {}").format(sql.Identifier(name), sql.Placeholder(name)) for name in values),
-        sql.Placeholder("this_payout"),
-    )
-    database.execute(query, dict(values) | {"this_payout": payout_id})
+    update_row(database, "payouts", "payout_id", payout_id, values)

@@ -2,32 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
 import falcon
 
-from admin_api.http.old import (
-    Field,
+from admin_api.http import (
+    Body,
+    Chosen,
+    NumberedPageQuery,
+    Page,
     Revisions,
-    Values,
     actor_of,
-    choose,
     csv_pieces,
-    decode_id,
-    decode_list,
-    decode_object,
-    decode_revisions,
-    flag,
-    parse_moment,
-    text,
-    validate_changes,
-    validate_new,
-    whole,
+    operation,
+    page_of,
+)
+from admin_api.money.payout_objects import (
+    Approval,
+    DuePayout,
+    Payment,
+    Payout,
+    PayoutChanges,
+    PayoutRunOptions,
+    PayoutRunResult,
+    Rejection,
+    payout_of,
 )
 from admin_api.money.payout_table import (
-    FILTERS,
+    PayoutFilter,
     approve_payout,
     change_payout,
     load_payout,
@@ -36,31 +40,19 @@ from admin_api.money.payout_table import (
     reject_payout,
     run_payouts,
 )
-from admin_api.runtime import Database, Pool, Row
-from tracking.money import AMOUNT_MINOR_MAX, format_amount
+from admin_api.runtime import Pool, Row
+from tracking.money import format_amount
 from tracking.runtime import FieldError
 
-NOTE_CHARACTERS = 500
-EXPORT_ROWS_MAX = 100_000
-_NOTE = text(NOTE_CHARACTERS)
-_CHANGES = (
-    Field("override_minor", whole(1, AMOUNT_MINOR_MAX), nullable=True),
-    Field("note", _NOTE, nullable=True),
-)
+EXPORT_ROWS_AT_ONCE = 1000
 _EXPORTED = (
     *("payout_id", "source_id", "source", "currency", "payout_schedule", "period_ends_at", "state", "entries"),
     *("computed", "override", "amount", "note", "reference", "decided_at", "decided_by", "paid_at", "paid_by"),
 )
-Decide = Callable[[Database, int, Values, str, Revisions], Row]
 
 
-def _moment(value: Any, field: str) -> datetime:
-    if not isinstance(value, str):
-        raise FieldError(field, f"{field} must be a moment such as 2026-10-31T12:00:00Z")
-    return parse_moment(value, field)
-
-
-_RUN = (Field("dry", flag, default=False), Field("at", _moment, default=None, nullable=True))
+class PayoutsQuery(PayoutFilter, NumberedPageQuery):
+    """Filters and the place of a page."""
 
 
 class Payouts:
@@ -69,16 +61,12 @@ class Payouts:
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
 
-    def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
-        """List payouts by any of the filters."""
-        chosen, after, limit = decode_list(req, FILTERS)
+    @operation("List payouts")
+    def on_get(self, req: falcon.Request, resp: falcon.Response, query: PayoutsQuery) -> Page[Payout]:
+        """In the order in which they were made."""
         with self._pool.connection() as database:
-            rows = load_payouts(database, chosen, after, limit + 1)
-        shown = rows[:limit]
-        resp.media = {
-            "items": [present_payout(row) for row in shown],
-            "next_cursor": str(shown[-1]["payout_id"]) if len(rows) > limit else None,
-        }
+            rows = load_payouts(database, query.chosen(), query.after, query.limit + 1)
+        return page_of(Page[Payout], rows, query.limit, payout_of, lambda row: str(row["payout_id"]))
 
 
 class PayoutItem:
@@ -87,34 +75,66 @@ class PayoutItem:
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
 
-    def on_get(self, req: falcon.Request, resp: falcon.Response, payout_id: str) -> None:
-        """Show it; its entries are at `/v1/entries?payout_id=`."""
+    @operation("Show a payout", versioned=True)
+    def on_get(self, req: falcon.Request, resp: falcon.Response, payout_id: int) -> Payout:
+        """Its entries are at `/v1/entries?payout_id=`."""
         with self._pool.connection() as database:
-            _respond(resp, load_payout(database, decode_id(payout_id, "payout")))
+            return _answer(resp, load_payout(database, payout_id))
 
-    def on_patch(self, req: falcon.Request, resp: falcon.Response, payout_id: str) -> None:
-        """Override what is paid, with a note, while it is open; null pays what was computed again."""
-        changes = validate_changes(_CHANGES, decode_object(req))
+    @operation(
+        "Change a payout", types={"body": PayoutChanges}, versioned=True, conflicts=("payout-state", "note-required")
+    )
+    def on_patch(
+        self, req: falcon.Request, resp: falcon.Response, payout_id: int, body: Body, allowed: Revisions
+    ) -> Payout:
+        """Override what is paid, with a note, while it is open. Fields that are left out stay as they are."""
         with self._pool.connection() as database:
-            row = change_payout(database, decode_id(payout_id, "payout"), changes, decode_revisions(req))
-        _respond(resp, row)
+            return _answer(resp, change_payout(database, payout_id, body.changes(), allowed))
 
 
-class PayoutDecision:
-    """Approve, reject or pay: one decision each."""
+class PayoutApproval:
+    """Releases a payout for payment."""
 
-    def __init__(self, pool: Pool, fields: tuple[Field, ...], decide: Decide) -> None:
+    def __init__(self, pool: Pool) -> None:
         self._pool = pool
-        self._fields = fields
-        self._decide = decide
 
-    def on_post(self, req: falcon.Request, resp: falcon.Response, payout_id: str) -> None:
-        """Decide."""
-        number = decode_id(payout_id, "payout")
-        values = validate_new(self._fields, decode_object(req) if req.content_length else {})
+    @operation("Approve a payout", versioned=True, body_required=False, conflicts=("payout-state", "nothing-to-pay"))
+    def on_post(
+        self, req: falcon.Request, resp: falcon.Response, payout_id: int, body: Approval, allowed: Revisions
+    ) -> Payout:
+        """An open one. From then on no correction joins it; corrections go into the next payout."""
         with self._pool.connection() as database:
-            row = self._decide(database, number, values, actor_of(req), decode_revisions(req))
-        _respond(resp, row)
+            return _answer(resp, approve_payout(database, payout_id, actor_of(req), allowed))
+
+
+class PayoutRejection:
+    """Takes a payout back."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+
+    @operation("Reject a payout", versioned=True, conflicts=("payout-state",))
+    def on_post(
+        self, req: falcon.Request, resp: falcon.Response, payout_id: int, body: Rejection, allowed: Revisions
+    ) -> Payout:
+        """An open or approved one. Its entries are free for the next payout."""
+        with self._pool.connection() as database:
+            return _answer(resp, reject_payout(database, payout_id, actor_of(req), body.note, allowed))
+
+
+class PayoutPayment:
+    """Notes that a payout was paid."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+
+    @operation("Pay a payout", versioned=True, body_required=False, conflicts=("payout-state",))
+    def on_post(
+        self, req: falcon.Request, resp: falcon.Response, payout_id: int, body: Payment, allowed: Revisions
+    ) -> Payout:
+        """Say that you have paid an approved one. The payment becomes an entry, and all its entries are locked."""
+        with self._pool.connection() as database:
+            return _answer(resp, pay_payout(database, payout_id, actor_of(req), body.reference, allowed))
 
 
 class PayoutExport:
@@ -123,14 +143,27 @@ class PayoutExport:
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
 
-    def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
-        """Export payouts by any of the filters."""
-        chosen = choose(FILTERS, req.params)
-        with self._pool.connection() as database:
-            rows = [present_payout(row) for row in load_payouts(database, chosen, 0, EXPORT_ROWS_MAX)]
-        resp.content_type = "text/csv; charset=utf-8"
+    @operation("Export payouts as CSV", produces="text/csv")
+    def on_get(self, req: falcon.Request, resp: falcon.Response, query: PayoutFilter) -> None:
+        """All that the filters find, in the order in which they were made."""
+        chosen = query.chosen()
+        # Before the answer begins, so that a database that is away is answered 503.
+        first = self._load(chosen, 0)
+        resp.content_type = "text/csv; charset=utf-8; header=present"
         resp.downloadable_as = "payouts.csv"
-        resp.data = b"".join(csv_pieces(_EXPORTED, ([row[name] for name in _EXPORTED] for row in rows)))
+        resp.stream = csv_pieces(_EXPORTED, self._rows(chosen, first))
+
+    def _rows(self, chosen: Chosen, rows: list[Row]) -> Iterator[list[Any]]:
+        """Yield the rows. A page at a time: a client that reads slowly holds no connection of the pool."""
+        while rows:
+            for row in rows:
+                payout = payout_of(row)
+                yield [getattr(payout, name) for name in _EXPORTED]
+            rows = self._load(chosen, rows[-1]["payout_id"]) if len(rows) == EXPORT_ROWS_AT_ONCE else []
+
+    def _load(self, chosen: Chosen, after: int) -> list[Row]:
+        with self._pool.connection() as database:
+            return load_payouts(database, chosen, after, EXPORT_ROWS_AT_ONCE)
 
 
 class PayoutRun:
@@ -139,67 +172,32 @@ class PayoutRun:
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
 
-    def on_post(self, req: falcon.Request, resp: falcon.Response) -> None:
-        """Run. `at` looks at another moment: later ones to see what will be due, and only dry."""
-        wanted = validate_new(_RUN, decode_object(req) if req.content_length else {})
+    @operation("Make the payouts that are due", body_required=False)
+    def on_post(self, req: falcon.Request, resp: falcon.Response, body: PayoutRunOptions) -> PayoutRunResult:
+        """Also those of a period whose payout was rejected. With `dry` nothing is made."""
         now = datetime.now(UTC)
-        at = wanted["at"] or now
-        if at > now and not wanted["dry"]:
+        at = body.at or now
+        if at > now and not body.dry:
             raise FieldError("at", "at may lie in the future only where dry is true")
         with self._pool.connection() as database:
-            result = run_payouts(database, at, dry=wanted["dry"])
-        resp.media = {
-            "dry": wanted["dry"],
-            "at": at,
-            "items": [
-                {
-                    "payout_id": payout_id,
-                    "source_id": payable.source_id,
-                    "currency": payable.currency,
-                    "payout_schedule": payable.schedule,
-                    "entries": payable.entries,
-                    "amount_minor": payable.amount_minor,
-                    "amount": format_amount(payable.amount_minor, payable.currency),
-                    "minimum_minor": payable.minimum_minor,
-                    "held_back": held,
-                }
-                for payable, held, payout_id in result
-            ],
-        }
+            result = run_payouts(database, at, dry=body.dry)
+        items = [
+            DuePayout(
+                payout_id=payout_id,
+                source_id=payable.source_id,
+                currency=payable.currency,
+                payout_schedule=payable.schedule,
+                entries=payable.entries,
+                amount=format_amount(payable.amount_minor, payable.currency),
+                amount_minor=payable.amount_minor,
+                minimum_minor=payable.minimum_minor,
+                held_back=held,
+            )
+            for payable, held, payout_id in result
+        ]
+        return PayoutRunResult(dry=body.dry, at=at, items=items)
 
 
-def decisions(pool: Pool) -> dict[str, PayoutDecision]:
-    """Return the decisions by their names in URLs."""
-    return {
-        "approve": PayoutDecision(
-            pool, (), lambda database, number, values, actor, allowed: approve_payout(database, number, actor, allowed)
-        ),
-        "reject": PayoutDecision(
-            pool,
-            (Field("note", _NOTE),),
-            lambda database, number, values, actor, allowed: reject_payout(
-                database, number, actor, values["note"], allowed
-            ),
-        ),
-        "pay": PayoutDecision(
-            pool,
-            (Field("reference", text(200), default=None, nullable=True),),
-            lambda database, number, values, actor, allowed: pay_payout(
-                database, number, actor, values["reference"], allowed
-            ),
-        ),
-    }
-
-
-def present_payout(row: Row) -> Row:
-    """Return a payout as it is shown, its amounts in major units too."""
-    amounts = {
-        name: format_amount(row[f"{name}_minor"], row["currency"]) if row[f"{name}_minor"] is not None else None
-        for name in ("computed", "override", "amount", "paid")
-    }
-    return {name: value for name, value in row.items() if name != "revision"} | amounts
-
-
-def _respond(resp: falcon.Response, row: Row) -> None:
-    resp.media = present_payout(row)
+def _answer(resp: falcon.Response, row: Row) -> Payout:
     resp.etag = str(row["revision"])
+    return payout_of(row)

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime
-from typing import Any
 
 import falcon
 
-from admin_api.http.old import Filter, NotFoundError, choose, filters, parse_moment
+from admin_api.http import CountryCode, EventName, Moment, NotFoundError, Number, Query, Shown, operation
 from admin_api.runtime import Database, Pool
-from tracking.money import Candidate, CommissionKind, PlanCase, format_amount, plan_from_row, resolve_plan, winner
-from tracking.runtime import FieldError
-
-_PARAMETERS = (
-    Filter("link_id", filters.number, ""),
-    Filter("country", filters.matching("[A-Z]{2}", "a two-letter country code such as DE"), ""),
-    Filter("at", parse_moment, ""),
-    Filter("event", filters.matching("[a-z][a-z0-9_]{0,39}", "the word of an event type, such as ftd"), ""),
+from tracking.money import (
+    Candidate,
+    CommissionKind,
+    Plan,
+    PlanCase,
+    PlanRung,
+    PlanVerdict,
+    format_amount,
+    plan_from_row,
+    resolve_plan,
+    winner,
 )
+
 _LINK = (
     "select l.merchant_id, l.source_id, l.plan_id, p.plan_id as profile_plan_id, m.default_plan_id"
     " from links l left join profiles p using (profile_id) join merchants m using (merchant_id) where l.link_id = %s"
@@ -31,31 +34,100 @@ _TERMS = {
 }
 
 
+class PlanQuery(Query):
+    """The conversion that a plan is looked for."""
+
+    link_id: Number
+    """Its link."""
+    country: CountryCode | None = None
+    """The country of its click; left out, it is not known, and a plan with countries does not apply."""
+    at: Moment | None = None
+    """When it was received; left out, now."""
+    event: EventName | None = None
+    """Its event type, to see what it would earn."""
+
+
+class TermAmount(Shown):
+    """An amount of a plan, in minor and in major units."""
+
+    amount_minor: int
+    amount: str
+
+
+class EarnedTerms(Shown):
+    """The terms that an event type earns; null are all others, and those that the plan does not have."""
+
+    cpa_minor: TermAmount | None
+    baseline_minor: TermAmount | None
+    cpl_minor: TermAmount | None
+    revshare_percent: float | None
+
+
+class Earnings(Shown):
+    """What an event type would earn under the plan that won."""
+
+    event: str
+    commission: CommissionKind
+    currency: str | None
+    """The currency of the plan; null where no plan won."""
+    terms: EarnedTerms
+
+
+class PlanCandidate(Shown):
+    """A commission plan, and what became of it."""
+
+    plan_id: int
+    name: str
+    rung: PlanRung
+    """The step of the precedence that it stands on."""
+    verdict: PlanVerdict
+    """Whether it won, or why not."""
+    merchant_id: int | None
+    countries: list[str]
+    starts_on: date
+    active: bool
+
+
+class ResolvedPlan(Shown):
+    """The plan of a conversion, and all others."""
+
+    link_id: int
+    merchant_id: int
+    source_id: int | None
+    country: str | None
+    day: date
+    """The day of the conversion, in UTC."""
+    plan_id: int | None
+    """The plan that won; null where none applies."""
+    rung: PlanRung | None
+    earns: Earnings | None
+    """Null unless an event was given."""
+    candidates: list[PlanCandidate]
+    """Every plan, in the order of precedence."""
+
+
 class PlanResolution:
-    """`GET /v1/commission-plans/resolve?link_id=&country=&at=&event=`; `at` is now where it is left out."""
+    """Asks which plan a conversion would fall under."""
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
 
-    def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
-        """Resolve."""
-        given = choose(_PARAMETERS, req.params).values
-        if "link_id" not in given:
-            raise FieldError("link_id", "link_id is required: the link of the conversion", code="missing-field")
+    @operation("Find the commission plan of a conversion", not_found=("not-found",))
+    def on_get(self, req: falcon.Request, resp: falcon.Response, query: PlanQuery) -> ResolvedPlan:
+        """By the plans as they are now, just as bookkeeping chooses; with every plan that does not apply, and why."""
         with self._pool.connection() as database:
-            resp.media = resolve(database, given)
+            return resolve(database, query)
 
 
-def resolve(database: Database, given: dict[str, Any]) -> dict[str, Any]:
-    """Return what is looked for, the winner and what it pays, and all candidates in order with their verdicts."""
-    link = database.execute(_LINK, [given["link_id"]]).fetchone()
+def resolve(database: Database, query: PlanQuery) -> ResolvedPlan:
+    """Return the winner and what it pays, and all candidates in order with their verdicts."""
+    link = database.execute(_LINK, [query.link_id]).fetchone()
     if link is None:
-        raise NotFoundError(f"there is no link {given['link_id']}")
-    day = given.get("at", datetime.now(UTC)).date()
+        raise NotFoundError(f"there is no link {query.link_id}")
     case = PlanCase(
         link["merchant_id"],
-        given.get("country"),
-        day,
+        query.country,
+        (query.at or datetime.now(UTC)).date(),
         link["plan_id"],
         link["profile_plan_id"],
         link["default_plan_id"],
@@ -63,50 +135,58 @@ def resolve(database: Database, given: dict[str, Any]) -> dict[str, Any]:
     plans = [plan_from_row(row) for row in database.execute("select * from commission_plans").fetchall()]
     candidates = resolve_plan(plans, case)
     won = winner(candidates)
-    return {
-        "link_id": given["link_id"],
-        "merchant_id": case.merchant_id,
-        "source_id": link["source_id"],
-        "country": case.country,
-        "day": day,
-        "plan_id": won.plan.plan_id if won is not None else None,
-        "rung": won.rung if won is not None else None,
-        "earns": _earnings(database, given["event"], won) if "event" in given else None,
-        "candidates": [_shown(each) for each in candidates],
-    }
+    return ResolvedPlan(
+        link_id=query.link_id,
+        merchant_id=link["merchant_id"],
+        source_id=link["source_id"],
+        country=case.country,
+        day=case.day,
+        plan_id=won.plan.plan_id if won is not None else None,
+        rung=won.rung if won is not None else None,
+        earns=_earnings(database, query.event, won.plan if won is not None else None) if query.event else None,
+        candidates=[_candidate(each) for each in candidates],
+    )
 
 
-def _earnings(database: Database, event: str, won: Candidate | None) -> dict[str, Any]:
+def _earnings(database: Database, event: str, plan: Plan | None) -> Earnings:
     """Return the terms of the winner that an event type earns."""
     row = database.execute("select commission from event_types where event = %s", [event]).fetchone()
     if row is None:
         raise NotFoundError(f"there is no event type {event}")
     kind = CommissionKind(row["commission"])
-    terms = _TERMS[kind] if won is not None else ()
-    return {
-        "event": event,
-        "commission": kind,
-        "currency": won.plan.currency if won is not None else None,
-        "terms": {name: _term(getattr(won.plan, name), won.plan.currency, name) for name in terms if won is not None},
-    }
+    return Earnings(
+        event=event,
+        commission=kind,
+        currency=plan.currency if plan is not None else None,
+        terms=EarnedTerms(
+            cpa_minor=_amount(kind, plan, "cpa_minor"),
+            baseline_minor=_amount(kind, plan, "baseline_minor"),
+            cpl_minor=_amount(kind, plan, "cpl_minor"),
+            revshare_percent=(
+                float(plan.revshare_percent)
+                if plan is not None and plan.revshare_percent is not None and "revshare_percent" in _TERMS[kind]
+                else None
+            ),
+        ),
+    )
 
 
-def _term(value: Any, currency: str, name: str) -> Any:
-    if value is None or not name.endswith("_minor"):
-        return None if value is None else float(value)
-    return {"amount_minor": value, "amount": format_amount(value, currency)}
+def _amount(kind: CommissionKind, plan: Plan | None, name: str) -> TermAmount | None:
+    amount_minor = getattr(plan, name) if plan is not None and name in _TERMS[kind] else None
+    if plan is None or amount_minor is None:
+        return None
+    return TermAmount(amount_minor=amount_minor, amount=format_amount(amount_minor, plan.currency))
 
 
-def _shown(candidate: Candidate) -> dict[str, Any]:
+def _candidate(candidate: Candidate) -> PlanCandidate:
     plan = candidate.plan
-    starts_on: date = plan.starts_on
-    return {
-        "plan_id": plan.plan_id,
-        "name": plan.name,
-        "rung": candidate.rung,
-        "verdict": candidate.verdict,
-        "merchant_id": plan.merchant_id,
-        "countries": sorted(plan.countries),
-        "starts_on": starts_on,
-        "active": plan.active,
-    }
+    return PlanCandidate(
+        plan_id=plan.plan_id,
+        name=plan.name,
+        rung=candidate.rung,
+        verdict=candidate.verdict,
+        merchant_id=plan.merchant_id,
+        countries=sorted(plan.countries),
+        starts_on=plan.starts_on,
+        active=plan.active,
+    )

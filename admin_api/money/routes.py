@@ -6,7 +6,15 @@ from admin_api.http import Route
 from admin_api.money.commission_plans import PLANS
 from admin_api.money.entries import Balances, Entries
 from admin_api.money.exchange_rates import ExchangeRateItem, ExchangeRateLookup, ExchangeRates
-from admin_api.money.payouts import PayoutExport, PayoutItem, PayoutRun, Payouts, decisions
+from admin_api.money.payouts import (
+    PayoutApproval,
+    PayoutExport,
+    PayoutItem,
+    PayoutPayment,
+    PayoutRejection,
+    PayoutRun,
+    Payouts,
+)
 from admin_api.money.plan_resolution import PlanResolution
 from admin_api.resources import Addresses, resource_routes
 from admin_api.runtime import Pool
@@ -21,10 +29,12 @@ def money_routes(pool: Pool, addresses: Addresses) -> list[Route]:
         Route("/v1/balances", Balances(pool)),
         Route("/v1/exchange-rates", ExchangeRates(pool)),
         Route("/v1/exchange-rates/lookup", ExchangeRateLookup(pool)),
-        Route("/v1/exchange-rates/{object_id}", ExchangeRateItem(pool)),
+        Route("/v1/exchange-rates/{rate_id}", ExchangeRateItem(pool)),
         Route("/v1/payouts", Payouts(pool)),
         Route("/v1/payouts/run", PayoutRun(pool)),
         Route("/v1/payouts/export", PayoutExport(pool)),
         Route("/v1/payouts/{payout_id}", PayoutItem(pool)),
-        *(Route(f"/v1/payouts/{{payout_id}}/{name}", decision) for name, decision in decisions(pool).items()),
+        Route("/v1/payouts/{payout_id}/approve", PayoutApproval(pool)),
+        Route("/v1/payouts/{payout_id}/reject", PayoutRejection(pool)),
+        Route("/v1/payouts/{payout_id}/pay", PayoutPayment(pool)),
     ]

@@ -13,11 +13,14 @@ from admin_api.resources.addresses import Addresses
 from admin_api.runtime import Database, Row
 from tracking.runtime import WaypostError
 
+# What names an object in its path and in the database: a number, or a word.
+Key = Any
+
 
 class Created(NamedTuple):
     """A new object, and what is shown of it this once."""
 
-    object_id: int
+    object_id: Key
     shown_once: Mapping[str, Any]
 
 
@@ -60,7 +63,7 @@ class Resource:
     # Whether links show it at the edge, so that a change of it is one of all its links.
     shown_by_links: bool = False
     # Whether something that no foreign key knows of still needs it.
-    is_needed: Callable[[Database, int], bool] = lambda database, object_id: False
+    is_needed: Callable[[Database, Key], bool] = lambda database, object_id: False
 
     @property
     def collection_path(self) -> str:

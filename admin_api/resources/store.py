@@ -11,13 +11,14 @@ from contextlib import contextmanager
 from psycopg import sql
 from psycopg.errors import ForeignKeyViolation, IntegrityError
 
-from admin_api.http import ConflictError, NotFoundError, RevisionError, Revisions, Values
+from admin_api.http import ConflictError, NotFoundError, Revisions, Values, require_revision
 from admin_api.resources.addresses import Addresses
-from admin_api.resources.resource import Created, Resource
+from admin_api.resources.resource import Created, Key, Resource
+from admin_api.resources.rows import insert_row, update_row
 from admin_api.runtime import Database, Row, save_change
 
 
-def load_one(database: Database, resource: Resource, object_id: int, *, lock: bool = False) -> Row:
+def load_one(database: Database, resource: Resource, object_id: Key, *, lock: bool = False) -> Row:
     """Return one object, or raise NotFoundError; with `lock`, it is held until the transaction ends."""
     query = sql.SQL("{} where {}.{} = %s {}").format(
         sql.SQL(resource.select),
@@ -40,14 +41,7 @@ def load_page(database: Database, resource: Resource, after: int, limit: int) ->
 
 def insert(database: Database, resource: Resource, values: Values) -> Created:
     """Insert one row inside the caller's transaction."""
-    query = sql.SQL("insert into {} ({}) values ({}) returning {}").format(
-        sql.Identifier(resource.plural),
-        sql.SQL(", ").join(map(sql.Identifier, values)),
-        sql.SQL(", ").join(map(sql.Placeholder, values)),
-        sql.Identifier(resource.id_name),
-    )
-    row = database.execute(query, values).fetchone()
-    assert row is not None
+    row = insert_row(database, resource.plural, values, resource.id_name)
     return Created(row[resource.id_name], {})
 
 
@@ -60,18 +54,14 @@ def save_new(database: Database, resource: Resource, values: Values, addresses: 
     return row, created
 
 
-def save_changes(database: Database, resource: Resource, object_id: int, changes: Values, allowed: Revisions) -> Row:
+def save_changes(database: Database, resource: Resource, object_id: Key, changes: Values, allowed: Revisions) -> Row:
     """Change an object and return it. Raises what `save_new` does, NotFoundError and RevisionError."""
     with _conflicts_of(resource), database.transaction():
         before = _locked(database, resource, object_id, allowed)
         changes = resource.prepare(database, changes)
         if all(before[name] == value for name, value in changes.items()):
             return before
-        assignments = [sql.SQL("{} = {}").format(sql.Identifier(name), sql.Placeholder(name)) for name in changes]
-        query = sql.SQL("update {} set {}, revision = revision + 1, updated_at = now() where {} = %(this_id)s").format(
-            sql.Identifier(resource.plural), sql.SQL(", ").join(assignments), sql.Identifier(resource.id_name)
-        )
-        database.execute(query, changes | {"this_id": object_id})
+        update_row(database, resource.plural, resource.id_name, object_id, changes)
         after = load_one(database, resource, object_id)
         save_change(
             database, resource.keys(before) + resource.keys(after), object_id if resource.shown_by_links else None
@@ -79,7 +69,7 @@ def save_changes(database: Database, resource: Resource, object_id: int, changes
     return after
 
 
-def remove(database: Database, resource: Resource, object_id: int, allowed: Revisions) -> None:
+def remove(database: Database, resource: Resource, object_id: Key, allowed: Revisions) -> None:
     """Delete an object. Raises NotFoundError, RevisionError, and ConflictError while something uses it."""
     in_use = ConflictError(resource.in_use, code="in-use")
     query = sql.SQL("delete from {} where {} = %s").format(
@@ -96,12 +86,9 @@ def remove(database: Database, resource: Resource, object_id: int, allowed: Revi
         raise in_use from error
 
 
-def _locked(database: Database, resource: Resource, object_id: int, allowed: Revisions) -> Row:
+def _locked(database: Database, resource: Resource, object_id: Key, allowed: Revisions) -> Row:
     row = load_one(database, resource, object_id, lock=True)
-    if allowed is not None and row["revision"] not in allowed:
-        raise RevisionError(
-            f"this {resource.singular} has changed since you read it: its revision is {row['revision']}; read it again"
-        )
+    require_revision(row["revision"], allowed, resource.singular)
     return row
 
 

@@ -11,7 +11,16 @@ from tracking.money.commission import (
     MissingRate,
     compute_commission,
 )
-from tracking.money.commission_plans import Candidate, Plan, PlanCase, plan_from_row, resolve_plan, winner
+from tracking.money.commission_plans import (
+    Candidate,
+    Plan,
+    PlanCase,
+    PlanRung,
+    PlanVerdict,
+    plan_from_row,
+    resolve_plan,
+    winner,
+)
 from tracking.money.currencies import (
     AMOUNT_MINOR_MAX,
     format_amount,
@@ -52,6 +61,8 @@ __all__ = [
     "PayoutState",
     "Plan",
     "PlanCase",
+    "PlanRung",
+    "PlanVerdict",
     "Rate",
     "RateOrigin",
     "UsedRate",

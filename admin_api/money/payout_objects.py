@@ -1,0 +1,128 @@
+"""Payouts as the admin API shows them, and what an operator sends to decide on them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated
+
+from pydantic import Field
+
+from admin_api.http import Body, Moment, Shown, Text, changes_of
+from admin_api.runtime import Row
+from tracking.money import AMOUNT_MINOR_MAX, HeldBack, PayoutSchedule, PayoutState, format_amount
+
+NOTE_CHARACTERS = 500
+REFERENCE_CHARACTERS = 200
+Note = Annotated[str, Text(NOTE_CHARACTERS)]
+
+
+class PayoutFields(Body):
+    """What a client may set of a payout."""
+
+    override_minor: Annotated[int, Field(ge=1, le=AMOUNT_MINOR_MAX)] | None
+    """What is paid instead of the computed amount, with a note that says why; null for the computed amount."""
+    note: Note | None
+    """Why."""
+
+
+PayoutChanges = changes_of(PayoutFields)
+
+
+class Approval(Body):
+    """An approval says nothing but itself: `{}`, or no body."""
+
+
+class Rejection(Body):
+    """A rejection says why."""
+
+    note: Note
+    """Why."""
+
+
+class Payment(Body):
+    """How a payout was paid."""
+
+    reference: Annotated[str, Text(REFERENCE_CHARACTERS)] | None = None
+    """The bank's reference, or whatever finds the payment again."""
+
+
+class PayoutRunOptions(Body):
+    """How payouts are made."""
+
+    dry: bool = False
+    """Whether it only says what it would make."""
+    at: Moment | None = None
+    """As of this moment; now, where it is left out or null. A later one only where `dry` is true."""
+
+
+class Payout(Shown):
+    """What a source is paid, in one currency, for one period of a schedule."""
+
+    payout_id: int
+    source_id: int
+    source: str
+    """The source's name."""
+    currency: str
+    payout_schedule: PayoutSchedule
+    period_ends_at: datetime
+    """It pays entries that were payable before."""
+    state: PayoutState
+    entries: int
+    """How many entries it pays."""
+    computed: str
+    """The sum of these entries, in major units."""
+    computed_minor: int
+    override: str | None
+    """What is paid instead; null where that is the computed amount."""
+    override_minor: int | None
+    amount: str
+    """What is to be paid."""
+    amount_minor: int
+    paid: str | None
+    """What was paid."""
+    paid_minor: int | None
+    note: str | None
+    reference: str | None
+    decided_at: datetime | None
+    """When it was approved or rejected."""
+    decided_by: str | None
+    """The name of the API token."""
+    paid_at: datetime | None
+    paid_by: str | None
+    created_at: datetime
+    updated_at: datetime
+
+
+class DuePayout(Shown):
+    """What a source may be paid, and why it is held back."""
+
+    payout_id: int | None
+    """The payout that was made; null where none was."""
+    source_id: int
+    currency: str
+    payout_schedule: PayoutSchedule
+    entries: int
+    amount: str
+    """In major units."""
+    amount_minor: int
+    minimum_minor: int | None
+    """The least that is paid out; null where no exchange rate says what that is in this currency."""
+    held_back: HeldBack | None
+    """Why no payout is made; null where one is."""
+
+
+class PayoutRunResult(Shown):
+    """What was made, or would be."""
+
+    dry: bool
+    at: datetime
+    items: list[DuePayout]
+
+
+def payout_of(row: Row) -> Payout:
+    """Return a payout with its amounts in major units too."""
+    amounts = {
+        name: format_amount(row[f"{name}_minor"], row["currency"]) if row[f"{name}_minor"] is not None else None
+        for name in ("computed", "override", "amount", "paid")
+    }
+    return Payout.of(row, **amounts)
