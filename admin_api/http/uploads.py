@@ -6,10 +6,9 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from hashlib import sha256
-from typing import Any, BinaryIO, NamedTuple
+from typing import BinaryIO, NamedTuple
 
 import falcon
-import orjson
 from falcon.media import MultipartFormHandler
 from falcon.media.multipart import BodyPart, MultipartParseOptions
 
@@ -24,9 +23,9 @@ _FIX = "send multipart/form-data with the parts `settings` (JSON) and `file`"
 
 
 class Upload(NamedTuple):
-    """What was sent: the settings' JSON object, and the file as it lies on disk, at its beginning."""
+    """What was sent: the settings as JSON, not decoded yet, and the file as it lies on disk, at its beginning."""
 
-    settings: dict[str, Any]
+    settings: bytes
     file: BinaryIO
     file_name: str | None
     file_bytes: int
@@ -48,12 +47,12 @@ def received(req: falcon.Request) -> Iterator[Upload]:
     handler = MultipartFormHandler(options)
     # Unnamed: it is gone when the process is.
     with tempfile.TemporaryFile() as file:
-        settings: dict[str, Any] | None = None
+        settings: bytes | None = None
         written: tuple[str | None, int, str] | None = None
         try:
             for part in handler.deserialize(req.bounded_stream, req.content_type, req.content_length):
                 if part.name == "settings":
-                    settings = _decode_settings(part.get_data())
+                    settings = part.get_data()
                 elif part.name == "file":
                     written = _write(part, file)
                 else:
@@ -79,16 +78,6 @@ def _write(part: BodyPart, file: BinaryIO) -> tuple[str | None, int, str]:
     # Kept to be shown; nothing is ever opened by it.
     name = "".join(character for character in part.filename or "" if character.isprintable())
     return name[:_NAME_CHARACTERS_MAX] or None, size, digest.hexdigest()
-
-
-def _decode_settings(data: bytes) -> dict[str, Any]:
-    try:
-        settings = orjson.loads(data)
-    except orjson.JSONDecodeError as error:
-        raise BodyError(f"the part `settings` is not JSON: {error}") from error
-    if not isinstance(settings, dict):
-        raise BodyError("the part `settings` must be one JSON object")
-    return settings
 
 
 def _too_large() -> falcon.HTTPContentTooLarge:

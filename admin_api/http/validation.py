@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 import falcon
 from pydantic import BaseModel, ValidationError
@@ -64,17 +64,17 @@ def decode_body(req: falcon.Request, model: type[Model], *, required: bool = Tru
     return decode_json(req.bounded_stream.read(BODY_BYTES_MAX), model)
 
 
-def decode_json(data: bytes, model: type[Model], within: str = "") -> Model:
-    """Return JSON as an object of a class. `within` goes before the names of fields.
+def decode_json(data: bytes, model: type[Model], within: str = "", source: str = "the body") -> Model:
+    """Return JSON as an object of a class. `within` goes before the names of fields; `source` is what the JSON is.
 
     Raises BodyError or InvalidFieldsError.
     """
     if not data.strip():
-        raise BodyError("the body is empty; send one JSON object")
+        raise BodyError(f"{source} is empty; send one JSON object")
     try:
         return model.model_validate_json(data)
     except ValidationError as error:
-        raise _refusal(error, model, within) from error
+        raise _refusal(error, model, within, source) from error
 
 
 def decode_query(req: falcon.Request, model: type[Model]) -> Model:
@@ -82,16 +82,18 @@ def decode_query(req: falcon.Request, model: type[Model]) -> Model:
     try:
         return model.model_validate(req.params)
     except ValidationError as error:
-        raise _refusal(error, model, "") from error
+        raise _refusal(error, model) from error
 
 
-def _refusal(error: ValidationError, model: type[BaseModel], within: str) -> BodyError | InvalidFieldsError:
+def _refusal(
+    error: ValidationError, model: type[BaseModel], within: str = "", source: str = "the query"
+) -> BodyError | InvalidFieldsError:
     found = error.errors(include_url=False)
     for each in found:
         if each["type"] == "json_invalid":
-            return BodyError(f"the body is not JSON: {each['ctx']['error']}")
+            return BodyError(f"{source} is not JSON: {each['ctx']['error']}")
         if not each["loc"] and each["type"] in ("model_type", "model_attributes_type"):
-            return BodyError("the body must be one JSON object")
+            return BodyError(f"{source} must be one JSON object")
     return InvalidFieldsError(list(_field_errors(found[:FIELD_ERRORS_MAX], model, within)))
 
 
@@ -125,7 +127,18 @@ def _path(location: Sequence[str | int]) -> str:
 
 
 def _unknown(field: str, location: Sequence[str | int], model: type[BaseModel]) -> str:
-    if len(location) > 1:
-        return f"{field} cannot be set"
+    """Return what is said of a name that is not known: the names of the object that it stands in."""
+    for part in location[:-1]:
+        inner = _model_of(model.model_fields[part].annotation) if part in model.model_fields else None
+        if inner is None:
+            return f"{field} cannot be set"
+        model = inner
     known = ", ".join(each.alias or name for name, each in model.model_fields.items())
     return f"{field} is not known here; the names are {known}" if known else f"{field} cannot be set; send {{}}"
+
+
+def _model_of(annotation: Any) -> type[BaseModel] | None:
+    """Return the class of a nested object, which may be one of several types."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next((found for part in get_args(annotation) if (found := _model_of(part)) is not None), None)

@@ -7,6 +7,7 @@ without an order id. Rows that could be about several are paired by amount, and 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from datetime import date, datetime
 from itertools import chain
 from typing import Any, NamedTuple
 
@@ -15,11 +16,11 @@ from psycopg.rows import tuple_row
 from psycopg.types.json import Jsonb
 
 from admin_api.reconciliation.report_rows import Line
+from admin_api.reconciliation.row_table import ROWS_AT_ONCE, save_rows
 from admin_api.runtime import Database
 from tracking.conversions import ConversionStatus
 from tracking.reconciliation import ReportRow, RowClass, Stated, differences
 
-ROWS_AT_ONCE = 5000
 # What one statement may take; a request has 30 s for one that a page waits for.
 TIMEOUT = "5min"
 _LINES = (
@@ -103,21 +104,6 @@ _LEFT = f"""
             and c.status in ('pending', 'approved')))
     order by c.received_at, c.conversion_id
 """  # noqa: S608
-_COPY_ROWS = (
-    "copy reconciliation_rows (reconciliation_id, row_id, class, row_number, reported_on, order_id, click_id, event,"
-    " amount_minor, currency, status, conversion_id, our_received_at, our_order_id, our_click_id, our_event,"
-    " our_amount_minor, our_currency, our_status, differences, faults) from stdin"
-)
-# What is rejected or reversed counts for nothing on the side that says so; where the report names no status, ours
-# decides. Ours of a repeated row is counted with the row that it repeats.
-_FIGURES = """
-    select class, count(*) as rows, currency, our_currency,
-        coalesce(sum(amount_minor) filter (
-            where coalesce(status, our_status, 'approved') in ('pending', 'approved')), 0)::text as theirs_minor,
-        coalesce(sum(our_amount_minor) filter (
-            where our_status in ('pending', 'approved') and class <> 'repeated'), 0)::text as ours_minor
-    from reconciliation_rows where reconciliation_id = %s group by class, currency, our_currency
-"""
 
 
 class Period(NamedTuple):
@@ -128,10 +114,10 @@ class Period(NamedTuple):
     reconciliation_id: int
     merchant_id: int
     only_events: list[str] | None
-    begins_at: Any
-    ends_at: Any
-    first_day: Any
-    last_day: Any
+    begins_at: datetime
+    ends_at: datetime
+    first_day: date
+    last_day: date
 
 
 def compare_report(database: Database, period: Period, lines: Iterable[Line]) -> int:
@@ -151,20 +137,8 @@ def compare_report(database: Database, period: Period, lines: Iterable[Line]) ->
         database.execute(f"analyze report_{table}".encode())
     theirs = (_compared(row, period) for row in _stream(database, _COMPARED, None))
     ours = (_left(row) for row in _stream(database, _LEFT, named))
-    _save_rows(database, period.reconciliation_id, chain(theirs, ours))
+    save_rows(database, period.reconciliation_id, chain(theirs, ours))
     return count
-
-
-def load_figures(database: Database, reconciliation_id: int) -> dict[str, Any]:
-    """Return the rows of each class, and what either side counts on by them, in minor units by currency."""
-    figures: dict[str, Any] = {each.value: {"rows": 0, "theirs_minor": {}, "ours_minor": {}} for each in RowClass}
-    for row in database.execute(_FIGURES, [reconciliation_id]):
-        figure = figures[row["class"]]
-        figure["rows"] += row["rows"]
-        for side, currency in (("theirs_minor", row["currency"]), ("ours_minor", row["our_currency"])):
-            if currency is not None and int(row[side]):
-                figure[side][currency] = figure[side].get(currency, 0) + int(row[side])
-    return figures
 
 
 def _save_lines(database: Database, lines: Iterable[Line]) -> int:
@@ -215,24 +189,3 @@ def _left(row: tuple[Any, ...]) -> list[Any]:
     is_candidate, *our = row
     kind = RowClass.AMBIGUOUS if is_candidate else RowClass.MISSING_THERE
     return [kind, *[None] * 8, *our, [], None]
-
-
-def _save_rows(database: Database, reconciliation_id: int, rows: Iterator[list[Any]]) -> None:
-    """Write rows as they come. The streams they come from use the same connection, so each copy is of those at hand."""
-    row_id = 0
-    for batch in _batches(rows):
-        with database.cursor() as cursor, cursor.copy(_COPY_ROWS) as copy:
-            for row in batch:
-                row_id += 1
-                copy.write_row((reconciliation_id, row_id, *row))
-
-
-def _batches(rows: Iterator[list[Any]]) -> Iterator[list[list[Any]]]:
-    batch: list[list[Any]] = []
-    for row in rows:
-        batch.append(row)
-        if len(batch) == ROWS_AT_ONCE:
-            yield batch
-            batch = []
-    if batch:
-        yield batch

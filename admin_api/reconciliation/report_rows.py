@@ -8,7 +8,8 @@ from typing import Any, BinaryIO, NamedTuple
 from uuid import UUID
 
 from admin_api.reconciliation.delimited import Unreadable, delimited_rows
-from admin_api.reconciliation.report_settings import ReportSettings, rules_of
+from admin_api.reconciliation.report_rules import Account, rules_of
+from admin_api.reconciliation.report_settings import ReportSettings
 from admin_api.reconciliation.workbooks import COLUMNS_MAX, workbook_rows
 from tracking.reconciliation import Column, Fault, ReportRow, ReportRules, cell_text, read_row
 from tracking.runtime import FieldError
@@ -29,12 +30,12 @@ class Line(NamedTuple):
 def report_lines(
     file: BinaryIO,
     settings: ReportSettings,
-    account: tuple[str, Sequence[str]],
+    account: Account,
     read_click: Callable[[str], UUID | None],
 ) -> Iterator[Line]:
     """Return the lines of a file, which is read while they are taken. Raises FieldError, at once for its heading."""
     rows = _rows(file, settings)
-    header_row = int(settings.stated["header_row"])
+    header_row = settings.header_row
     header: Sequence[Any] | None = None
     if header_row:
         found = next(islice(rows, header_row - 1, None), None)
@@ -64,12 +65,10 @@ def _lines(
 
 
 def _rows(file: BinaryIO, settings: ReportSettings) -> Iterator[Sequence[Any] | Unreadable]:
-    stated = settings.stated
     if settings.format == "xlsx":
         # One more than may be, so that one too many is noticed.
-        return workbook_rows(file, stated["sheet"], int(stated["header_row"]) + WORKBOOK_ROWS_MAX + 1)
-    delimiter = stated["delimiter"] or _DELIMITERS[settings.format]
-    return delimited_rows(file, stated["encoding"], delimiter)
+        return workbook_rows(file, settings.sheet, settings.header_row + WORKBOOK_ROWS_MAX + 1)
+    return delimited_rows(file, settings.encoding, settings.delimiter or _DELIMITERS[settings.format])
 
 
 def _rows_max(settings: ReportSettings) -> int:

@@ -1,60 +1,73 @@
-"""Reconciliation as resources: load a merchant's report, see what is missing or different, take it along as CSV."""
+"""Reconciliation as resources: load a merchant's report, see what is missing or different, open issues about it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Sequence
+from http import HTTPStatus
+from typing import Annotated
 
 import falcon
+from pydantic import Field, WithJsonSchema
 
-from admin_api.http.old import (
-    PAGE_ROWS,
-    Field,
-    csv_pieces,
-    decode_id,
-    decode_limit,
-    decode_number,
-    decode_object,
+from admin_api.http import (
+    Body,
+    Condition,
+    Filter,
+    Number,
+    NumberedPageQuery,
+    Page,
+    checked,
+    operation,
+    page_of,
     received,
-    refuse_unknown,
-    validate_new,
 )
 from admin_api.reconciliation.issues import open_issues
-from admin_api.reconciliation.report_settings import parse_settings
-from admin_api.reconciliation.runs import delete_run, load_rows, load_run, load_runs, save_run
-from admin_api.runtime import Pool, Row
-from tracking.money import format_amount
+from admin_api.reconciliation.objects import ComparedRow, OpenedIssue, OpenedIssues, Reconciliation
+from admin_api.reconciliation.report_settings import ReportSettings, parse_settings
+from admin_api.reconciliation.row_table import load_rows
+from admin_api.reconciliation.runs import delete_run, load_run, load_runs, save_run
+from admin_api.runtime import Pool
 from tracking.reconciliation import CLASS_FIXES, RowClass
 from tracking.runtime import FieldError
 
-EXPORT_ROWS_AT_ONCE = 2000
-_SINGULAR = "reconciliation"
-# Of the export; `fault` is what is wrong with a bad row, and what to do.
-EXPORTED = (
-    *(
-        "class",
-        "row_number",
-        "differences",
-        "reported_on",
-        "order_id",
-        "click_id",
-        "event",
-        "amount",
-        "currency",
-        "status",
-    ),
-    *("conversion_id", "our_received_at", "our_order_id", "our_click_id", "our_event", "our_amount", "our_currency"),
-    *("our_status", "fault"),
-)
+
+def _check_actionable(kind: RowClass, field: str) -> RowClass:
+    if kind not in CLASS_FIXES:
+        raise FieldError(
+            field, f"there is nothing to do about rows of class {kind}; name some of {', '.join(CLASS_FIXES)}"
+        )
+    return kind
 
 
-def _classes(value: Any, field: str) -> list[str]:
-    if not isinstance(value, list) or not value or not set(CLASS_FIXES).issuperset(map(str, value)):
-        raise FieldError(field, f"{field} must be a list of some of {', '.join(CLASS_FIXES)}")
-    return value
+# A class of rows that somebody has to look at.
+ActionableClass = Annotated[
+    RowClass, checked(_check_actionable), WithJsonSchema({"type": "string", "enum": list(CLASS_FIXES)})
+]
 
 
-_ISSUE_FIELDS = (Field("classes", _classes, default=tuple(CLASS_FIXES)),)
+class ReconciliationsQuery(Filter, NumberedPageQuery):
+    """Which reconciliations are listed."""
+
+    merchant_id: Annotated[Number | None, Condition("merchant_id = %(merchant_id)s")] = None
+    """The account whose reports they are of."""
+
+
+class RowFilter(Filter):
+    """Which rows of a reconciliation are wanted."""
+
+    kind: Annotated[RowClass | None, Condition("class = %(class)s"), Field(alias="class")] = None
+    """The class of the rows."""
+
+
+class RowsQuery(RowFilter, NumberedPageQuery):
+    """Which rows of a reconciliation are listed."""
+
+
+class IssuesWanted(Body):
+    """What to open issues about."""
+
+    classes: Annotated[list[ActionableClass], Field(min_length=1)] = list(CLASS_FIXES)
+    """The classes of rows; all of these, where it is left out."""
 
 
 class Reconciliations:
@@ -64,24 +77,25 @@ class Reconciliations:
         self._pool = pool
         self._keys = click_id_keys
 
-    def on_post(self, req: falcon.Request, resp: falcon.Response) -> None:
-        """Compare a report with what is stored."""
+    @operation("Compare a merchant's report with what is stored", statuses=(HTTPStatus.CREATED,), form=ReportSettings)
+    def on_post(self, req: falcon.Request, resp: falcon.Response) -> Reconciliation:
+        """Conversions stay as they are. The answer comes when everything is compared."""
         with received(req) as upload:
             settings = parse_settings(upload.settings)
             with self._pool.connection() as database:
                 run = save_run(database, upload, settings, self._keys)
-                resp.media = load_run(database, run)
-        resp.status = falcon.HTTP_CREATED
+                row = load_run(database, run)
         resp.location = f"/v1/reconciliations/{run}"
+        return Reconciliation.of_row(row)
 
-    def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
-        """List runs, the newest first."""
-        refuse_unknown(req, ("merchant_id", "limit", "cursor"))
-        limit = decode_limit(req, PAGE_ROWS)
-        before, merchant_id = decode_number(req, "cursor"), decode_number(req, "merchant_id")
+    @operation("List reconciliations")
+    def on_get(self, req: falcon.Request, resp: falcon.Response, query: ReconciliationsQuery) -> Page[Reconciliation]:
+        """The newest first."""
         with self._pool.connection() as database:
-            runs = load_runs(database, before, limit + 1, merchant_id)
-        resp.media = _page(runs, limit, "reconciliation_id")
+            rows = load_runs(database, query.chosen(), query.cursor, query.limit + 1)
+        return page_of(
+            Page[Reconciliation], rows, query.limit, Reconciliation.of_row, lambda row: str(row["reconciliation_id"])
+        )
 
 
 class ReconciliationItem:
@@ -90,16 +104,17 @@ class ReconciliationItem:
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
 
-    def on_get(self, req: falcon.Request, resp: falcon.Response, object_id: str) -> None:
-        """Show how it was read, and its figures."""
+    @operation("Show a reconciliation")
+    def on_get(self, req: falcon.Request, resp: falcon.Response, reconciliation_id: int) -> Reconciliation:
+        """How the report was read, and the figures of each class of rows."""
         with self._pool.connection() as database:
-            resp.media = load_run(database, decode_id(object_id, _SINGULAR))
+            return Reconciliation.of_row(load_run(database, reconciliation_id))
 
-    def on_delete(self, req: falcon.Request, resp: falcon.Response, object_id: str) -> None:
-        """Remove it with its rows; conversions stay as they are."""
+    @operation("Remove a reconciliation", statuses=(HTTPStatus.NO_CONTENT,))
+    def on_delete(self, req: falcon.Request, resp: falcon.Response, reconciliation_id: int) -> None:
+        """Remove it with its rows; conversions and issues stay as they are."""
         with self._pool.connection() as database:
-            delete_run(database, decode_id(object_id, _SINGULAR))
-        resp.status = falcon.HTTP_NO_CONTENT
+            delete_run(database, reconciliation_id)
 
 
 class ReconciliationIssues:
@@ -108,12 +123,15 @@ class ReconciliationIssues:
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
 
-    def on_post(self, req: falcon.Request, resp: falcon.Response, object_id: str) -> None:
-        """Open an issue for each class of rows that needs somebody, or for those the body names."""
-        run = decode_id(object_id, _SINGULAR)
-        wanted = validate_new(_ISSUE_FIELDS, decode_object(req) if req.content_length else {})
+    @operation("Open issues about a reconciliation", body_required=False)
+    def on_post(
+        self, req: falcon.Request, resp: falcon.Response, reconciliation_id: int, body: IssuesWanted
+    ) -> OpenedIssues:
+        """One issue for each class that has rows. Asked for again, it is counted once more."""
+        classes = [RowClass(kind) for kind in body.classes]
         with self._pool.connection() as database:
-            resp.media = {"items": open_issues(database, run, wanted["classes"])}
+            issues = open_issues(database, reconciliation_id, classes)
+        return OpenedIssues(items=[OpenedIssue.of(issue) for issue in issues])
 
 
 class ReconciliationRows:
@@ -122,70 +140,12 @@ class ReconciliationRows:
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
 
-    def on_get(self, req: falcon.Request, resp: falcon.Response, object_id: str) -> None:
-        """List rows, all or those of a class."""
-        refuse_unknown(req, ("class", "limit", "cursor"))
-        run, kind = decode_id(object_id, _SINGULAR), _class(req)
-        limit = decode_limit(req, PAGE_ROWS)
+    @operation("List the rows of a reconciliation")
+    def on_get(
+        self, req: falcon.Request, resp: falcon.Response, reconciliation_id: int, query: RowsQuery
+    ) -> Page[ComparedRow]:
+        """As the file has them; conversions that no row is about come last."""
         with self._pool.connection() as database:
-            load_run(database, run)
-            rows = load_rows(database, run, kind, decode_number(req, "cursor") or 0, limit + 1)
-        resp.media = _page([_with_amounts(row) for row in rows], limit, "row_id")
-
-
-class ReconciliationExport:
-    """The rows of a run as a file."""
-
-    def __init__(self, pool: Pool) -> None:
-        self._pool = pool
-
-    def on_get(self, req: falcon.Request, resp: falcon.Response, object_id: str) -> None:
-        """Send rows as CSV, all or those of a class."""
-        refuse_unknown(req, ("class",))
-        run, kind = decode_id(object_id, _SINGULAR), _class(req)
-        with self._pool.connection() as database:
-            load_run(database, run)
-        resp.content_type = "text/csv; charset=utf-8; header=present"
-        resp.downloadable_as = f"reconciliation-{run}{f'-{kind}' if kind else ''}.csv"
-        resp.stream = csv_pieces(EXPORTED, self._rows(run, kind))
-
-    def _rows(self, run: int, kind: str | None) -> Iterator[list[Any]]:
-        """Yield the rows. A page at a time: a client that reads slowly holds no connection of the pool."""
-        after = 0
-        while True:
-            with self._pool.connection() as database:
-                rows = load_rows(database, run, kind, after, EXPORT_ROWS_AT_ONCE)
-            yield from (_exported(row) for row in rows)
-            if len(rows) < EXPORT_ROWS_AT_ONCE:
-                return
-            after = rows[-1]["row_id"]
-
-
-def _exported(row: Row) -> list[Any]:
-    shown = _with_amounts(row) | {
-        "differences": " ".join(row["differences"]),
-        "fault": " ".join(f"{fault['column']} {fault['value']!r}: {fault['fix']}." for fault in row["faults"] or ()),
-    }
-    return [shown[name] for name in EXPORTED]
-
-
-def _with_amounts(row: Row) -> Row:
-    """Add both amounts in major units, as exact decimal text."""
-    amounts = {}
-    for prefix in ("", "our_"):
-        minor, currency = row[f"{prefix}amount_minor"], row[f"{prefix}currency"]
-        has_amount = minor is not None and currency is not None
-        amounts[f"{prefix}amount"] = format_amount(minor, currency) if has_amount else None
-    return row | amounts
-
-
-def _class(req: falcon.Request) -> str | None:
-    kind = req.get_param("class") or None
-    if kind is not None and kind not in set(RowClass):
-        raise FieldError("class", f"class must be one of {', '.join(RowClass)}")
-    return kind
-
-
-def _page(rows: list[Row], limit: int, id_name: str) -> dict[str, Any]:
-    shown = rows[:limit]
-    return {"items": shown, "next_cursor": str(shown[-1][id_name]) if len(rows) > limit else None}
+            load_run(database, reconciliation_id)
+            rows = load_rows(database, reconciliation_id, query.chosen(), query.after, query.limit + 1)
+        return page_of(Page[ComparedRow], rows, query.limit, ComparedRow.of_row, lambda row: str(row["row_id"]))

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from admin_api.http import Route
+from admin_api.reconciliation.export import ReconciliationExport
 from admin_api.reconciliation.resource import (
-    ReconciliationExport,
     ReconciliationIssues,
     ReconciliationItem,
     ReconciliationRows,
@@ -17,7 +17,7 @@ from admin_api.runtime import Pool
 
 def reconciliation_routes(pool: Pool, click_id_keys: Sequence[bytes]) -> list[Route]:
     """Return them."""
-    item = "/v1/reconciliations/{object_id}"
+    item = "/v1/reconciliations/{reconciliation_id}"
     return [
         Route("/v1/reconciliations", Reconciliations(pool, click_id_keys)),
         Route(item, ReconciliationItem(pool)),

@@ -6,6 +6,7 @@ from tracking.reconciliation.cells import cell_text, parse_date_format
 from tracking.reconciliation.comparison import (
     CLASS_FIXES,
     Column,
+    Difference,
     Fault,
     ReportRow,
     ReportRules,
@@ -18,6 +19,7 @@ from tracking.reconciliation.comparison import (
 __all__ = [
     "CLASS_FIXES",
     "Column",
+    "Difference",
     "Fault",
     "ReportRow",
     "ReportRules",

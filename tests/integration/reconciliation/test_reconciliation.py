@@ -6,6 +6,7 @@ import csv
 import io
 import re
 import tracemalloc
+import zipfile
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -13,15 +14,18 @@ from uuid import UUID
 
 import orjson
 import pytest
-from falcon.testing import Result
+from falcon.testing import Result, StartResponseMock, create_environ
 
-from admin_api.http import uploads
-from admin_api.reconciliation import report_rows
-from admin_api.reconciliation.matching import Period, compare_report, load_figures
+from admin_api.app import create_app
+from admin_api.http import NotFoundError, uploads
+from admin_api.reconciliation import export, report_rows, workbooks
+from admin_api.reconciliation.matching import Period, compare_report
 from admin_api.reconciliation.report_rows import Line
 from admin_api.reconciliation.report_settings import parse_settings
+from admin_api.reconciliation.row_table import load_figures
 from admin_api.runtime import Database
 from admin_client import AdminClient
+from documented import assert_as_documented
 from reports import (
     COLUMNS,
     HEADING,
@@ -209,8 +213,15 @@ def test_the_period_is_of_the_stated_time_zone(admin: AdminClient, database: Dat
     assert berlin.json["ends_at"] == "2026-10-31T23:00:00Z"
     utc = upload(admin, settings(merchant_id), csv_file(row("B-1")))
     assert classes(compared(admin, utc)) == [(2, "missing-here")]
-    nowhere = upload(admin, settings(merchant_id, time_zone="Mars/Base"), csv_file(row("B-1")))
-    assert problem(nowhere)[:2] == (400, "time_zone")
+    small = upload(admin, settings(merchant_id, time_zone="europe/berlin"), csv_file(row("B-1")))
+    assert small.json["begins_at"] == berlin.json["begins_at"]
+
+
+@pytest.mark.parametrize("zone", ["Mars/Base", "Berlin", "UTC+2", "Malta+3", "CEST"])
+def test_a_time_zone_is_one_of_the_time_zone_database(admin: AdminClient, merchant_id: int, zone: str) -> None:
+    """PostgreSQL would take UTC+2 for two hours west of UTC, and CEST for summer time all year."""
+    result = upload(admin, settings(merchant_id, time_zone=zone), csv_file(row("B-1")))
+    assert problem(result)[:2] == (400, "time_zone")
 
 
 FILES = {
@@ -290,8 +301,9 @@ REFUSED: dict[str, tuple[dict[str, Any], bytes, str, str]] = {
     "no key column": ({"columns": {"date": "Date"}}, csv_file(), "columns", "order_id or click_id"),
     "no date format": ({"date_format": None}, csv_file(), "date_format", "not guessed"),
     "no separator": ({"decimal_separator": None}, csv_file(), "decimal_separator", "not guessed"),
-    "unknown event": ({"events": {"x": "dance"}}, csv_file(row("A")), "events", "dance"),
-    "unknown column": ({"columns": {"colour": "x"}}, csv_file(), "columns.colour", "no 'colour'"),
+    "unknown event": ({"events": {"x": "dance"}}, csv_file(row("A")), "events.x", "dance"),
+    "unknown covered event": ({"only_events": ["ftd", "dance"]}, csv_file(row("A")), "only_events[1]", "dance"),
+    "unknown column": ({"columns": {"colour": "x"}}, csv_file(), "columns.colour", "must be one of"),
     "ends before it begins": ({"to": "2026-09-30"}, csv_file(), "to", "from the day"),
     "no such day": ({"from": "2026-02-30"}, csv_file(), "from", "must be a day"),
     "quote never closed": ({}, csv_file() + b'"2026\n' + b"x\n" * 200, "file", "not closed"),
@@ -308,6 +320,48 @@ def test_a_file_that_cannot_be_read_is_refused_whole_with_a_fix(
     assert (status, blamed) == (400, field)
     assert words in detail
     assert count(database, "reconciliations") == count(database, "reconciliation_rows") == 0
+
+
+def test_everything_that_is_wrong_with_the_settings_is_named_at_once(admin: AdminClient, merchant_id: int) -> None:
+    def named(*, file: bytes = csv_file(row("A")), **changes: Any) -> list[str]:
+        result = upload(admin, settings(merchant_id, **changes), file)
+        assert problem(result)[1] == result.json["errors"][0]["field"]
+        assert all(each["detail"] for each in result.json["errors"])
+        return [each["field"] for each in result.json["errors"]]
+
+    assert named(encoding="latin-9", header_row=-1, statuses={"paid": "settled"}, colour=1) == [
+        *("encoding", "header_row", "statuses.paid", "colour")
+    ]
+    assert named(to="2026-09-30", decimal_separator=None) == ["to", "decimal_separator"]
+    assert named(events={"x": "dance", "y": "ftd"}, only_events=["sing"], columns=COLUMNS | {"date": "Day"}) == [
+        *("events.x", "only_events[0]", "columns.date")
+    ]
+    assert named(file=csv_file(row("A"), delimiter=";")) == [f"columns.{name}" for name in COLUMNS]
+
+
+def test_every_documented_field_is_served(admin: AdminClient, database: Database, merchant_id: int) -> None:
+    add_conversion(database, merchant_id, order_id="A-1")
+    add_conversion(database, merchant_id, order_id="A-9")
+    file = csv_file(row("A-1", Amount="24"), row("A-2", Currency="X"))
+    run = upload(admin, settings(merchant_id), file)
+    path, documented = run.headers["location"], "/v1/reconciliations/{reconciliation_id}"
+    assert_as_documented(admin, "POST /v1/reconciliations", run)
+    assert_as_documented(admin, "GET /v1/reconciliations", admin.request("GET", "/v1/reconciliations"))
+    assert_as_documented(admin, f"GET {documented}", admin.request("GET", path))
+    assert_as_documented(admin, f"GET {documented}/rows", admin.request("GET", f"{path}/rows"))
+    opened = admin.request("POST", f"{path}/issues")
+    assert_as_documented(admin, f"POST {documented}/issues", opened)
+    assert run.json["rules"] == {
+        **settings(merchant_id),
+        "time_zone": "UTC",
+        "encoding": "utf-8",
+        "header_row": 1,
+        "statuses": {},
+        "events": {},
+        **dict.fromkeys(("delimiter", "sheet", "currency", "only_events")),
+    }
+    stored = database.execute("select detail from issues order by issue_id").fetchall()
+    assert [each["detail"] for each in opened.json["items"]] == [each["detail"] for each in stored]
 
 
 def test_bad_rows_are_kept_with_number_column_and_fix(admin: AdminClient, merchant_id: int) -> None:
@@ -370,6 +424,23 @@ def test_runs_are_listed_shown_paged_and_deleted(admin: AdminClient, database: D
     for query in ("?class=odd", "?limit=0", "?cursor=x", "?klass=equal"):
         assert problem(admin.request("GET", f"/v1/reconciliations/1/rows{query}"))[0] == 400
     assert count(database, "reconciliation_rows") == 6
+
+
+def test_an_export_breaks_off_where_its_run_is_removed(
+    admin: AdminClient, merchant_id: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file that ended there would look complete."""
+    monkeypatch.setattr(export, "ROWS_AT_ONCE", 2)
+    run = upload(admin, settings(merchant_id), csv_file(*(row(f"A-{n}", Type="x" * 90) for n in range(1000))))
+    path = run.headers["location"]
+    assert len(list(csv.reader(io.StringIO(admin.request("GET", f"{path}/rows.csv").text)))) == 1001
+    app = create_app(admin.collaborators)
+    environ = create_environ(f"{path}/rows.csv", headers={"Authorization": f"ApiKey {admin.token}"})
+    pieces = iter(app(environ, StartResponseMock()))
+    assert next(pieces).startswith(b"\xef\xbb\xbfclass,")
+    assert admin.request("DELETE", path).status_code == 204
+    with pytest.raises(NotFoundError, match="was removed while it was exported"):
+        list(pieces)
 
 
 BAD_FORMS: dict[str, tuple[list[tuple[str, bytes]], int]] = {
@@ -455,6 +526,32 @@ def test_a_hostile_workbook_is_refused_before_it_takes_memory(
     assert problem(result)[:2] == (400, "file")
     assert peak < 64 * 1024 * 1024 + len(file)
     assert count(database, "reconciliations") == 0
+
+
+def test_a_workbook_of_more_cells_than_can_be_read_in_a_minute_is_refused(
+    admin: AdminClient, merchant_id: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No row of it has many cells; all of its parts are counted together."""
+    file = xlsx_file(*(row(f"A-{number}") for number in range(100)))
+    said = settings(merchant_id, format="xlsx")
+    monkeypatch.setattr(workbooks, "ELEMENTS_MAX", 10_000)
+    assert upload(admin, said, file).status_code == 201
+    monkeypatch.setattr(workbooks, "ELEMENTS_MAX", 1000)
+    assert problem(upload(admin, said, file))[:2] == (400, "file")
+
+
+@pytest.mark.parametrize("compression", [zipfile.ZIP_LZMA, zipfile.ZIP_BZIP2])
+def test_a_workbook_packed_as_no_spreadsheet_program_does_is_refused(
+    admin: AdminClient, merchant_id: int, compression: int
+) -> None:
+    data = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(xlsx_file(row("A")))) as source, zipfile.ZipFile(data, "w", compression) as target:
+        for name in source.namelist():
+            target.writestr(name, source.read(name))
+    damaged = bytearray(data.getvalue())
+    damaged[60:400] = b"\x55" * 340
+    for file in (data.getvalue(), bytes(damaged)):
+        assert problem(upload(admin, settings(merchant_id, format="xlsx"), file))[:2] == (400, "file")
 
 
 def test_a_cell_far_away_costs_nothing(admin: AdminClient, database: Database, merchant_id: int) -> None:
@@ -557,7 +654,7 @@ def test_a_report_that_names_one_click_in_every_row_is_no_more_work_than_its_row
     click = click_id()
     for number in range(30):
         add_conversion(database, merchant_id, click_id=click, event="deposit", payout_minor=100 + number)
-    said = parse_settings(settings(merchant_id))
+    said = parse_settings(orjson.dumps(settings(merchant_id)))
     named = (None, click, "deposit", 7777, "USD", None)
     lines = [
         *(Line(number, ReportRow(None, *named)) for number in range(2, 1002)),

@@ -5,14 +5,16 @@ from __future__ import annotations
 import io
 from typing import Any
 
+import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from admin_api.http import csv_pieces
+from admin_api.http import InvalidFieldsError, csv_pieces
 from admin_api.http.csv_export import PIECE_CHARACTERS, csv_cell
 from admin_api.reconciliation.delimited import LINE_CHARACTERS_MAX, RECORD_LINES_MAX, Unreadable, delimited_rows
-from admin_api.reconciliation.report_settings import parse_settings, place_of
+from admin_api.reconciliation.report_rules import place_of
+from admin_api.reconciliation.report_settings import ReportSettings, parse_settings
 from tracking.runtime import FieldError
 
 
@@ -117,22 +119,23 @@ def test_a_heading_is_found_by_its_words_or_its_number() -> None:
         place_of("Date", None, "f")
 
 
-def settings(**changes: Any) -> dict[str, Any]:
+def parse(**changes: Any) -> ReportSettings:
     said = {"merchant_id": 1, "from": "2026-10-01", "to": "2026-10-31", "format": "xlsx", "columns": {"order_id": 1}}
-    return said | changes
+    return parse_settings(orjson.dumps(said | changes))
 
 
 def test_settings_are_kept_with_their_defaults() -> None:
-    parsed = parse_settings(settings(statuses={"Paid": "approved"}))
-    assert parsed.stated["statuses"] == {"paid": "approved"}
-    assert (parsed.stated["encoding"], parsed.stated["header_row"], parsed.time_zone) == ("utf-8", 1, "UTC")
+    stated = parse(statuses={"Paid": "approved"}).stated()
+    assert stated["statuses"] == {"paid": "approved"}
+    assert (stated["encoding"], stated["header_row"], stated["time_zone"]) == ("utf-8", 1, "UTC")
+    assert (stated["from"], stated["to"], stated["columns"]) == ("2026-10-01", "2026-10-31", {"order_id": 1})
 
 
 BAD = [
     ({"format": "ods"}, "format"),
     ({"from": "01.10.2026"}, "from"),
     ({"to": "2030-01-01"}, "to"),
-    ({"from": "9999-12-31", "to": "9999-12-31"}, "to"),
+    ({"from": "9999-12-31", "to": "9999-12-31"}, "from"),
     ({"columns": {}}, "columns"),
     ({"columns": []}, "columns"),
     ({"columns": {"order_id": 0}}, "columns.order_id"),
@@ -142,7 +145,11 @@ BAD = [
     ({"statuses": ["paid"]}, "statuses"),
     ({"events": {"x": 1}}, "events.x"),
     ({"only_events": []}, "only_events"),
-    ({"only_events": [1]}, "only_events"),
+    ({"only_events": [1]}, "only_events[0]"),
+    ({"statuses": {"Paid": "approved", "PAID": "pending"}}, "statuses"),
+    ({"events": {"": "ftd"}}, "events."),
+    ({"columns": {"order_id": "x" * 201}}, "columns.order_id"),
+    ({"columns": {"order_id": "a\x00b"}}, "columns.order_id"),
     ({"encoding": "latin-9"}, "encoding"),
     ({"delimiter": "::"}, "delimiter"),
     ({"decimal_separator": "'"}, "decimal_separator"),
@@ -155,6 +162,23 @@ BAD = [
 
 @pytest.mark.parametrize(("changes", "field"), BAD)
 def test_a_setting_that_means_nothing_is_named(changes: dict[str, Any], field: str) -> None:
-    with pytest.raises(FieldError) as caught:
-        parse_settings(settings(**changes))
+    with pytest.raises(InvalidFieldsError) as caught:
+        parse(**changes)
     assert caught.value.field == field
+
+
+def test_settings_that_mean_nothing_are_named_together() -> None:
+    with pytest.raises(InvalidFieldsError) as caught:
+        parse(format="ods", columns={"order_id": 0, "colour": 1}, statuses={"paid": "settled"}, to=3)
+    named = [error.field for error in caught.value.errors]
+    assert named == ["to", "format", "columns.order_id", "columns.colour", "statuses.paid"]
+
+
+def test_settings_that_do_not_fit_each_other_are_named_together() -> None:
+    with pytest.raises(InvalidFieldsError) as caught:
+        parse(format="csv", to="2028-01-01", columns={"order_id": 1, "date": 2, "amount": 3})
+    assert [(error.field, error.code) for error in caught.value.errors] == [
+        ("to", "invalid-field"),
+        ("decimal_separator", "missing-field"),
+        ("date_format", "missing-field"),
+    ]
