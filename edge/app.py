@@ -16,9 +16,9 @@ from edge.postbacks import (
     Accounts,
     DuplicateMarkers,
     JsonPostbackResource,
-    Nonces,
-    PostbackIntake,
+    NonceStore,
     PostbackReader,
+    PostbackResponder,
     RateLimits,
     ReaderSettings,
     TokenPostbackResource,
@@ -46,11 +46,11 @@ def create_app(settings: EdgeSettings, parts: Collaborators) -> falcon.App[EdgeR
     reader = PostbackReader(
         Accounts(parts.mirror),
         RateLimits(settings.postback_rate_per_minute),
-        Nonces(settings.spool_dir),
+        NonceStore(settings.spool_dir),
         parts.markers,
         ReaderSettings(settings.click_id_keys, settings.postback_body_bytes),
     )
-    intake = PostbackIntake(reader, parts.recorder, settings.postback_body_bytes, settings.trusted_proxies)
+    intake = PostbackResponder(reader, parts.recorder, settings.postback_body_bytes, settings.trusted_proxies)
     for prefix in ("/click", "/route"):
         app.add_route(f"{prefix}/{{slug}}", click)
     app.add_route("/click", TestClickResource(parts.mirror, parts.recorder, settings.mirror_dir))

@@ -13,7 +13,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from config.configuration import MirrorReader, decode_profile, profile_key
-from edge.http import PLACE, Outcome, host_name, set_problem
+from edge.http import OUTCOME_INDEX, Outcome, host_name, set_problem
 from edge.spool import (
     Recorder,
     outcome_files,
@@ -126,8 +126,8 @@ class EdgeCollector(Collector):
         answers = CounterMetricFamily("waypost_edge_answers", "Answers by outcome", labels=["outcome"])
         totals = dict.fromkeys(Outcome, 0)
         for path in outcome_files(self._spool_dir):
-            counted = read_counters(path, len(PLACE)) or [0] * len(PLACE)
-            for outcome, place in PLACE.items():
+            counted = read_counters(path, len(OUTCOME_INDEX)) or [0] * len(OUTCOME_INDEX)
+            for outcome, place in OUTCOME_INDEX.items():
                 totals[outcome] += counted[place]
         for outcome, total in totals.items():
             answers.add_metric([outcome.value], total)

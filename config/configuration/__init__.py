@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from config.configuration.mirror import MirrorMeta, MirrorReader, MirrorWriter, create_mirror, mirror_meta
-from config.configuration.mirror_changes import mark
+from config.configuration.mirror_changes import slug_checksum
 from config.configuration.publication import (
     PROGRESS_KEY,
     SPOOLS_KEY,
@@ -66,10 +66,10 @@ __all__ = [
     "fetch_meta",
     "hash_token",
     "link_key",
-    "mark",
     "mirror_meta",
     "profile_key",
     "publish",
     "publish_everything",
+    "slug_checksum",
     "token_key",
 ]

@@ -142,7 +142,7 @@ class MirrorWriter(MirrorReader):
         self._directory, self._max_bytes = directory, max_bytes
         self.changes = MirrorChanges(directory)
         # A writer that was killed after its last commit may not have come to say so.
-        self.changes.note_everything()
+        self.changes.record_everything()
 
     def apply(self, meta: MirrorMeta, changes: Mapping[str, bytes | None]) -> None:
         """Apply one change set in one transaction."""
@@ -153,7 +153,7 @@ class MirrorWriter(MirrorReader):
                 else:
                     transaction.put(key.encode(), value)
             _put_meta(transaction, meta)
-        self.changes.note(changes)
+        self.changes.record(changes)
 
     def replace(self, meta: MirrorMeta, served: Iterable[tuple[str, bytes]]) -> None:
         """Make the mirror equal to `served`, in one transaction: readers see the old state or the new one.
@@ -165,7 +165,7 @@ class MirrorWriter(MirrorReader):
             transaction.drop(self._environment.open_db(None, txn=transaction), delete=False)
             transaction.cursor().putmulti(ordered, append=True)
             _put_meta(transaction, meta)
-        self.changes.note_everything()
+        self.changes.record_everything()
 
     def _begin_writing(self) -> lmdb.Transaction[bytes]:
         # A process that was killed while it read keeps the state that it read, and the file grows with each change.

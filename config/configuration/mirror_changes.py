@@ -30,11 +30,11 @@ class MirrorChanges:
         # Whoever comes first makes the file, so that readers may start before the agent has ever run.
         self.words = memoryview(map_words(directory / _NAME, 1 + RING, writable=True)).cast("Q")
 
-    def note(self, keys: Iterable[str]) -> None:
+    def record(self, keys: Iterable[str]) -> None:
         """Tell the readers of changes that are committed. A profile's change concerns every link; a token's, none."""
-        marks = {mark(key.split(":", 2)[2]) for key in keys if key.startswith("l:")}
+        marks = {slug_checksum(key.split(":", 2)[2]) for key in keys if key.startswith("l:")}
         if len(marks) > _NOTED_MAX or any(key.startswith("p:") for key in keys):
-            self.note_everything()
+            self.record_everything()
             return
         words = self.words
         count = words[0]
@@ -43,7 +43,7 @@ class MirrorChanges:
             words[1 + count % RING] = (count & _LOW) << 32 | slug_mark
         words[0] = count
 
-    def note_everything(self) -> None:
+    def record_everything(self) -> None:
         """Make every reader forget all it remembers."""
         self.words[0] += RING + 1
 
@@ -60,6 +60,6 @@ class MirrorChanges:
         return marks
 
 
-def mark(slug: str) -> int:
+def slug_checksum(slug: str) -> int:
     """Return the mark of a slug."""
     return crc32(slug.encode("utf-8", "replace"))

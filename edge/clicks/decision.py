@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from threading import Lock
 
 from config.configuration import MirrorReader, PublishedLink, PublishedProfile, decode_link, decode_profile
-from edge.clicks.redirect_cache import Memory
-from edge.http import Outcome, normal_host
+from edge.clicks.redirect_cache import RedirectCache
+from edge.http import Outcome, normalize_host
 from tracking.clicks import Plan, make_plan
 
 SLUG_CHARACTERS_MAX = 64
@@ -54,7 +54,7 @@ class Router:
         self._mirror = mirror
         self._count = mirror.changes.words
         self._seen = -1
-        self._memory: Memory[Redirect] = Memory()
+        self._memory: RedirectCache[Redirect] = RedirectCache()
         self._known = self._memory.known
         self._lock = Lock()
 
@@ -67,7 +67,7 @@ class Router:
         known = self._known.get((sent_host, slug))
         if known is not None:
             return known
-        decision = decide(self._mirror, normal_host(sent_host), slug)
+        decision = decide(self._mirror, normalize_host(sent_host), slug)
         if isinstance(decision, Redirect) and len(sent_host) <= HOST_CHARACTERS_MAX:
             with self._lock:
                 # Unless another thread has forgotten meanwhile what this one has read before.

@@ -6,16 +6,16 @@ from collections import OrderedDict
 from collections.abc import Iterable
 from typing import Generic, TypeVar
 
-from config.configuration import mark
+from config.configuration import slug_checksum
 
-MEMORY_MAX = 4096
+ENTRIES_MAX = 4096
 _ASKED_MAX = 4096
 
 Key = tuple[str, str]
 Remembered = TypeVar("Remembered")
 
 
-class Memory(Generic[Remembered]):
+class RedirectCache(Generic[Remembered]):
     """At most 4096 values by Host header and slug. The oldest goes first.
 
     PERF: of a million links asked for at random hardly one is asked for again before it would have to go, so a value is
@@ -34,11 +34,11 @@ class Memory(Generic[Remembered]):
         if self._asked[place] != number:
             self._asked[place] = number
             return
-        if len(self.known) >= MEMORY_MAX:
+        if len(self.known) >= ENTRIES_MAX:
             oldest = next(iter(self.known))
             self._drop(oldest)
         self.known[key] = value
-        self._keys_of.setdefault(mark(key[1]), set()).add(key)
+        self._keys_of.setdefault(slug_checksum(key[1]), set()).add(key)
 
     def forget(self, marks: Iterable[int]) -> None:
         """Forget the values of these slugs, whatever their host."""
@@ -53,7 +53,7 @@ class Memory(Generic[Remembered]):
 
     def _drop(self, key: Key) -> None:
         del self.known[key]
-        slug_mark = mark(key[1])
+        slug_mark = slug_checksum(key[1])
         keys = self._keys_of[slug_mark]
         keys.discard(key)
         if not keys:

@@ -44,7 +44,7 @@ class ClickResource:
         visit = Visit(env, decision, self._trusted_proxies, self._countries)
         if decision.profile is None:
             self._recorder.count(Outcome.NO_PROFILE)
-            _send(resp, "302", visit.locate(), {REASON_HEADER: Outcome.NO_PROFILE.value})
+            _send(resp, "302", visit.build_location(), {REASON_HEADER: Outcome.NO_PROFILE.value})
             return
         # The visitor goes on whatever the disk says; a click that could not be logged is counted and shown.
         if self._recorder.log_click(visit.record):

@@ -28,7 +28,7 @@ class Visit:
         self.click_id = ""
         self.location = ""
 
-    def locate(self) -> str:
+    def build_location(self) -> str:
         """Fill in the destination, every macro percent-encoded, and return it."""
         self.location = fill(self._redirect.plan, self.click_id, self._env.get("QUERY_STRING", ""), self._value)
         return self.location

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from edge.http.addresses import client_address, host_name, normal_host
+from edge.http.addresses import client_address, host_name, normalize_host
 from edge.http.messages import EdgeRequest, EdgeResponse
-from edge.http.outcomes import PLACE, Outcome
+from edge.http.outcomes import OUTCOME_INDEX, Outcome
 from edge.http.problems import serialize_error, set_problem
 
 __all__ = [
-    "PLACE",
+    "OUTCOME_INDEX",
     "EdgeRequest",
     "EdgeResponse",
     "Outcome",
     "client_address",
     "host_name",
-    "normal_host",
+    "normalize_host",
     "serialize_error",
     "set_problem",
 ]

@@ -29,10 +29,10 @@ def client_address(env: dict[str, Any], trusted_proxies: int) -> str:
 
 def host_name(env: dict[str, Any]) -> str:
     """Return the host a request is for, lower case, without port or trailing dot; empty when it sent none."""
-    return normal_host(env.get("HTTP_HOST") or "")
+    return normalize_host(env.get("HTTP_HOST") or "")
 
 
-def normal_host(host: str) -> str:
+def normalize_host(host: str) -> str:
     """Return the host of a Host header, lower case, without port or trailing dot."""
     if host.startswith("["):
         return host.partition("]")[0].lower() + "]"

@@ -8,7 +8,7 @@ from typing import Any
 import falcon
 
 # What a click reads. The other slots of a Falcon request stay empty until something asks for one.
-_AT_ONCE = frozenset({"env", "options", "method", "path", "is_websocket", "uri_template", "__dict__"})
+_EAGER = frozenset({"env", "options", "method", "path", "is_websocket", "uri_template", "__dict__"})
 
 
 class EdgeRequest(falcon.Request):
@@ -32,14 +32,14 @@ class EdgeRequest(falcon.Request):
         self.is_websocket = False
         self.uri_template = None
 
-    def fill_in(self) -> None:
+    def initialize_all(self) -> None:
         """Let Falcon's own constructor run, once."""
         uri_template = self.uri_template
         super().__init__(self.env, self.options)
         self.uri_template = uri_template
 
 
-class _Later:
+class _LazyAttribute:
     """An attribute of EdgeRequest that is not there yet; the value that Falcon then sets hides this object.
 
     PERF: a `__getattr__` would do the same, but Python 3.11 looks up every attribute the slow way where there is one.
@@ -52,15 +52,15 @@ class _Later:
         """Fill in the request, and return the attribute."""
         if request is None:
             return self
-        request.fill_in()
+        request.initialize_all()
         try:
             return request.__dict__[self._name]
         except KeyError:
             raise AttributeError(self._name) from None
 
 
-for _name in frozenset(falcon.Request.__slots__) - _AT_ONCE:
-    setattr(EdgeRequest, _name, _Later(_name))
+for _name in frozenset(falcon.Request.__slots__) - _EAGER:
+    setattr(EdgeRequest, _name, _LazyAttribute(_name))
 
 
 class EdgeResponse(falcon.Response):

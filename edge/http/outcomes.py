@@ -34,4 +34,4 @@ class Outcome(StrEnum):
     POSTBACK_RATE_LIMITED_NOT_STORED = "postback-rate-limited-not-stored"
 
 
-PLACE: dict[Outcome, int] = {outcome: place for place, outcome in enumerate(Outcome)}
+OUTCOME_INDEX: dict[Outcome, int] = {outcome: place for place, outcome in enumerate(Outcome)}

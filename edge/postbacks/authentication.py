@@ -25,18 +25,18 @@ _NONCE = re.compile(r"[!-\-/-~]{1,200}")
 _TIMESTAMP = re.compile(r"[0-9]{1,12}")
 
 
-class AuthenticityError(WaypostError):
+class AuthenticationError(WaypostError):
     """A postback that is not shown to be its account's; `code` is a PostbackReason."""
 
 
-def check_authenticity(account: Account, env: Mapping[str, Any], address: str, body: bytes, now_s: float) -> str | None:
-    """Return the nonce of a signed postback, None where the account signs nothing. Raises AuthenticityError.
+def authenticate(account: Account, env: Mapping[str, Any], address: str, body: bytes, now_s: float) -> str | None:
+    """Return the nonce of a signed postback, None where the account signs nothing. Raises AuthenticationError.
 
     `env` is the request's; `address` the client's; `now_s` Unix seconds.
     """
     # SECURITY: an account that is known by its address and has none is nobody's.
     if (account.networks or account.authentication == "address") and not _is_within(address, account):
-        raise AuthenticityError(
+        raise AuthenticationError(
             f"{address or 'this address'} is not one that this account's postbacks come from; add it to the account's"
             " postback_addresses",
             code=PostbackReason.ADDRESS_NOT_ALLOWED,
@@ -56,14 +56,14 @@ def _check_signature(secrets: Sequence[str], env: Mapping[str, Any], content: by
     given = [_decoded(text) for text in signatures]
     # Every pair is compared, so that the time it takes says nothing of which one fits.
     if not sum(hmac.compare_digest(one, other) for one in made for other in given):
-        raise AuthenticityError(
+        raise AuthenticationError(
             "webhook-signature is not one of this account's; sign id.timestamp.body (of a request without a body the"
             " query string) with its secret",
             code=PostbackReason.BAD_SIGNATURE,
             field="webhook-signature",
         )
     if abs(now_s - int(timestamp)) > SIGNATURE_LIFETIME_S:
-        raise AuthenticityError(
+        raise AuthenticationError(
             f"webhook-timestamp is {timestamp}, more than {SIGNATURE_LIFETIME_S} seconds from now ({int(now_s)}); sign"
             " each attempt with the time of that attempt",
             code=PostbackReason.STALE_SIGNATURE,
@@ -76,7 +76,7 @@ def _header(env: Mapping[str, Any], name: str, form: re.Pattern[str], meaning: s
     text = (env.get(f"HTTP_{name.upper().replace('-', '_')}") or "").strip()
     if not form.fullmatch(text):
         state = "is not readable" if text else "is missing"
-        raise AuthenticityError(
+        raise AuthenticationError(
             f"{name} {state}; this account signs its postbacks: send {meaning}",
             code=PostbackReason.BAD_SIGNATURE,
             field=name,

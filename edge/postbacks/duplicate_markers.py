@@ -14,7 +14,7 @@ from typing import Any
 
 from redis import Redis, RedisError
 
-from edge.postbacks.nonce_memory import KEPT_S
+from edge.postbacks.nonce_store import NONCE_TTL_S
 from tracking.conversions import REPEAT_WINDOW_S, REPEATABLE_EVENTS
 
 _log = logging.getLogger(__name__)
@@ -38,14 +38,16 @@ class DuplicateMarkers:
         )
         self._paused_until = 0.0
 
-    def seen(self, account: int | None, fields: dict[str, Any], repeatable: Set[str] = REPEATABLE_EVENTS) -> bool:
+    def check_and_mark(
+        self, account: int | None, fields: dict[str, Any], repeatable: Set[str] = REPEATABLE_EVENTS
+    ) -> bool:
         """Return whether the same postback was marked before, marking it now. False whenever Redis cannot say."""
         key, content, ttl_s = _marker(account, fields, repeatable)
         return self._before(key, content, ttl_s) == content
 
-    def nonce_seen(self, account: int, nonce: str) -> bool:
+    def check_and_mark_nonce(self, account: int, nonce: str) -> bool:
         """Return whether another host marked this id of an account before, marking it now. False as in `seen`."""
-        return self._before(_nonce_key(account, nonce), "1", KEPT_S) is not None
+        return self._before(_nonce_key(account, nonce), "1", NONCE_TTL_S) is not None
 
     def forget_nonce(self, account: int, nonce: str) -> None:
         """Take the mark of an id away: its postback could not be stored, and is to be sent again."""

@@ -67,7 +67,7 @@ class ThreadedApp:
             return
         else:
             loop = asyncio.get_running_loop()
-            answer = await loop.run_in_executor(self._threads, self._call, environ_of(scope, body))
+            answer = await loop.run_in_executor(self._threads, self._call, wsgi_environ(scope, body))
         await send({"type": "http.response.start", "status": answer.status, "headers": answer.headers})
         await send({"type": "http.response.body", "body": answer.body})
 
@@ -99,7 +99,7 @@ class ThreadedApp:
         return Answer(*started[-1], body)
 
 
-def environ_of(scope: Scope, body: bytes) -> dict[str, Any]:
+def wsgi_environ(scope: Scope, body: bytes) -> dict[str, Any]:
     """Return the WSGI environment of an ASGI request with its whole body."""
     server, client = scope.get("server") or ("", 0), scope.get("client") or ("", 0)
     environ: dict[str, Any] = {

@@ -20,7 +20,7 @@ SENDERS_MAX = 50_000
 _NETWORK_BITS_V6 = 64
 
 
-class Share(NamedTuple):
+class RateLimitState(NamedTuple):
     """What is left of a sender's quota after this request, and for how many seconds that must do.
 
     `is_sample` says that a request beyond the quota is to be stored all the same.
@@ -60,7 +60,7 @@ class RateLimits:
         self._ends_at = 0.0
         self._used: dict[str, int] = {}
 
-    def take(self, sender: str, quota: int | None = None) -> Share:
+    def consume(self, sender: str, quota: int | None = None) -> RateLimitState:
         """Count one request of a sender, whose quota may be its own."""
         with self._lock:
             now = self._now_s()
@@ -71,7 +71,7 @@ class RateLimits:
                 sender = ""
             used = self._used[sender] = self._used.get(sender, 0) + 1
             reset_s = int(self._ends_at - now) + 1
-        return Share(self._quota if quota is None else quota, used, min(reset_s, WINDOW_S))
+        return RateLimitState(self._quota if quota is None else quota, used, min(reset_s, WINDOW_S))
 
 
 def sender_of(merchant_id: int | None, address: str) -> str:

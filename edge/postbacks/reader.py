@@ -10,10 +10,10 @@ from time import time
 from typing import Any
 
 from edge.postbacks.accounts import Account, Accounts
-from edge.postbacks.authentication import AuthenticityError, check_authenticity
+from edge.postbacks.authentication import AuthenticationError, authenticate
 from edge.postbacks.duplicate_markers import DuplicateMarkers
-from edge.postbacks.nonce_memory import Nonces
-from edge.postbacks.rate_limits import RateLimits, Share, sender_of
+from edge.postbacks.nonce_store import NonceStore
+from edge.postbacks.rate_limits import RateLimits, RateLimitState, sender_of
 from tracking.conversions import PostbackReason
 from tracking.postbacks import PostbackError, read_fields, read_parameters
 from tracking.runtime import WaypostError
@@ -36,11 +36,11 @@ _STATUS_OF_REASON = {
 # SECURITY: a message may name parameters, whose names the sender chose.
 _DETAIL_CHARACTERS_MAX = 1_000
 # Errors whose code is a PostbackReason.
-_REFUSALS = (PostbackError, AuthenticityError)
+_REFUSALS = (PostbackError, AuthenticationError)
 
 
 @dataclass(frozen=True, slots=True)
-class Sent:
+class PostbackRequest:
     """One request: WSGI's environment, the body's beginning, the client's address, and the token, if it has one."""
 
     env: Mapping[str, Any]
@@ -50,12 +50,12 @@ class Sent:
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class ReceivedPostback:
     """What one request turned out to be. `merchant_id` is the account that its token names, whether or not it is shown
     to be `authenticated`; `fields` are null where it could not be read, `reason` where it is recorded.
     """
 
-    share: Share
+    share: RateLimitState
     merchant_id: int | None = None
     authenticated: bool = False
     nonce: str | None = None
@@ -74,7 +74,7 @@ class Reading:
         """Whether it is to be stored: all are, but for most of a flood."""
         return not self.share.is_exceeded or self.share.is_sample
 
-    def refused(self, error: WaypostError) -> Reading:
+    def refused(self, error: WaypostError) -> ReceivedPostback:
         """Return the same request, refused for an error."""
         # A FieldError's own code is that of the admin API.
         reason = PostbackReason(error.code) if isinstance(error, _REFUSALS) else PostbackReason.BAD_FIELD
@@ -96,7 +96,7 @@ class PostbackReader:
         self,
         accounts: Accounts,
         limits: RateLimits,
-        nonces: Nonces,
+        nonces: NonceStore,
         markers: DuplicateMarkers,
         settings: ReaderSettings,
         now_s: Callable[[], float] = time,
@@ -108,18 +108,18 @@ class PostbackReader:
         self._settings = settings
         self._now_s = now_s
 
-    def read(self, sent: Sent) -> Reading:
+    def read(self, sent: PostbackRequest) -> ReceivedPostback:
         """Return what a request is. Counts it, and notes what it says as received unless it is refused."""
         account = self._accounts.find(sent.token)
         nonce, refusal = self._authenticate(account, sent)
         # SECURITY: whoever only claims to be an account must not use up what it may send.
         is_own = account is not None and refusal is None
         merchant_id = account.merchant_id if account is not None else None
-        share = self._limits.take(
+        share = self._limits.consume(
             sender_of(merchant_id if is_own else None, sent.address),
             account.rate_per_minute if account is not None and is_own else None,
         )
-        reading = Reading(share, merchant_id, is_own and merchant_id is not None, nonce)
+        reading = ReceivedPostback(share, merchant_id, is_own and merchant_id is not None, nonce)
         if share.is_exceeded:
             return replace(
                 reading,
@@ -130,22 +130,22 @@ class PostbackReader:
             assert refusal is not None, "no account is a refusal"
             return reading.refused(refusal)
         try:
-            fields = self._fields(account, sent, nonce)
+            fields = self._parse_fields(account, sent, nonce)
         except WaypostError as error:
             return reading.refused(error)
-        return self._repeated(account, replace(reading, fields=fields))
+        return self._check_repetition(account, replace(reading, fields=fields))
 
-    def take_back(self, reading: Reading) -> None:
+    def release_nonce(self, reading: ReceivedPostback) -> None:
         """Let a signed postback that could not be stored come again under its id."""
         if reading.nonce is not None and reading.reason in (None, PostbackReason.DUPLICATE):
             assert reading.merchant_id is not None, "what is signed is of an account"
             self._nonces.forget(reading.merchant_id, reading.nonce)
             self._markers.forget_nonce(reading.merchant_id, reading.nonce)
 
-    def _authenticate(self, account: Account | None, sent: Sent) -> tuple[str | None, WaypostError | None]:
+    def _authenticate(self, account: Account | None, sent: PostbackRequest) -> tuple[str | None, WaypostError | None]:
         """Return the nonce of a signed request, or what is wrong with it."""
         if account is None:
-            return None, AuthenticityError(
+            return None, AuthenticationError(
                 "this postback token is not known or no longer valid; use the account's present postback URL",
                 code=PostbackReason.BAD_TOKEN,
             )
@@ -156,27 +156,27 @@ class PostbackReader:
                 f"the body is over {limit} bytes; send the fields alone", code=PostbackReason.TOO_LARGE
             )
         try:
-            return check_authenticity(account, sent.env, sent.address, sent.body, self._now_s()), None
-        except AuthenticityError as error:
+            return authenticate(account, sent.env, sent.address, sent.body, self._now_s()), None
+        except AuthenticationError as error:
             return None, error
 
-    def _fields(self, account: Account, sent: Sent, nonce: str | None) -> dict[str, Any]:
+    def _parse_fields(self, account: Account, sent: PostbackRequest, nonce: str | None) -> dict[str, Any]:
         env = sent.env
         parameters = read_parameters(
             env.get("QUERY_STRING") or "", env.get("CONTENT_TYPE") or "", sent.body, is_signed=nonce is not None
         )
         return read_fields(parameters, self._settings.keys, account.rules)
 
-    def _repeated(self, account: Account, reading: Reading) -> Reading:
+    def _check_repetition(self, account: Account, reading: ReceivedPostback) -> ReceivedPostback:
         """Return a readable postback as refused where it came before, as far as can be said here."""
         assert reading.fields is not None, "only what was read can be repeated"
         merchant_id, nonce = reading.merchant_id, reading.nonce
         if merchant_id is not None and nonce is not None:
             is_new = self._nonces.claim(merchant_id, nonce)
-            if not is_new or self._markers.nonce_seen(merchant_id, nonce):
+            if not is_new or self._markers.check_and_mark_nonce(merchant_id, nonce):
                 detail = f"webhook-id {nonce!r} was received before; each report needs one of its own"
                 return replace(reading, reason=PostbackReason.REPLAYED, detail=detail, field="webhook-id")
-        if self._markers.seen(merchant_id, reading.fields, account.repeatable):
+        if self._markers.check_and_mark(merchant_id, reading.fields, account.repeatable):
             return replace(
                 reading, reason=PostbackReason.DUPLICATE, detail="this postback was received before; nothing is to do"
             )

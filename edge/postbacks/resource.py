@@ -12,7 +12,7 @@ import falcon
 import orjson
 
 from edge.http import Outcome, client_address, host_name, set_problem
-from edge.postbacks.reader import PostbackReader, Reading, Sent
+from edge.postbacks.reader import PostbackReader, PostbackRequest, ReceivedPostback
 from edge.spool import Recorder
 from tracking.clicks import parse_query
 from tracking.spool import Postback, encode_postback
@@ -23,7 +23,7 @@ _TEXT_CHARACTERS_MAX = 32_768
 _NAME_CHARACTERS_MAX = 1_000
 
 
-class PostbackIntake:
+class PostbackResponder:
     """Reads, records and answers a postback, whichever route it came by."""
 
     def __init__(self, reader: PostbackReader, recorder: Recorder, body_bytes_max: int, trusted_proxies: int) -> None:
@@ -35,7 +35,7 @@ class PostbackIntake:
     def answer(self, req: falcon.Request, resp: falcon.Response, route: str, token: str | None) -> None:
         """Answer one request. `token` is None for a postback that names no account."""
         body = _read_body(req, self._body_bytes_max)
-        sent = Sent(req.env, body, client_address(req.env, self._trusted_proxies), token)
+        sent = PostbackRequest(req.env, body, client_address(req.env, self._trusted_proxies), token)
         reading = self._reader.read(sent)
         for name, value in reading.share.headers().items():
             resp.set_header(name, value)
@@ -45,7 +45,7 @@ class PostbackIntake:
             return
         postback_id = str(uuid4())
         if not self._recorder.log_postback(encode_postback(self._record(sent, reading, route, postback_id))):
-            self._reader.take_back(reading)
+            self._reader.release_nonce(reading)
             self._recorder.count(Outcome.POSTBACK_NOT_LOGGED)
             resp.set_header("Retry-After", "5")
             set_problem(resp, 503, Outcome.POSTBACK_NOT_LOGGED, "The postback could not be stored; send it again.")
@@ -58,7 +58,7 @@ class PostbackIntake:
         resp.data = orjson.dumps({"status": "recorded", "postback_id": postback_id})
         resp.set_header("Cache-Control", "no-store")
 
-    def _record(self, sent: Sent, reading: Reading, route: str, postback_id: str) -> Postback:
+    def _record(self, sent: PostbackRequest, reading: ReceivedPostback, route: str, postback_id: str) -> Postback:
         env = sent.env
         return Postback(
             postback_id=postback_id,
@@ -86,7 +86,7 @@ class JsonPostbackResource:
     query.
     """
 
-    def __init__(self, intake: PostbackIntake) -> None:
+    def __init__(self, intake: PostbackResponder) -> None:
         self._intake = intake
 
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
@@ -103,7 +103,7 @@ class JsonPostbackResource:
 class TokenPostbackResource:
     """GET and POST of /postback/{token}, which are equal. SECURITY: the token is kept out of the stored route."""
 
-    def __init__(self, intake: PostbackIntake) -> None:
+    def __init__(self, intake: PostbackResponder) -> None:
         self._intake = intake
 
     def on_get(self, req: falcon.Request, resp: falcon.Response, token: str) -> None:
@@ -113,7 +113,7 @@ class TokenPostbackResource:
     on_post = on_get
 
 
-def _refuse(resp: falcon.Response, reading: Reading) -> None:
+def _refuse(resp: falcon.Response, reading: ReceivedPostback) -> None:
     assert reading.reason is not None, "what is refused has a reason"
     if reading.status == 401:
         resp.set_header("WWW-Authenticate", "Bearer")

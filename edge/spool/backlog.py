@@ -243,7 +243,7 @@ class Backlog:
         segment.damaged = True
         data = segment.path.read_bytes()
         # What was indexed before the damage came about keeps its numbers.
-        later = [frame for frame in segments.inspect(data, len(data)).later if frame.start >= segment.offset]
+        later = [frame for frame in segments.scan_segment(data, len(data)).later if frame.start >= segment.offset]
         lost = next_first - self._number - len(later)
         _log.error(
             "spool %s: %s is damaged, %d records lost, %d salvaged", self.spool_id, segment.path.name, lost, len(later)

@@ -11,7 +11,7 @@ from threading import Event, Lock, Thread
 from time import time_ns
 
 from config.settings import EdgeSettings
-from edge.http import PLACE, Outcome
+from edge.http import OUTCOME_INDEX, Outcome
 from edge.spool.counters import CounterFile
 from edge.spool.slots import Slot, spool_directories
 from edge.spool.writer import SpoolWriter
@@ -22,8 +22,8 @@ _DISK_CHECK_S = 1.0
 # How far back the clock may be set before ids follow it.
 _AHEAD_MS_MAX = 5_000
 # PERF: looking an Outcome up costs 0.3 microseconds, for its hash is made in Python.
-_REDIRECTED = PLACE[Outcome.REDIRECTED]
-_NOT_LOGGED = PLACE[Outcome.NOT_LOGGED]
+_REDIRECTED = OUTCOME_INDEX[Outcome.REDIRECTED]
+_NOT_LOGGED = OUTCOME_INDEX[Outcome.NOT_LOGGED]
 # Below this much free space the spool counts as full, so that the page cache never holds what the disk will refuse.
 _FREE_BYTES_MIN = 4 << 20
 
@@ -95,7 +95,7 @@ class Recorder:
 
     def count(self, outcome: Outcome) -> None:
         """Count one answer. Two threads of one process may very rarely lose a count; no promise rests on it."""
-        self._answers[PLACE[outcome]] += 1
+        self._answers[OUTCOME_INDEX[outcome]] += 1
 
     def healthy(self) -> bool:
         """Whether the spool takes records now."""

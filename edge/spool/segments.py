@@ -44,7 +44,7 @@ class Frame(NamedTuple):
     payload: bytes
 
 
-class Damage(NamedTuple):
+class SegmentScan(NamedTuple):
     """What a scan of a whole segment found. `good_end` is where the unbroken run of good frames ends.
 
     `later` are good frames found beyond it: there are any only if the segment is bad in the middle, not torn at its
@@ -125,7 +125,7 @@ def frame_ends(data: Buffer, size: int) -> list[int]:
     return ends
 
 
-def inspect(data: Buffer, size: int) -> Damage:
+def scan_segment(data: Buffer, size: int) -> SegmentScan:
     """Return what a whole segment holds, looking byte by byte for good frames beyond the first bad one."""
     count, good_end = 0, HEADER_BYTES
     for frame in frames(data, HEADER_BYTES, size):
@@ -139,7 +139,7 @@ def inspect(data: Buffer, size: int) -> Damage:
             at = frame_found.end
         else:
             at += 1
-    return Damage(count, good_end, size, later)
+    return SegmentScan(count, good_end, size, later)
 
 
 def segment_paths(directory: Path) -> list[Path]:

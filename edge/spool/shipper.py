@@ -41,7 +41,7 @@ _SETTLE_INTERVAL_S = 10.0
 _FINAL_AT = 2.0**40
 # RQ's own key of a job's hash; its `status` field says whether anybody will still run it.
 _JOB_KEY = "rq:job:%s"
-_HOPELESS = (None, b"failed", b"canceled", b"stopped")
+_DEAD_STATUSES = (None, b"failed", b"canceled", b"stopped")
 # What is sent in vain is sent again at once, then after pauses that begin with this and double up to AGENT_RETRY_S.
 _PAUSE_FIRST_S = 1.0
 _DOUBLINGS_MAX = 20
@@ -49,7 +49,7 @@ _UNREADABLE = "unreadable"
 
 
 @dataclass(slots=True)
-class _Sent:
+class _InFlight:
     """An extent on its way, and the job that carries it now. `trouble` is the last state of one that was logged."""
 
     backlog: Backlog
@@ -73,7 +73,7 @@ class Shipper:
             for stream, (name, task) in STREAM_QUEUES.items()
         }
         self._backlogs: dict[str, Backlog] = {}
-        self._sent: list[_Sent] = []
+        self._sent: list[_InFlight] = []
         self._reports: dict[str, SpoolReport] = {}
         self._settled = _settled_reports(settings.spool_dir)
         self._scanned_at = 0.0
@@ -84,7 +84,7 @@ class Shipper:
         """Scan, confirm, look after what is overdue, send, report. Raises RedisError when Redis is away."""
         self.scan()
         confirmed = self._confirm()
-        self._look_after()
+        self._resend_lost()
         sent = self._send()
         if monotonic() - self._reported_at >= _REPORT_INTERVAL_S:
             self._report()
@@ -123,7 +123,7 @@ class Shipper:
             self._sent = [sent for sent in self._sent if not _is_confirmed(sent)]
         return len(confirmed)
 
-    def _look_after(self) -> None:
+    def _resend_lost(self) -> None:
         """Send again what nobody will run any more: its job is gone, has failed, or is overdue."""
         now = monotonic()
         due = [sent for sent in self._sent if now - sent.looked_at >= _LOOK_INTERVAL_S]
@@ -135,7 +135,7 @@ class Shipper:
         for sent, status in zip(due, pipeline.execute(), strict=True):
             sent.looked_at = now
             overdue = now - sent.sent_at >= self._settings.agent_retry_s
-            if status not in _HOPELESS and not overdue:
+            if status not in _DEAD_STATUSES and not overdue:
                 continue
             if not sent.suspect and not overdue:
                 # It may have finished between the confirmation and this look; then the next round confirms it.
@@ -143,7 +143,7 @@ class Shipper:
             elif now - sent.sent_at >= self._pause_s(sent.tries):
                 # No job was made of an extent that could not be read; that has been said.
                 if status is not None or not sent.trouble.startswith(_UNREADABLE):
-                    _say(sent, "overdue" if status not in _HOPELESS else (status or b"gone").decode())
+                    _log_trouble(sent, "overdue" if status not in _DEAD_STATUSES else (status or b"gone").decode())
                 self._cancel(sent)
                 self._enqueue(sent)
 
@@ -153,7 +153,7 @@ class Shipper:
             return 0.0
         return min(_PAUSE_FIRST_S * 2.0 ** min(tries - 2, _DOUBLINGS_MAX), self._settings.agent_retry_s)
 
-    def _cancel(self, sent: _Sent) -> None:
+    def _cancel(self, sent: _InFlight) -> None:
         queue, _ = self._queues[stream_of(sent.backlog.spool_id)]
         pipeline = self._redis.pipeline(transaction=False)
         pipeline.lrem(queue.key, 1, sent.job_id)
@@ -179,13 +179,13 @@ class Shipper:
                     # The last of the queue now, and still so at the next step.
                     self._backlogs[backlog.spool_id] = self._backlogs.pop(backlog.spool_id)
                     # Noted before it is sent: if Redis fails in between, it is looked after like any that got lost.
-                    self._sent.append(sent := _Sent(backlog, extent))
+                    self._sent.append(sent := _InFlight(backlog, extent))
                     self._enqueue(sent)
                     count += 1
                     progressing = True
         return count
 
-    def _enqueue(self, sent: _Sent) -> None:
+    def _enqueue(self, sent: _InFlight) -> None:
         queue, task = self._queues[stream_of(sent.backlog.spool_id)]
         sent.sent_at = sent.looked_at = monotonic()
         sent.job_id = f"{sent.backlog.spool_id}-{sent.extent.first}-{secrets.token_hex(4)}"
@@ -194,7 +194,7 @@ class Shipper:
         try:
             batch = sent.backlog.read(sent.extent)
         except OSError as error:
-            _say(sent, f"{_UNREADABLE}: {error}")
+            _log_trouble(sent, f"{_UNREADABLE}: {error}")
             return
         except SegmentError as error:
             # Damaged since it was indexed. A new backlog finds what can be saved, and declares the rest missing.
@@ -256,15 +256,15 @@ def _encoded(report: SpoolReport, size_bytes: int, at: float) -> bytes:
     return orjson.dumps(report._asdict() | {"bytes": size_bytes, "at": at})
 
 
-def _is_confirmed(sent: _Sent) -> bool:
+def _is_confirmed(sent: _InFlight) -> bool:
     return sent.backlog.progress.covers(sent.extent.first, sent.extent.stop)
 
 
-def _name(sent: _Sent) -> str:
+def _name(sent: _InFlight) -> str:
     return f"records {sent.extent.first} to {sent.extent.stop} of {sent.backlog.spool_id}"
 
 
-def _say(sent: _Sent, state: str) -> None:
+def _log_trouble(sent: _InFlight, state: str) -> None:
     """Log what is wrong with an extent, once for as long as it stays the same."""
     if sent.trouble != state:
         sent.trouble = state

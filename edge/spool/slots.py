@@ -49,7 +49,7 @@ class Slot:
 
     def spool_directory(self, stream: str) -> Path:
         """Return the directory of this slot's spool of `stream`. Its name is the spool's id."""
-        return spool_of_boot(self.spool_dir, (self.identity.node, self.identity.slot), stream, boot_id())
+        return spool_for_boot(self.spool_dir, (self.identity.node, self.identity.slot), stream, boot_id())
 
     def counters_path(self) -> Path:
         """Return where this slot counts its answers by outcome."""
@@ -67,7 +67,7 @@ class Slot:
         return generation
 
 
-def spool_of_boot(spool_dir: Path, slot: tuple[int, int], stream: str, boot: str) -> Path:
+def spool_for_boot(spool_dir: Path, slot: tuple[int, int], stream: str, boot: str) -> Path:
     """Return the slot's spool that was begun since the system booted as `boot`, made if there is none.
 
     After a power cut, records that were stored already may be gone from the files, and with them that their numbers

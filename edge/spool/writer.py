@@ -65,7 +65,7 @@ class SpoolWriter:
             except OSError as error:
                 self._note_failure(f"write failed: {error}")
         if written != FRAME_BYTES + size:
-            self._lose(written)
+            self._declare_lost(written)
             return False
         self._number = number = self._number + 1
         self._end = end = self._end + FRAME_BYTES + size
@@ -127,7 +127,7 @@ class SpoolWriter:
             self._descriptor = -1
         self._counters.close()
 
-    def _lose(self, written: int) -> None:
+    def _declare_lost(self, written: int) -> None:
         """Count a record as declared lost, of which `written` bytes are on disk; -1 where none was written."""
         self._words[DECLARED_LOST] += 1
         self._words[ISSUED] += 1
@@ -182,7 +182,7 @@ class SpoolWriter:
         for path in reversed(segments.segment_paths(self.directory)):
             sequence = max(sequence, int(path.stem))
             try:
-                return sequence, mend(path)
+                return sequence, repair(path)
             except SegmentError as error:
                 # A header torn by a power cut: nothing was answered from this segment, or the agent will set it aside.
                 _log.error("spool %s: %s: %s", self.directory.name, path.name, error)
@@ -191,7 +191,7 @@ class SpoolWriter:
         return sequence, 0
 
 
-def mend(path: Path) -> int:
+def repair(path: Path) -> int:
     """Cut a torn tail off a segment that no process is writing; return the number after its last record.
 
     A segment that is bad in the middle is left whole: its number range is taken from the bytes beyond the damage.
@@ -200,7 +200,7 @@ def mend(path: Path) -> int:
         size = os.fstat(file.fileno()).st_size
         first = segments.decode_header(file.read(HEADER_BYTES))
         with mmap.mmap(file.fileno(), size, access=mmap.ACCESS_READ) as data:
-            damage = segments.inspect(data, size)
+            damage = segments.scan_segment(data, size)
         if damage.torn and not damage.later:
             file.truncate(damage.good_end)
             os.fsync(file.fileno())

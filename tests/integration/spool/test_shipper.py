@@ -22,7 +22,7 @@ from config.configuration import PROGRESS_KEY, SPOOLS_KEY
 from config.settings import EdgeSettings, edge_settings
 from edge.spool import Shipper, SpoolWriter, segments, settled_spools
 from edge.spool import shipper as shipper_module
-from edge.spool.slots import spool_of_boot
+from edge.spool.slots import spool_for_boot
 from tracking.runtime import JobSerializer, QueueName, Task
 from tracking.spool import Progress, encode_progress
 from waiting import wait_until
@@ -283,13 +283,13 @@ def earlier(settings: EdgeSettings, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(shipper_module, "_SETTLE_INTERVAL_S", 0.0)
     monkeypatch.setattr(shipper_module, "_REPORT_INTERVAL_S", 0.0)
     settings.spool_dir.mkdir(parents=True)
-    directory = spool_of_boot(settings.spool_dir, (5, 1), "clicks", "one boot")
+    directory = spool_for_boot(settings.spool_dir, (5, 1), "clicks", "one boot")
     writer = SpoolWriter(directory, 1 << 20)
     fill(writer, 9)
     writer.full = True
     writer.append(payload(9))
     writer.close()
-    spool_of_boot(settings.spool_dir, (5, 1), "clicks", "the next boot")
+    spool_for_boot(settings.spool_dir, (5, 1), "clicks", "the next boot")
     return directory
 
 
@@ -328,7 +328,7 @@ def test_a_spool_with_a_segment_that_was_set_aside_stays_in_its_place(
 
 
 def test_the_spool_of_this_boot_is_not_put_away(redis: Redis, settings: EdgeSettings, earlier: Path) -> None:
-    present = spool_of_boot(settings.spool_dir, (5, 1), "clicks", "the next boot")
+    present = spool_for_boot(settings.spool_dir, (5, 1), "clicks", "the next boot")
     with closing(SpoolWriter(present, 1 << 20)) as writer:
         shipper = Shipper(settings, redis)
         fill(writer, 3)

@@ -16,15 +16,15 @@ from config.configuration import (
     PublishedProfile,
     encode_published,
     link_key,
-    mark,
     mirror_meta,
     profile_key,
+    slug_checksum,
 )
 from config.configuration.mirror import Lookup
 from config.configuration.mirror_changes import MirrorChanges
 from edge.clicks import Router
 from edge.clicks.decision import Decision, Redirect, decide
-from edge.clicks.redirect_cache import MEMORY_MAX, Memory
+from edge.clicks.redirect_cache import ENTRIES_MAX, RedirectCache
 
 HOSTS = ("a.example", "b.example")
 SLUGS = ("x", "y", "z")
@@ -128,18 +128,18 @@ def test_a_replaced_configuration_is_live_for_the_next_request(mirror: CountingM
 
 
 def test_a_value_is_kept_from_the_second_offer_and_the_oldest_goes_first() -> None:
-    memory: Memory[int] = Memory()
+    memory: RedirectCache[int] = RedirectCache()
     memory.offer(("h", "once"), 0)
     assert not memory.known
-    for number in range(MEMORY_MAX + 1):
+    for number in range(ENTRIES_MAX + 1):
         for _ in range(2):
             memory.offer(("h", str(number)), number)
-    assert len(memory.known) == MEMORY_MAX
+    assert len(memory.known) == ENTRIES_MAX
     assert ("h", "0") not in memory.known
-    assert memory.known["h", str(MEMORY_MAX)] == MEMORY_MAX
-    memory.forget([mark("0"), mark("1")])
+    assert memory.known["h", str(ENTRIES_MAX)] == ENTRIES_MAX
+    memory.forget([slug_checksum("0"), slug_checksum("1")])
     assert ("h", "1") not in memory.known
-    assert len(memory.known) == MEMORY_MAX - 1
+    assert len(memory.known) == ENTRIES_MAX - 1
 
 
 class Routing(RuleBasedStateMachine):

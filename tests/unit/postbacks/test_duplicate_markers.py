@@ -50,7 +50,7 @@ def fields(event: str, payout_minor: int | None = None, order_id: str | None = N
 
 
 def test_what_happens_once_is_a_duplicate_while_it_says_the_same(markers: DuplicateMarkers, kept: Kept) -> None:
-    seen = [markers.seen(1, fields("ftd", payout)) for payout in (5, 5, 6, 6, 5)]
+    seen = [markers.check_and_mark(1, fields("ftd", payout)) for payout in (5, 5, 6, 6, 5)]
     assert seen == [False, True, False, True, False]
     assert set(kept.seconds) == {7 * DAY_S}
 
@@ -60,13 +60,13 @@ def test_what_may_happen_again_is_a_duplicate_of_the_same_within_seconds(
     markers: DuplicateMarkers, kept: Kept, event: str
 ) -> None:
     repeatable = REPEATABLE_EVENTS | {"spin"}
-    seen = [markers.seen(1, fields(event, payout), repeatable) for payout in (5, 6, 5, 6)]
+    seen = [markers.check_and_mark(1, fields(event, payout), repeatable) for payout in (5, 6, 5, 6)]
     assert seen == [False, False, True, True]
     assert set(kept.seconds) == {REPEAT_WINDOW_S}
 
 
 def test_an_order_is_one_whatever_its_event_may_do(markers: DuplicateMarkers, kept: Kept) -> None:
-    seen = [markers.seen(1, fields("deposit", payout, "7")) for payout in (5, 5, 6)]
+    seen = [markers.check_and_mark(1, fields("deposit", payout, "7")) for payout in (5, 5, 6)]
     assert seen == [False, True, False]
     assert set(kept.seconds) == {7 * DAY_S}
 
@@ -80,32 +80,32 @@ def test_accounts_clicks_events_and_orders_are_told_apart(markers: DuplicateMark
         (1, fields("ftd", order_id="7")),
         (1, fields("ftd", click_id="d")),
     ]
-    assert not any(markers.seen(account, said) for account, said in different)
-    assert all(markers.seen(account, said) for account, said in different)
+    assert not any(markers.check_and_mark(account, said) for account, said in different)
+    assert all(markers.check_and_mark(account, said) for account, said in different)
 
 
 def test_an_id_is_seen_once_for_each_account_until_it_is_forgotten(markers: DuplicateMarkers) -> None:
-    assert [markers.nonce_seen(*each) for each in ((1, "a"), (2, "a"), (1, "b"), (1, "a"))] == [
+    assert [markers.check_and_mark_nonce(*each) for each in ((1, "a"), (2, "a"), (1, "b"), (1, "a"))] == [
         False,
         False,
         False,
         True,
     ]
     markers.forget_nonce(1, "a")
-    assert not markers.nonce_seen(1, "a")
+    assert not markers.check_and_mark_nonce(1, "a")
 
 
 def test_without_redis_nothing_is_seen_and_it_is_not_asked_at_once_again(caplog: pytest.LogCaptureFixture) -> None:
     markers = DuplicateMarkers("redis://127.0.0.1:1/0")
-    assert [markers.seen(1, fields("ftd")) for _ in range(3)] == [False] * 3
-    assert not markers.nonce_seen(1, "a")
+    assert [markers.check_and_mark(1, fields("ftd")) for _ in range(3)] == [False] * 3
+    assert not markers.check_and_mark_nonce(1, "a")
     markers.forget_nonce(1, "a")
     assert caplog.text.count("Redis is away") == 1
 
 
 def test_what_names_no_account_is_remembered_for_minutes_only(markers: DuplicateMarkers, kept: Kept) -> None:
     """Anybody with a click id may send it, under as many order ids as they like."""
-    assert [markers.seen(None, fields("ftd", 5, order)) for order in ("7", "7", "8")] == [False, True, False]
+    assert [markers.check_and_mark(None, fields("ftd", 5, order)) for order in ("7", "7", "8")] == [False, True, False]
     assert max(kept.seconds) <= 600
 
 
@@ -122,6 +122,6 @@ def test_a_redis_whose_name_is_slow_to_resolve_takes_a_small_share_of_the_time(m
     monkeypatch.setattr(socket, "getaddrinfo", slow_and_in_vain)
     markers = DuplicateMarkers("redis://redis.example:6379/0")
     for _ in range(1000):
-        assert not markers.seen(1, fields("ftd"))
+        assert not markers.check_and_mark(1, fields("ftd"))
         clock[0] += 1.0
     assert 5 <= len(lookups) <= 12

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from edge.postbacks import ThreadedApp
-from edge.postbacks.intake import THREADS, Message, Scope, environ_of
+from edge.postbacks.intake import THREADS, Message, Scope, wsgi_environ
 
 LIMIT = 10
 
@@ -117,7 +117,7 @@ def test_bodies_that_do_not_come_hold_up_nobody() -> None:
 
 
 def test_the_environment_is_the_one_wsgi_describes() -> None:
-    environ = environ_of(scope(), b"body")
+    environ = wsgi_environ(scope(), b"body")
     assert environ["PATH_INFO"].encode("latin-1").decode() == "/postback/tok\u00e9n"
     assert environ["QUERY_STRING"] == "a=%20b&c=\xff"
     assert (environ["REMOTE_ADDR"], environ["SERVER_PORT"]) == ("192.0.2.7", "8083")
@@ -132,7 +132,7 @@ def test_the_environment_is_the_one_wsgi_describes() -> None:
 @pytest.mark.parametrize("name", [b"x_forwarded_for", b"x-forwarded_for", b"content_length"])
 def test_a_header_with_an_underscore_is_not_taken_for_another(name: bytes) -> None:
     headers = [(b"x-forwarded-for", b"192.0.2.1"), (name, b"6.6.6.6"), (b"transfer-encoding", b"chunked")]
-    environ = environ_of(scope(headers=headers), b"body")
+    environ = wsgi_environ(scope(headers=headers), b"body")
     assert environ["HTTP_X_FORWARDED_FOR"] == "192.0.2.1"
     assert environ["CONTENT_LENGTH"] == "4"
     assert "HTTP_TRANSFER_ENCODING" not in environ

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge.postbacks.accounts import Account
-from edge.postbacks.authentication import SIGNATURE_LIFETIME_S, AuthenticityError, check_authenticity
+from edge.postbacks.authentication import SIGNATURE_LIFETIME_S, AuthenticationError, authenticate
 from tracking.conversions import REPEATABLE_EVENTS
 from tracking.postbacks import AccountRules
 from tracking.runtime import encode_secret, signature_headers
@@ -41,36 +41,36 @@ def signed(content: bytes = BODY, secret: str = SECRET, at_s: int = NOW, message
 def refusal_of(
     env: dict[str, Any], body: bytes = BODY, who: Account | None = None, address: str = "192.0.2.1"
 ) -> tuple[str, str | None]:
-    with pytest.raises(AuthenticityError) as refusal:
-        check_authenticity(who or account("hmac"), env, address, body, NOW)
+    with pytest.raises(AuthenticationError) as refusal:
+        authenticate(who or account("hmac"), env, address, body, NOW)
     return refusal.value.code, refusal.value.field
 
 
 @pytest.mark.parametrize("mode", ["none", "token"])
 def test_an_account_that_asks_for_a_token_alone_asks_for_nothing_more(mode: str) -> None:
-    assert check_authenticity(account(mode), {}, "192.0.2.1", BODY, NOW) is None
+    assert authenticate(account(mode), {}, "192.0.2.1", BODY, NOW) is None
 
 
 def test_a_good_signature_gives_its_id() -> None:
-    assert check_authenticity(account("hmac"), signed(), "192.0.2.1", BODY, NOW) == "msg_1"
+    assert authenticate(account("hmac"), signed(), "192.0.2.1", BODY, NOW) == "msg_1"
 
 
 def test_a_request_without_a_body_signs_its_query() -> None:
-    assert check_authenticity(account("hmac"), signed(QUERY.encode()), "192.0.2.1", b"", NOW) == "msg_1"
+    assert authenticate(account("hmac"), signed(QUERY.encode()), "192.0.2.1", b"", NOW) == "msg_1"
     assert refusal_of(signed(b"click_id=x&event=deposit"), b"") == ("bad-signature", "webhook-signature")
 
 
 def test_a_body_of_white_space_is_none_so_that_the_query_is_what_must_be_signed() -> None:
-    assert check_authenticity(account("hmac"), signed(QUERY.encode()), "192.0.2.1", b" \r\n", NOW) == "msg_1"
+    assert authenticate(account("hmac"), signed(QUERY.encode()), "192.0.2.1", b" \r\n", NOW) == "msg_1"
     assert refusal_of(signed(b" \r\n"), b" \r\n") == ("bad-signature", "webhook-signature")
 
 
 def test_each_of_two_active_secrets_signs_and_one_of_several_signatures_is_enough() -> None:
     both = account("hmac", secrets=(SECRET, NEWER))
-    assert check_authenticity(both, signed(secret=NEWER), "192.0.2.1", BODY, NOW) == "msg_1"
+    assert authenticate(both, signed(secret=NEWER), "192.0.2.1", BODY, NOW) == "msg_1"
     env = signed()
     env["HTTP_WEBHOOK_SIGNATURE"] = "v1,AAAA v2,x " + env["HTTP_WEBHOOK_SIGNATURE"]
-    assert check_authenticity(both, env, "192.0.2.1", BODY, NOW) == "msg_1"
+    assert authenticate(both, env, "192.0.2.1", BODY, NOW) == "msg_1"
 
 
 def test_the_signature_is_that_of_standard_webhooks() -> None:
@@ -85,7 +85,7 @@ def test_the_signature_is_that_of_standard_webhooks() -> None:
         "HTTP_WEBHOOK_SIGNATURE": f"v1,{signature.decode()}",
     }
     who = account("hmac", secrets=("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",))
-    assert check_authenticity(who, env, "192.0.2.1", body, 1614265330) == "msg_p5jXN8AQM9LWM0D4loKWxJek"
+    assert authenticate(who, env, "192.0.2.1", body, 1614265330) == "msg_p5jXN8AQM9LWM0D4loKWxJek"
 
 
 @pytest.mark.parametrize("header", ["webhook-id", "webhook-timestamp", "webhook-signature"])
@@ -127,7 +127,7 @@ def test_a_signature_from_another_time_is_stale(offset_s: int) -> None:
 @pytest.mark.parametrize("offset_s", [-SIGNATURE_LIFETIME_S, SIGNATURE_LIFETIME_S])
 def test_a_signature_at_the_edge_of_its_time_is_good(offset_s: int) -> None:
     env = signed(at_s=NOW + offset_s)
-    assert check_authenticity(account("hmac"), env, "192.0.2.1", BODY, NOW) == "msg_1"
+    assert authenticate(account("hmac"), env, "192.0.2.1", BODY, NOW) == "msg_1"
 
 
 @pytest.mark.parametrize(
@@ -135,7 +135,7 @@ def test_a_signature_at_the_edge_of_its_time_is_good(offset_s: int) -> None:
 )
 def test_an_address_of_the_list_is_let_in(address: str) -> None:
     listed = account("address", "203.0.113.7/32", "198.51.100.0/24", "2001:db8::/32")
-    assert check_authenticity(listed, {}, address, BODY, NOW) is None
+    assert authenticate(listed, {}, address, BODY, NOW) is None
 
 
 @pytest.mark.parametrize("address", ["203.0.113.8", "198.51.101.0", "::1", "2001:db9::1", "", "unknown", "::ffff:0:1"])
@@ -152,8 +152,8 @@ def test_an_address_that_is_not_listed_is_refused_in_every_mode(mode: str, addre
     )
 )
 def test_any_headers_at_all_are_refused_without_another_error(env: dict[str, Any]) -> None:
-    with pytest.raises(AuthenticityError):
-        check_authenticity(account("hmac"), env, "192.0.2.1", BODY, NOW)
+    with pytest.raises(AuthenticationError):
+        authenticate(account("hmac"), env, "192.0.2.1", BODY, NOW)
 
 
 def test_an_account_known_by_its_address_that_has_none_is_nobodys() -> None:

@@ -21,29 +21,29 @@ class Clock:
 def test_so_many_requests_pass_in_a_minute_and_then_none_until_it_is_over() -> None:
     clock = Clock()
     limits = RateLimits(3, clock)
-    assert [limits.take("a").is_exceeded for _ in range(5)] == [False, False, False, True, True]
+    assert [limits.consume("a").is_exceeded for _ in range(5)] == [False, False, False, True, True]
     clock.now += WINDOW_S - 0.1
-    assert limits.take("a").is_exceeded
+    assert limits.consume("a").is_exceeded
     clock.now += 0.1
-    assert not limits.take("a").is_exceeded
+    assert not limits.consume("a").is_exceeded
 
 
 def test_each_sender_has_a_quota_of_its_own_and_may_have_another_one() -> None:
     limits = RateLimits(1, Clock())
-    assert [limits.take(sender).is_exceeded for sender in ("a", "b", "a")] == [False, False, True]
-    assert [limits.take("c", 2).is_exceeded for _ in range(3)] == [False, False, True]
+    assert [limits.consume(sender).is_exceeded for sender in ("a", "b", "a")] == [False, False, True]
+    assert [limits.consume("c", 2).is_exceeded for _ in range(3)] == [False, False, True]
 
 
 def test_the_fields_say_what_is_left_and_for_how_long() -> None:
     clock = Clock()
     limits = RateLimits(2, clock)
-    assert limits.take("a").headers() == {
+    assert limits.consume("a").headers() == {
         "RateLimit-Policy": '"postbacks";q=2;w=60',
         "RateLimit": '"postbacks";r=1;t=60',
     }
     clock.now += 45.5
-    assert limits.take("a").headers()["RateLimit"] == '"postbacks";r=0;t=15'
-    assert limits.take("a").headers() == {
+    assert limits.consume("a").headers()["RateLimit"] == '"postbacks";r=0;t=15'
+    assert limits.consume("a").headers() == {
         "RateLimit-Policy": '"postbacks";q=2;w=60',
         "RateLimit": '"postbacks";r=0;t=15',
         "Retry-After": "15",
@@ -52,16 +52,16 @@ def test_the_fields_say_what_is_left_and_for_how_long() -> None:
 
 def test_of_a_flood_only_a_sample_is_stored() -> None:
     limits = RateLimits(5, Clock())
-    shares = [limits.take("a") for _ in range(1000)]
+    shares = [limits.consume("a") for _ in range(1000)]
     assert sum(share.is_exceeded and share.is_sample for share in shares) == SAMPLE_SIZE
 
 
 def test_more_senders_than_are_counted_apart_share_one_count() -> None:
     limits = RateLimits(2, Clock())
     for number in range(SENDERS_MAX):
-        limits.take(str(number))
-    assert [limits.take(f"late {number}").is_exceeded for number in range(4)] == [False, False, True, True]
-    assert not limits.take("0").is_exceeded
+        limits.consume(str(number))
+    assert [limits.consume(f"late {number}").is_exceeded for number in range(4)] == [False, False, True, True]
+    assert not limits.consume("0").is_exceeded
 
 
 @pytest.mark.parametrize(

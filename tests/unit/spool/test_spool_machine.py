@@ -27,7 +27,7 @@ from hypothesis.stateful import (
 from edge.spool import SpoolWriter, read_counters, segments
 from edge.spool.backlog import Backlog, SpoolReport
 from edge.spool.segments import HEADER_BYTES, SegmentError
-from edge.spool.slots import spool_of_boot
+from edge.spool.slots import spool_for_boot
 from edge.spool.spool_counts import COUNTERS_NAME, DECLARED_LOST, ISSUED, NUMBERS, SEGMENT
 from tracking.spool import Progress
 
@@ -314,7 +314,7 @@ class Spools(RuleBasedStateMachine):
             self.durable[path] = path.stat().st_size
 
     def _open(self) -> None:
-        self.directory = spool_of_boot(self.top, SLOT, "clicks", str(self.boot))
+        self.directory = spool_for_boot(self.top, SLOT, "clicks", str(self.boot))
         if self.directory not in self.models:
             self.models[self.directory] = Model()
             self.backlogs[self.directory] = self._new_backlog(self.directory)

@@ -21,7 +21,7 @@ from edge.spool import boot_id
 
 _log = logging.getLogger(__name__)
 # A signature is good until its timestamp is so old, and may be dated so far ahead.
-KEPT_S = 2 * SIGNATURE_LIFETIME_S + 60
+NONCE_TTL_S = 2 * SIGNATURE_LIFETIME_S + 60
 _MAP_BYTES = 1 << 30
 _PREFIX = "nonces-"
 # The first byte of a key: ids with their expiry, and the same by expiry, so that the oldest are found.
@@ -31,7 +31,7 @@ _EXPIRY_BYTES = 8
 _PURGED_AT_ONCE = 4
 
 
-class Nonces:
+class NonceStore:
     """The received ids of this host. Opens its file when the first one comes, in the process that uses it."""
 
     def __init__(self, spool_dir: Path, now_s: Callable[[], float] = time) -> None:
@@ -66,7 +66,7 @@ class Nonces:
                 self._environment = None
 
     def _put(self, transaction: lmdb.Transaction[bytes], key: bytes, now: int) -> bool:
-        expiry = (now + KEPT_S).to_bytes(_EXPIRY_BYTES, "big")
+        expiry = (now + NONCE_TTL_S).to_bytes(_EXPIRY_BYTES, "big")
         before = transaction.get(key)
         if before is not None and int.from_bytes(before, "big") > now:
             return False
