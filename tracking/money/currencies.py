@@ -38,6 +38,11 @@ def is_currency(code: str) -> bool:
     return code in _minor_digits()
 
 
+def currency_codes() -> list[str]:
+    """Return the code of every currency in use, in alphabetical order."""
+    return sorted(_minor_digits())
+
+
 def minor_digits(currency: str) -> int:
     """Return how many decimals the currency has: 2 for USD, 0 for JPY, 3 for BHD."""
     return _minor_digits().get(currency, _USUAL_DIGITS)
@@ -64,7 +69,7 @@ def format_amount(amount_minor: int, currency: str) -> str:
     return str(Decimal(amount_minor).scaleb(-digits).quantize(Decimal(1).scaleb(-digits)))
 
 
-# PERF: the list is an XML file: reading it takes 25 ms and 1.2 MB. No edge process that answers only clicks spends them.
+# PERF: the list is an XML file, which takes 25 ms and 1.2 MB. An edge process that answers only clicks never reads it.
 @lru_cache(1)
 def _minor_digits() -> Mapping[str, int]:
     """Return the minor digits of every currency that has any. Source: ISO 4217, list one, as the package brings it."""

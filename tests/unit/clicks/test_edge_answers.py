@@ -210,9 +210,9 @@ def test_a_full_spool_redirects_counts_the_loss_and_gives_no_click_id(edge: Edge
 def test_a_changed_link_goes_elsewhere_at_once(settings: EdgeSettings) -> None:
     # LMDB opens a file once in a process, so the agent's side is one of its own.
     code = (
-        "import sys; from pathlib import Path; from config.configuration.mirror import MirrorWriter, stamp\n"
+        "import sys; from pathlib import Path; from config.configuration.mirror import MirrorWriter, mirror_meta\n"
         "writer = MirrorWriter(Path(sys.argv[1]), 1 << 24)\n"
-        "writer.apply(stamp('e', 18, '2-0'), {sys.argv[2]: sys.argv[3].encode()}); writer.close()\n"
+        "writer.apply(mirror_meta('e', 18, '2-0'), {sys.argv[2]: sys.argv[3].encode()}); writer.close()\n"
     )
     writer = MirrorWriter(settings.mirror_dir, 1 << 24)
     writer.replace(mirror_meta("e", 17, "1-0"), SERVED.items())

@@ -75,8 +75,8 @@ def test_the_file_forgets_what_is_over(tmp_path: Path) -> None:
 
 def test_processes_of_a_host_share_what_they_have_seen_and_a_new_one_knows_it_too(tmp_path: Path) -> None:
     code = (
-        "import sys; from pathlib import Path; from edge.postbacks.nonce_store import Nonces\n"
-        "nonces = Nonces(Path(sys.argv[1]))\n"
+        "import sys; from pathlib import Path; from edge.postbacks.nonce_store import NonceStore\n"
+        "nonces = NonceStore(Path(sys.argv[1]))\n"
         "print([nonces.claim(1, name) for name in sys.argv[2:]])\n"
     )
 
