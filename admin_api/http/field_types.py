@@ -16,7 +16,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, Wit
 from pydantic_core import PydanticCustomError
 
 from tracking.clicks import URL_CHARACTERS_MAX, check_domain, check_url, compile_template
-from tracking.money import AMOUNT_MINOR_MAX, parse_currency
+from tracking.money import AMOUNT_MINOR_MAX, currency_codes, parse_currency
 from tracking.runtime import FieldError
 
 Checked = TypeVar("Checked")
@@ -46,7 +46,7 @@ def _with_refusal(check: Callable[[Any, str], Checked]) -> Callable[[Any, Valida
             return check(value, info.field_name or "value")
         except FieldError as error:
             # The message goes in as a value, since it may have braces of its own.
-            context = {"code": error.code, "said": error.message}
+            context = {"code": error.code, "said": error.message, "named": info.field_name or "value"}
             raise PydanticCustomError("refused", "{said}", context) from error
 
     return apply
@@ -166,7 +166,7 @@ PlainUrl = Annotated[str, checked(_check_plain_url), _URL_SCHEMA]
 # A URL that may have macros in its path, query and fragment.
 DestinationUrl = Annotated[str, checked(_check_destination), _URL_SCHEMA]
 # An ISO 4217 code.
-Currency = Annotated[str, checked(parse_currency), WithJsonSchema({"type": "string", "pattern": "^[A-Z]{3}$"})]
+Currency = Annotated[str, checked(parse_currency), WithJsonSchema({"type": "string", "enum": currency_codes()})]
 # Two-letter country codes, stored in capitals, sorted, each once.
 Countries = Annotated[
     list[str],

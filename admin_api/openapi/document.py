@@ -28,7 +28,7 @@ _SECURITY_SCHEMES = {
 }
 _TITLE = "Waypost admin API"
 _ABOUT = (
-    "Everything an operator configures, sees and decides. Every route but those without a lock needs an API token."
+    "Everything an operator configures, sees and decides. Every route under /v1 but this document needs an API token."
     " Errors are RFC 9457 problem details with a stable `code`. Lists are read page by page: send `next_cursor` as"
     " `cursor`. A change may carry the ETag of what it is based on as `If-Match`."
 )

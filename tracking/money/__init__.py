@@ -23,6 +23,7 @@ from tracking.money.commission_plans import (
 )
 from tracking.money.currencies import (
     AMOUNT_MINOR_MAX,
+    currency_codes,
     format_amount,
     is_currency,
     minor_digits,
@@ -67,6 +68,7 @@ __all__ = [
     "RateOrigin",
     "UsedRate",
     "compute_commission",
+    "currency_codes",
     "due_entries",
     "format_amount",
     "held_back",
