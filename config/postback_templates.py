@@ -41,7 +41,7 @@ def postback_templates() -> Mapping[str, PostbackTemplate]:
     }
 
 
-def fill_in(template: PostbackTemplate, values: object) -> str:
+def fill_template(template: PostbackTemplate, values: object) -> str:
     """Return the URL of a template with the operator's account in it, or raise FieldError naming what is missing."""
     field = "template_values"
     needed = ", ".join(template.account_values) or "none"

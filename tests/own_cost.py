@@ -31,7 +31,7 @@ from edge.postbacks import DuplicateMarkers
 from edge.spool import Recorder
 from loadtests.bench.mirrors import HOST, build
 from tests.instructions import Footprint, footprints, mark
-from tracking.clicks import fill, parse_query
+from tracking.clicks import expand, parse_query
 
 QUERY = "sub1=a&sub2=b"
 _RUN, _RUNS = 100, 300
@@ -152,7 +152,7 @@ def costs(home: Path) -> list[Cost]:
 
 
 def _fill(decision: Redirect, click_id: str) -> str:
-    return fill(decision.plan, click_id, QUERY, str)
+    return expand(decision.expansion, click_id, QUERY, str)
 
 
 COUNTED = ("a click in all", "the same, through Falcon alone")

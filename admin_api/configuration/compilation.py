@@ -25,7 +25,7 @@ from config.configuration import (
     link_key,
     profile_key,
 )
-from tracking.clicks import DEFAULT_PREFIX, SUB_NAMES, check_url, compile_template, with_prefix
+from tracking.clicks import DEFAULT_PREFIX, SUB_NAMES, check_url, compile_template, with_source_prefix
 from tracking.postbacks import MAPPING_NAMES
 from tracking.runtime import FieldError
 
@@ -162,5 +162,5 @@ def compile_link(row: Row) -> Served:
         _log.error("link %s is not served: %s", row["link_id"], error.message)
         return key, None
     subs = [row[name] for name in SUB_NAMES]
-    served = with_prefix(parts, row["prefix"] or DEFAULT_PREFIX)
+    served = with_source_prefix(parts, row["prefix"] or DEFAULT_PREFIX)
     return key, encode_published(PublishedLink(row["link_id"], row["active"], served, row["source"], subs))

@@ -12,7 +12,7 @@ from pydantic import Field
 from admin_api.http import AnyOf, Chosen, Condition, ConflictError, CurrencyCode, Filter, Moment, NotFoundError, Values
 from admin_api.resources import insert_row
 from admin_api.runtime import Database, Row
-from tracking.money import PIVOT, Rate, RateOrigin, UsedRate, rate_finder
+from tracking.money import PIVOT_CURRENCY, AppliedRate, Rate, RateOrigin, rate_finder
 
 _COLUMNS: LiteralString = "rate_id, origin, base, quote, rate_date, rate::text as rate, valid_days, note, created_at"
 _COUNTING = """
@@ -74,9 +74,9 @@ def delete_rate(database: Database, rate_id: int) -> None:
         database.execute("delete from exchange_rates where rate_id = %s", [rate_id])
 
 
-def find_stored_rate(database: Database, source: str, target: str, day: date) -> UsedRate | None:
+def find_stored_rate(database: Database, source: str, target: str, day: date) -> AppliedRate | None:
     """Return the rate that counts on a day, or None."""
     rows = []
     if source != target:
-        rows = database.execute(_COUNTING, {"currencies": [source, target, PIVOT], "day": day}).fetchall()
+        rows = database.execute(_COUNTING, {"currencies": [source, target, PIVOT_CURRENCY], "day": day}).fetchall()
     return rate_finder(Rate(**row | {"origin": RateOrigin(row["origin"])}) for row in rows)(source, target, day)

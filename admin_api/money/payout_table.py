@@ -27,11 +27,11 @@ from admin_api.money.exchange_rate_table import find_stored_rate
 from admin_api.resources import update_row
 from admin_api.runtime import Database, Row
 from tracking.money import (
+    AppliedRate,
     HeldBack,
     Payable,
     PayoutSchedule,
     PayoutState,
-    UsedRate,
     format_amount,
     held_back,
     payable_groups,
@@ -157,7 +157,7 @@ def run_payouts(database: Database, now: datetime, *, dry: bool) -> list[tuple[P
         rows = database.execute("select * from payable_at(%(weekly)s, %(fortnightly)s, %(monthly)s)", ends).fetchall()
 
         @cache
-        def find_rate(source: str, target: str, day: date) -> UsedRate | None:
+        def find_rate(source: str, target: str, day: date) -> AppliedRate | None:
             return find_stored_rate(database, source, target, day)
 
         result = []

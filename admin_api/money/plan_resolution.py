@@ -12,7 +12,7 @@ from tracking.money import (
     Candidate,
     CommissionKind,
     Plan,
-    PlanCase,
+    PlanLookup,
     PlanRung,
     PlanVerdict,
     format_amount,
@@ -124,7 +124,7 @@ def resolve(database: Database, query: PlanQuery) -> ResolvedPlan:
     link = database.execute(_LINK, [query.link_id]).fetchone()
     if link is None:
         raise NotFoundError(f"there is no link {query.link_id}")
-    case = PlanCase(
+    case = PlanLookup(
         link["merchant_id"],
         query.country,
         (query.at or datetime.now(UTC)).date(),

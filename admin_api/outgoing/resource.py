@@ -16,7 +16,7 @@ from pydantic import Field
 from admin_api.http import Body, EventName, ObjectId, OneOf, Shown, Text, Values, checked, operation, refuse_control
 from admin_api.resources import Addresses, Created, Resource, insert, load_one
 from admin_api.runtime import Database, Pool, Row
-from config.postback_templates import fill_in, postback_templates
+from config.postback_templates import fill_template, postback_templates
 from tracking.conversions import ConversionStatus
 from tracking.outgoing import Network, OutgoingState, compile_outgoing, sample_facts
 from tracking.runtime import SECRET_BYTES, FieldError, encode_secret
@@ -127,7 +127,7 @@ def _with_url(values: Values) -> Values:
     rest = {name: value for name, value in values.items() if name != "template_values"}
     given, key = values.get("template_values"), values.get("template")
     if rest.get("url") is None and key is not None:
-        return rest | {"url": fill_in(postback_templates()[key], given or {})}
+        return rest | {"url": fill_template(postback_templates()[key], given or {})}
     if given is not None:
         raise FieldError("template_values", "template_values goes with a template, in place of a url")
     if "url" in rest and rest["url"] is None:

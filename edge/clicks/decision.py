@@ -10,7 +10,7 @@ from threading import Lock
 from config.configuration import MirrorReader, PublishedLink, PublishedProfile, decode_link, decode_profile
 from edge.clicks.redirect_cache import RedirectCache
 from edge.http import Outcome, normalize_host
-from tracking.clicks import Plan, make_plan
+from tracking.clicks import Expansion, prepare_expansion
 
 SLUG_CHARACTERS_MAX = 64
 HOST_CHARACTERS_MAX = 253
@@ -28,7 +28,7 @@ class Redirect:
     link: PublishedLink
     profile: PublishedProfile | None
     config_version: int
-    plan: Plan
+    expansion: Expansion
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,4 +105,4 @@ def decide(mirror: MirrorReader, host: str, slug: str) -> Decision:
         return Rejection(Outcome.LINK_INACTIVE, profile.fallback_url if profile else None)
     if profile is not None and not profile.active:
         profile = None
-    return Redirect(host, slug, link, profile, found.version, make_plan(link.parts, link.sub_defaults))
+    return Redirect(host, slug, link, profile, found.version, prepare_expansion(link.parts, link.sub_defaults))

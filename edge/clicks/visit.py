@@ -9,7 +9,7 @@ import orjson
 from config.countries import CountryTable
 from edge.clicks.decision import Redirect
 from edge.http import client_address
-from tracking.clicks import DYN_PREFIX, encode_dyn, fill
+from tracking.clicks import DYN_PREFIX, encode_dyn, expand
 from tracking.spool import CLICK_RECORD_VERSION, as_text
 
 
@@ -30,7 +30,7 @@ class Visit:
 
     def build_location(self) -> str:
         """Fill in the destination, every macro percent-encoded, and return it."""
-        self.location = fill(self._redirect.plan, self.click_id, self._env.get("QUERY_STRING", ""), self._value)
+        self.location = expand(self._redirect.expansion, self.click_id, self._env.get("QUERY_STRING", ""), self._value)
         return self.location
 
     def record(self, click_id: str, at_ms: int) -> bytes:
@@ -44,7 +44,7 @@ class Visit:
         assert profile is not None, "a visit without an active profile is not recorded"
         get = env.get
         query = get("QUERY_STRING", "")
-        self.location = location = fill(redirect.plan, click_id, query, self._value)
+        self.location = location = expand(redirect.expansion, click_id, query, self._value)
         # PERF: the fields of tracking.spool.records.Click in their order; making a Click and spreading it costs 0.9
         # microseconds more. tests/unit/test_edge_answers.py compares the bytes with encode_click.
         return orjson.dumps(

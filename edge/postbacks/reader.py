@@ -15,7 +15,7 @@ from edge.postbacks.duplicate_markers import DuplicateMarkers
 from edge.postbacks.nonce_store import NonceStore
 from edge.postbacks.rate_limits import RateLimits, RateLimitState, sender_of
 from tracking.conversions import PostbackReason
-from tracking.postbacks import PostbackError, read_fields, read_parameters
+from tracking.postbacks import PostbackError, parse_fields, parse_parameters
 from tracking.runtime import WaypostError
 
 _STATUS_OF_REASON = {
@@ -162,10 +162,10 @@ class PostbackReader:
 
     def _parse_fields(self, account: Account, sent: PostbackRequest, nonce: str | None) -> dict[str, Any]:
         env = sent.env
-        parameters = read_parameters(
+        parameters = parse_parameters(
             env.get("QUERY_STRING") or "", env.get("CONTENT_TYPE") or "", sent.body, is_signed=nonce is not None
         )
-        return read_fields(parameters, self._settings.keys, account.rules)
+        return parse_fields(parameters, self._settings.keys, account.rules)
 
     def _check_repetition(self, account: Account, reading: ReceivedPostback) -> ReceivedPostback:
         """Return a readable postback as refused where it came before, as far as can be said here."""

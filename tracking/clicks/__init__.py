@@ -16,18 +16,18 @@ from tracking.clicks.click_id import (
     parse_click_id,
 )
 from tracking.clicks.dyn import DEFAULT_PREFIX, encode_dyn, parse_dyn
-from tracking.clicks.expansion import Plan, fill, make_plan
+from tracking.clicks.expansion import Expansion, expand, prepare_expansion
 from tracking.clicks.parameters import EXTERNAL_ID_NAMES, PARAMETERS_MAX, SUB_PLACES, parse_query, sub_values
 from tracking.clicks.template import (
     DYN_PREFIX,
     SUB_COUNT,
     SUB_NAMES,
     URL_CHARACTERS_MAX,
-    Parts,
+    TemplateParts,
     check_domain,
     check_url,
     compile_template,
-    with_prefix,
+    with_source_prefix,
 )
 
 __all__ = [
@@ -44,9 +44,9 @@ __all__ = [
     "SUB_PLACES",
     "URL_CHARACTERS_MAX",
     "ClickIdMint",
-    "Parts",
-    "Plan",
+    "Expansion",
     "ProcessIdentity",
+    "TemplateParts",
     "are_genuine",
     "check_domain",
     "check_url",
@@ -54,12 +54,12 @@ __all__ = [
     "clicked_at",
     "compile_template",
     "encode_dyn",
-    "fill",
+    "expand",
     "first_click_id",
-    "make_plan",
     "parse_click_id",
     "parse_dyn",
     "parse_query",
+    "prepare_expansion",
     "sub_values",
-    "with_prefix",
+    "with_source_prefix",
 ]

@@ -13,7 +13,7 @@ from tracking.clicks.template import CLICK_MACROS, DYN_PREFIX, SUB_NAMES
 _SUB_INDEX = {name: index for index, name in enumerate(SUB_NAMES)}
 
 
-class Plan(NamedTuple):
+class Expansion(NamedTuple):
     """A compiled template, its macros sorted by where their values come from. Numbers are places in `pieces`."""
 
     pieces: list[str]
@@ -23,9 +23,9 @@ class Plan(NamedTuple):
     other: tuple[tuple[int, str], ...]
 
 
-def make_plan(parts: Sequence[str], sub_defaults: Sequence[str | None]) -> Plan:
+def prepare_expansion(parts: Sequence[str], sub_defaults: Sequence[str | None]) -> Expansion:
     """Return the plan of a link's compiled template (tracking.clicks.template)."""
-    return Plan(list(parts), *_places(tuple(parts[1::2]), tuple(sub_defaults)))
+    return Expansion(list(parts), *_places(tuple(parts[1::2]), tuple(sub_defaults)))
 
 
 # PERF: the links of one operator name the same few macros in the same order, and a link that is not remembered waits.
@@ -49,12 +49,12 @@ def _places(
     return tuple(click_id), tuple(query), tuple(other)
 
 
-def fill(plan: Plan, click_id: str, query: str, value_of: Callable[[str], str]) -> str:
-    """Return the URL of one click. `query` is as in parse_query; `value_of` knows the macros of `plan.other`.
+def expand(expansion: Expansion, click_id: str, query: str, value_of: Callable[[str], str]) -> str:
+    """Return the URL of one click. `query` is as in parse_query; `value_of` knows the macros of `expansion.other`.
 
     Every value is percent-encoded as UTF-8, so no value can leave its place. A click id needs no encoding.
     """
-    source, click_id_places, query_places, other_places = plan
+    source, click_id_places, query_places, other_places = expansion
     pieces = source.copy()
     for place in click_id_places:
         pieces[place] = click_id

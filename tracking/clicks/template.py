@@ -13,7 +13,7 @@ import idna
 
 from tracking.runtime import FieldError
 
-Parts = tuple[str, ...]
+TemplateParts = tuple[str, ...]
 
 URL_CHARACTERS_MAX = 4096
 SUB_COUNT = 10
@@ -63,7 +63,7 @@ def check_domain(domain: str, field: str) -> str:
     return _ascii_host(name, field)
 
 
-def compile_template(url: str, field: str) -> Parts:
+def compile_template(url: str, field: str) -> TemplateParts:
     """Return the compiled template of a destination, or raise FieldError naming `field` and the offending macro."""
     names = _MACRO.findall(url)
     left_over = _MACRO.sub("", url)
@@ -94,7 +94,7 @@ def compile_template(url: str, field: str) -> Parts:
     return tuple(parts)
 
 
-def with_prefix(parts: Parts, prefix: str) -> list[str]:
+def with_source_prefix(parts: TemplateParts, prefix: str) -> list[str]:
     """Return a compiled template as it is served, each `{dyn}` with the prefix of the link's source."""
     return [f"{DYN_PREFIX}{prefix}" if at % 2 and part == "dyn" else part for at, part in enumerate(parts)]
 

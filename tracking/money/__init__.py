@@ -14,7 +14,7 @@ from tracking.money.commission import (
 from tracking.money.commission_plans import (
     Candidate,
     Plan,
-    PlanCase,
+    PlanLookup,
     PlanRung,
     PlanVerdict,
     plan_from_row,
@@ -30,8 +30,8 @@ from tracking.money.currencies import (
     parse_amount,
     parse_currency,
 )
-from tracking.money.entries import Due, EntryKind, Party, due_entries
-from tracking.money.exchange_rates import PIVOT, FindRate, Rate, RateOrigin, UsedRate, rate_finder
+from tracking.money.entries import DueEntry, EntryKind, Party, due_entries
+from tracking.money.exchange_rates import PIVOT_CURRENCY, AppliedRate, Rate, RateLookup, RateOrigin, rate_finder
 from tracking.money.payout_schedules import (
     HeldBack,
     Payable,
@@ -45,15 +45,15 @@ from tracking.money.payout_schedules import (
 __all__ = [
     "AMOUNT_MINOR_MAX",
     "DEPOSIT_EVENTS",
-    "PIVOT",
+    "PIVOT_CURRENCY",
     "Amount",
+    "AppliedRate",
     "Candidate",
     "Commission",
     "CommissionKind",
     "CommissionReason",
-    "Due",
+    "DueEntry",
     "EntryKind",
-    "FindRate",
     "HeldBack",
     "MissingRate",
     "Party",
@@ -61,12 +61,12 @@ __all__ = [
     "PayoutSchedule",
     "PayoutState",
     "Plan",
-    "PlanCase",
+    "PlanLookup",
     "PlanRung",
     "PlanVerdict",
     "Rate",
+    "RateLookup",
     "RateOrigin",
-    "UsedRate",
     "compute_commission",
     "currency_codes",
     "due_entries",

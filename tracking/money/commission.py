@@ -14,7 +14,7 @@ from typing import NamedTuple
 from tracking.conversions import Event
 from tracking.money.commission_plans import Plan
 from tracking.money.currencies import AMOUNT_MINOR_MAX
-from tracking.money.exchange_rates import FindRate, UsedRate, convert
+from tracking.money.exchange_rates import AppliedRate, RateLookup, convert
 
 # What counts toward the baseline of a plan, over all of a click.
 DEPOSIT_EVENTS = (Event.FTD.value, Event.DEPOSIT.value)
@@ -69,27 +69,27 @@ class Commission:
 
     amount_minor: int = 0
     reasons: tuple[CommissionReason, ...] = ()
-    rate: UsedRate | None = None
+    rate: AppliedRate | None = None
     missing: MissingRate | None = None
 
 
 def compute_commission(
-    kind: CommissionKind, plan: Plan, revenue: Amount | None, deposits: Sequence[Amount], find_rate: FindRate
+    kind: CommissionKind, plan: Plan, revenue: Amount | None, deposits: Sequence[Amount], find_rate: RateLookup
 ) -> Commission:
     """Return what a conversion earns under a plan.
 
     `revenue` is its own amount, `deposits` the approved ones of its click: ftd and deposit, its own included.
     """
-    reckoning = _Reckoning(plan, find_rate)
+    calculation = _Calculation(plan, find_rate)
     try:
-        earned = reckoning.earn(kind, revenue, deposits)
+        earned = calculation.earn(kind, revenue, deposits)
     except _NoRate as lack:
         return Commission(reasons=(CommissionReason.RATE_MISSING,), missing=lack.missing)
     except OverflowError:
         return Commission(reasons=(CommissionReason.AMOUNT_TOO_LARGE,))
     if earned > AMOUNT_MINOR_MAX:
         return Commission(reasons=(CommissionReason.AMOUNT_TOO_LARGE,))
-    return Commission(earned, tuple(reckoning.reasons), reckoning.rate)
+    return Commission(earned, tuple(calculation.reasons), calculation.rate)
 
 
 class _NoRate(Exception):  # noqa: N818
@@ -100,14 +100,14 @@ class _NoRate(Exception):  # noqa: N818
         self.missing = missing
 
 
-class _Reckoning:
+class _Calculation:
     """One conversion under one plan: collects the reasons, and the rate of its own amount."""
 
-    def __init__(self, plan: Plan, find_rate: FindRate) -> None:
+    def __init__(self, plan: Plan, find_rate: RateLookup) -> None:
         self._plan = plan
         self._find_rate = find_rate
         self.reasons: list[CommissionReason] = []
-        self.rate: UsedRate | None = None
+        self.rate: AppliedRate | None = None
 
     def earn(self, kind: CommissionKind, revenue: Amount | None, deposits: Sequence[Amount]) -> int:
         """Return the sum of the parts that the kind has."""
@@ -150,7 +150,7 @@ class _Reckoning:
     def _converted(self, amount: Amount) -> int:
         return convert(amount.amount_minor, amount.currency, self._plan.currency, self._rate_of(amount).rate)
 
-    def _rate_of(self, amount: Amount) -> UsedRate:
+    def _rate_of(self, amount: Amount) -> AppliedRate:
         found = self._find_rate(amount.currency, self._plan.currency, amount.day)
         if found is None:
             raise _NoRate(MissingRate(amount.currency, self._plan.currency, amount.day))

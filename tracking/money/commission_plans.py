@@ -60,7 +60,7 @@ class Plan:
     active: bool = True
 
 
-class PlanCase(NamedTuple):
+class PlanLookup(NamedTuple):
     """What a plan is looked for: a conversion's account, country and day, and the plans its link names."""
 
     merchant_id: int | None
@@ -82,7 +82,7 @@ class Candidate(NamedTuple):
 _RANKS = {rung: rank for rank, rung in enumerate(PlanRung)}
 
 
-def resolve_plan(plans: Iterable[Plan], case: PlanCase) -> list[Candidate]:
+def resolve_plan(plans: Iterable[Plan], case: PlanLookup) -> list[Candidate]:
     """Return every plan in the order of precedence with its verdict; the winner, if there is one, comes first.
 
     After those that apply come those that do not, in the same order.
@@ -114,7 +114,7 @@ def plan_from_row(row: Mapping[str, Any]) -> Plan:
     return Plan(**values | {"countries": frozenset(values["countries"])})
 
 
-def _rung(plan: Plan, case: PlanCase) -> PlanRung:
+def _rung(plan: Plan, case: PlanLookup) -> PlanRung:
     for rung, plan_id in (
         (PlanRung.LINK, case.link_plan_id),
         (PlanRung.PROFILE, case.profile_plan_id),
@@ -127,7 +127,7 @@ def _rung(plan: Plan, case: PlanCase) -> PlanRung:
     return PlanRung.COUNTRY if plan.countries else PlanRung.ANY
 
 
-def _refusal(plan: Plan, case: PlanCase) -> PlanVerdict | None:
+def _refusal(plan: Plan, case: PlanLookup) -> PlanVerdict | None:
     """Return why a plan does not apply, or None."""
     if not plan.active:
         return PlanVerdict.INACTIVE

@@ -31,7 +31,7 @@ class EntryKind(StrEnum):
     PAYOUT = "payout"
 
 
-class Due(NamedTuple):
+class DueEntry(NamedTuple):
     """An entry to append."""
 
     kind: EntryKind
@@ -42,7 +42,7 @@ class Due(NamedTuple):
 _FIRST = {Party.MERCHANT: EntryKind.REVENUE, Party.SOURCE: EntryKind.COMMISSION}
 
 
-def due_entries(party: Party, target: Mapping[str, int], booked: Mapping[str, int]) -> list[Due]:
+def due_entries(party: Party, target: Mapping[str, int], booked: Mapping[str, int]) -> list[DueEntry]:
     """Return the entries that make the sums `booked` of one conversion, by currency, those of `target`.
 
     Currencies are never mixed: an amount in another currency takes the old one back and books the new one.
@@ -57,5 +57,5 @@ def due_entries(party: Party, target: Mapping[str, int], booked: Mapping[str, in
             kind = _FIRST[party]
         elif wanted == 0:
             kind = EntryKind.REVERSAL
-        due.append(Due(kind, currency, wanted - present))
+        due.append(DueEntry(kind, currency, wanted - present))
     return due

@@ -14,7 +14,7 @@ from enum import StrEnum
 
 from tracking.money.currencies import AMOUNT_MINOR_MAX, minor_digits
 
-PIVOT = "EUR"
+PIVOT_CURRENCY = "EUR"
 # Digits of a rate that was computed (turned round, or across the euro) and is kept with the amounts it made.
 RATE_DIGITS = 12
 # Enough for the largest amount, a kept rate and a percentage without any rounding between.
@@ -39,13 +39,13 @@ class Rate:
     rate: Decimal
     valid_days: int = 7
 
-    def counts_on(self, day: date) -> bool:
+    def is_valid_on(self, day: date) -> bool:
         """Whether it may be used on a day."""
         return 0 <= (day - self.rate_date).days <= self.valid_days
 
 
 @dataclass(frozen=True, slots=True)
-class UsedRate:
+class AppliedRate:
     """The rate an amount is converted by, with the date it is of; of two dates, the older."""
 
     rate: Decimal
@@ -54,36 +54,36 @@ class UsedRate:
 
 RatesByPair = Mapping[tuple[str, str], Sequence[Rate]]
 # Finds the rate from one currency to another that counts on a day.
-FindRate = Callable[[str, str, date], UsedRate | None]
+RateLookup = Callable[[str, str, date], AppliedRate | None]
 
 
-def rate_finder(rates: Iterable[Rate]) -> FindRate:
+def rate_finder(rates: Iterable[Rate]) -> RateLookup:
     """Return how to look rates up among those given."""
     by_pair: dict[tuple[str, str], list[Rate]] = {}
     for rate in rates:
         by_pair.setdefault((rate.base, rate.quote), []).append(rate)
 
-    def find(source: str, target: str, day: date) -> UsedRate | None:
+    def find(source: str, target: str, day: date) -> AppliedRate | None:
         return find_rate(by_pair, source, target, day)
 
     return find
 
 
-def find_rate(by_pair: RatesByPair, source: str, target: str, day: date) -> UsedRate | None:
+def find_rate(by_pair: RatesByPair, source: str, target: str, day: date) -> AppliedRate | None:
     """Return the rate that counts: the operator's for the two currencies either way round, else across the euro.
 
     Each leg across the euro is the operator's too where there is one, else the European Central Bank's.
     """
     if source == target:
-        return UsedRate(Decimal(1), day)
+        return AppliedRate(Decimal(1), day)
     direct = _leg(by_pair, source, target, day, (RateOrigin.OPERATOR,))
     if direct is not None:
         return direct
-    away = _leg(by_pair, PIVOT, source, day, (RateOrigin.OPERATOR, RateOrigin.ECB))
-    back = _leg(by_pair, PIVOT, target, day, (RateOrigin.OPERATOR, RateOrigin.ECB))
+    away = _leg(by_pair, PIVOT_CURRENCY, source, day, (RateOrigin.OPERATOR, RateOrigin.ECB))
+    back = _leg(by_pair, PIVOT_CURRENCY, target, day, (RateOrigin.OPERATOR, RateOrigin.ECB))
     if away is None or back is None:
         return None
-    return UsedRate(_quotient(back.rate, away.rate), min(away.rate_date, back.rate_date))
+    return AppliedRate(_quotient(back.rate, away.rate), min(away.rate_date, back.rate_date))
 
 
 def convert(amount_minor: int, source: str, target: str, rate: Decimal, percent: Decimal = Decimal(100)) -> int:
@@ -100,18 +100,20 @@ def convert(amount_minor: int, source: str, target: str, rate: Decimal, percent:
     return int(rounded)
 
 
-def _leg(by_pair: RatesByPair, source: str, target: str, day: date, origins: Sequence[RateOrigin]) -> UsedRate | None:
+def _leg(
+    by_pair: RatesByPair, source: str, target: str, day: date, origins: Sequence[RateOrigin]
+) -> AppliedRate | None:
     """Return the newest rate of two currencies that counts on a day, of the first origin that has one."""
     if source == target:
-        return UsedRate(Decimal(1), day)
+        return AppliedRate(Decimal(1), day)
     for origin in origins:
         found = [
-            UsedRate(
+            AppliedRate(
                 each.rate if (each.base, each.quote) == (source, target) else _quotient(1, each.rate), each.rate_date
             )
             for pair in ((source, target), (target, source))
             for each in by_pair.get(pair, ())
-            if each.origin is origin and each.counts_on(day)
+            if each.origin is origin and each.is_valid_on(day)
         ]
         if found:
             # Of the same date the one as written comes before the one turned round, as it was found first.

@@ -12,7 +12,7 @@ from enum import StrEnum
 from typing import Any
 
 from tracking.money.currencies import AMOUNT_MINOR_MAX
-from tracking.money.exchange_rates import FindRate, convert
+from tracking.money.exchange_rates import RateLookup, convert
 
 # A Monday; fortnights are counted from it.
 _ANCHOR = datetime(1970, 1, 5, tzinfo=UTC)
@@ -76,7 +76,7 @@ def period_ends(now: datetime) -> dict[PayoutSchedule, datetime]:
     return {schedule: period_end(schedule, now) for schedule in PayoutSchedule}
 
 
-def payable_groups(rows: Iterable[Mapping[str, Any]], find_rate: FindRate, now: datetime) -> list[Payable]:
+def payable_groups(rows: Iterable[Mapping[str, Any]], find_rate: RateLookup, now: datetime) -> list[Payable]:
     """Return what the database's payable_at() gives, each with its minimum: the largest of its event types'."""
     return [
         Payable(
@@ -92,7 +92,7 @@ def payable_groups(rows: Iterable[Mapping[str, Any]], find_rate: FindRate, now: 
     ]
 
 
-def _minimum(minimums: Mapping[str, int], currency: str, find_rate: FindRate, now: datetime) -> int | None:
+def _minimum(minimums: Mapping[str, int], currency: str, find_rate: RateLookup, now: datetime) -> int | None:
     """Return the largest of some minimums, by currency, in one currency; null where a rate is missing."""
     largest = 0
     for of_currency, amount_minor in minimums.items():

@@ -8,8 +8,8 @@ from tracking.outgoing.deliveries import (
     AttemptError,
     DeliveryState,
     OutgoingState,
-    next_delay_s,
     parse_retry_after,
+    retry_delay_s,
 )
 from tracking.outgoing.message import compile_outgoing, conversion_facts, render_body, render_url, sample_facts
 from tracking.outgoing.public_address import (
@@ -19,7 +19,7 @@ from tracking.outgoing.public_address import (
     check_address,
     parse_host_address,
     parse_networks,
-    parse_resolved,
+    parse_resolved_address,
 )
 
 __all__ = [
@@ -34,12 +34,12 @@ __all__ = [
     "check_address",
     "compile_outgoing",
     "conversion_facts",
-    "next_delay_s",
     "parse_host_address",
     "parse_networks",
-    "parse_resolved",
+    "parse_resolved_address",
     "parse_retry_after",
     "render_body",
     "render_url",
+    "retry_delay_s",
     "sample_facts",
 ]

@@ -51,7 +51,7 @@ class AttemptError(StrEnum):
     INTERNAL = "attempt-failed"
 
 
-def next_delay_s(tries: int, chance: float, retry_after_s: float | None = None) -> float | None:
+def retry_delay_s(tries: int, chance: float, retry_after_s: float | None = None) -> float | None:
     """Return after how long to try again, `tries` attempts of this round having failed; None when that was the last.
 
     `chance`, from 0 to 1, is where in the jitter it falls. What the partner asked for is kept to, up to a day; it

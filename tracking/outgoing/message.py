@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote, urlsplit
 
-from tracking.clicks import EXTERNAL_ID_NAMES, SUB_NAMES, Parts, check_url, compile_template
+from tracking.clicks import EXTERNAL_ID_NAMES, SUB_NAMES, TemplateParts, check_url, compile_template
 from tracking.money import format_amount
 from tracking.outgoing.public_address import Network, check_host
 
@@ -64,7 +64,7 @@ def sample_facts() -> dict[str, Any]:
     return conversion_facts(said, {"parameters": {"cid": "test-external-id"}})
 
 
-def compile_outgoing(url: str, field: str, allowed: Sequence[Network] = ()) -> Parts:
+def compile_outgoing(url: str, field: str, allowed: Sequence[Network] = ()) -> TemplateParts:
     """Return the compiled template of an outgoing postback's URL, or raise FieldError naming `field` and the fix.
 
     A host that is known not to be public is refused; `allowed` are the networks that are as good as public.
@@ -75,7 +75,7 @@ def compile_outgoing(url: str, field: str, allowed: Sequence[Network] = ()) -> P
     return parts
 
 
-def render_url(parts: Parts, facts: Facts, delivery_id: str) -> str:
+def render_url(parts: TemplateParts, facts: Facts, delivery_id: str) -> str:
     """Return the URL of one delivery: every value percent-encoded as UTF-8 where it lands, nothing for what is unknown.
 
     Raises FieldError for a URL that may not be called, whoever wrote it into the database.

@@ -96,7 +96,7 @@ def parse_host_address(host: str) -> Address | None:
     return address
 
 
-def parse_resolved(text: str) -> Address:
+def parse_resolved_address(text: str) -> Address:
     """Return an address as the system's resolver gives it; one with a zone is refused with AddressError."""
     if "%" in text:
         raise AddressError(f"{text} is an address of the local link")

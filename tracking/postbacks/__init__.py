@@ -10,8 +10,8 @@ from tracking.postbacks.parsing import (
     ORDER_ID_CHARACTERS_MAX,
     AccountRules,
     account_rules,
-    read_fields,
-    read_parameters,
+    parse_fields,
+    parse_parameters,
 )
 from tracking.postbacks.platforms import PLATFORMS, link_parameter
 from tracking.postbacks.vocabulary import EVENT_OF_STATUS_WORD, EVENT_WORDS, PARAMETER_NAMES, STATUS_WORDS
@@ -30,6 +30,6 @@ __all__ = [
     "account_rules",
     "fix_of",
     "link_parameter",
-    "read_fields",
-    "read_parameters",
+    "parse_fields",
+    "parse_parameters",
 ]

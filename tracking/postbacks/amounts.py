@@ -58,7 +58,7 @@ _THOUSANDS_OR_DECIMALS = re.compile(r"[1-9][0-9]{0,2}[.,][0-9]{3}")
 _TEXT_CHARACTERS_MAX = 40
 
 
-class ReadAmount(NamedTuple):
+class WrittenAmount(NamedTuple):
     """An amount in minor units of `currency`; `is_plain` says that it was written as digits and a decimal point."""
 
     amount_minor: int
@@ -66,15 +66,15 @@ class ReadAmount(NamedTuple):
     is_plain: bool
 
 
-class NumberText(str):
+class JsonNumber(str):
     """The text of a number as JSON has it: a dot in it is the decimal point, whatever an account writes elsewhere."""
 
     __slots__ = ()
 
 
-def read_amount(
+def parse_written_amount(
     text: str, currency: str, *, is_stated: bool = True, decimal_separator: str | None = None, field: str = "payout"
-) -> ReadAmount:
+) -> WrittenAmount:
     """Return what `text` says, or raise FieldError with the reason.
 
     `currency` is the postback's own where `is_stated`, else the account's, which a code in the text overrules.
@@ -86,14 +86,14 @@ def read_amount(
     currency = _agreed_currency(match["before"] or match["after"], currency, is_stated, field)
     if match["minus"] or match["minus2"]:
         raise FieldError(field, f"{field} must not be negative; report a chargeback with status=reversed")
-    separator = "." if isinstance(text, NumberText) else decimal_separator
+    separator = "." if isinstance(text, JsonNumber) else decimal_separator
     number = _decimal(match["number"].strip(_SPACES), currency, separator, field)
     minor = number.scaleb(minor_digits(currency))
     if minor != minor.to_integral_value():
         raise FieldError(field, f"{field} has more decimals than {currency} has ({minor_digits(currency)})")
     if minor > AMOUNT_MINOR_MAX:
         raise FieldError(field, f"{field} is larger than any amount Waypost keeps")
-    return ReadAmount(int(minor), currency, _PLAIN.fullmatch(text.strip()) is not None)
+    return WrittenAmount(int(minor), currency, _PLAIN.fullmatch(text.strip()) is not None)
 
 
 def _decimal(number: str, currency: str, separator: str | None, field: str) -> Decimal:

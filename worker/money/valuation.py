@@ -7,12 +7,12 @@ from datetime import date
 
 from tracking.money import (
     Amount,
+    AppliedRate,
     Commission,
     CommissionKind,
     CommissionReason,
-    FindRate,
     Plan,
-    UsedRate,
+    RateLookup,
     compute_commission,
 )
 from worker.money.booking_table import Item
@@ -36,7 +36,7 @@ def revenue_of(item: Item) -> dict[str, int]:
     return {item.currency: item.payout_minor}
 
 
-def commission_of(item: Item, plan: Plan | None, deposits: Sequence[Amount], find_rate: FindRate) -> Commission:
+def commission_of(item: Item, plan: Plan | None, deposits: Sequence[Amount], find_rate: RateLookup) -> Commission:
     """Return what a conversion earns its source. The rate it was booked with before stays."""
     if not item.approved:
         return Commission()
@@ -49,12 +49,12 @@ def commission_of(item: Item, plan: Plan | None, deposits: Sequence[Amount], fin
     return compute_commission(item.commission, plan, item.amount, deposits, _with_kept_rate(item, plan, find_rate))
 
 
-def _with_kept_rate(item: Item, plan: Plan, find_rate: FindRate) -> FindRate:
+def _with_kept_rate(item: Item, plan: Plan, find_rate: RateLookup) -> RateLookup:
     kept = item.kept_rate
     if kept is None:
         return find_rate
 
-    def find(source: str, target: str, day: date) -> UsedRate | None:
+    def find(source: str, target: str, day: date) -> AppliedRate | None:
         if (source, target, day) == (item.original_currency, plan.currency, item.day):
             return kept
         return find_rate(source, target, day)

@@ -20,7 +20,7 @@ from tracking.outgoing import (
     Network,
     check_address,
     parse_host_address,
-    parse_resolved,
+    parse_resolved_address,
 )
 from worker.runtime import WorkerError
 
@@ -143,4 +143,4 @@ def _resolved(target: Target, resolve: Resolve) -> list[Address]:
         raise OutgoingError(AttemptError.NAME_NOT_RESOLVED, f"{target.name} was not resolved: {error}") from error
     if not texts:
         raise OutgoingError(AttemptError.NAME_NOT_RESOLVED, f"{target.name} has no address")
-    return [parse_resolved(text) for text in texts]
+    return [parse_resolved_address(text) for text in texts]

@@ -12,7 +12,7 @@ from typing import Any
 from psycopg.types.json import Jsonb
 
 from tracking.issues import IssueKind
-from tracking.outgoing import LEASE_S, SUSPEND_AFTER_S, AttemptError, next_delay_s
+from tracking.outgoing import LEASE_S, SUSPEND_AFTER_S, AttemptError, retry_delay_s
 from worker.issues import open_issue
 from worker.outgoing.attempts import Attempted, Claimed
 from worker.outgoing.client import Request
@@ -139,7 +139,7 @@ def _delay_s(ended: Attempted, chance: float) -> float | None:
     """Return after how long a failed delivery is tried again; a test and what is gone never are."""
     if ended.claimed.is_test or ended.error is AttemptError.GONE:
         return None
-    delay_s = next_delay_s(ended.claimed.tries, chance, ended.retry_after_s)
+    delay_s = retry_delay_s(ended.claimed.tries, chance, ended.retry_after_s)
     # PostgreSQL takes no array of whole and other numbers.
     return None if delay_s is None else float(delay_s)
 

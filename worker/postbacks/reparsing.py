@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from tracking.conversions import ConversionStatus, PostbackOutcome, PostbackReason
-from tracking.postbacks import AccountRules, PostbackError, account_rules, read_fields, read_parameters
+from tracking.postbacks import AccountRules, PostbackError, account_rules, parse_fields, parse_parameters
 from tracking.runtime import FieldError
 from worker.conversions import Claim
 from worker.postbacks.rows import Origin, claim_of, storable_corrections
@@ -112,10 +112,10 @@ def reparse(stored: StoredPostback, rules: AccountRules, keys: Sequence[bytes]) 
     # It is stored as readable text; the edge read the bytes behind it, one character a byte.
     query = stored.query.encode().decode("latin-1")
     try:
-        parameters = read_parameters(
+        parameters = parse_parameters(
             query, stored.content_type, stored.body.encode(), is_signed=stored.nonce is not None
         )
-        fields = read_fields(parameters, keys, rules)
+        fields = parse_fields(parameters, keys, rules)
         return Reparsed(claim_of(fields, stored.origin, keys), storable_corrections(fields.get("corrections")))
     except PostbackError as error:
         return Reparsed(None, reason=str(error.code), detail=error.message)

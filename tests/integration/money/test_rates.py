@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from money_cases import Books, opened_books
-from tracking.money import UsedRate
+from tracking.money import AppliedRate
 from worker.money import load_rates
 from worker.money.rates import FIRST_DAY, Rates, load_file
 from worker.runtime import install
@@ -60,7 +60,7 @@ def test_the_installed_packages_rates_are_loaded(books: Books) -> None:
     newest = books.value("select max(rate_date) from exchange_rates")
     find = Rates(books.connection)
     rate = books.value("select rate from exchange_rates where quote = 'USD' and rate_date = %s", newest)
-    assert find("EUR", "USD", newest + timedelta(days=7)) == UsedRate(rate, newest)
+    assert find("EUR", "USD", newest + timedelta(days=7)) == AppliedRate(rate, newest)
     assert find("EUR", "USD", newest + timedelta(days=8)) is None
 
 
@@ -68,8 +68,8 @@ def test_a_look_up_is_of_what_counts_on_the_day(books: Books) -> None:
     books.rate("USD", "1.25")
     books.rate("USD", "1.5", "2026-10-01", origin="operator", valid_days=3)
     find = Rates(books.connection)
-    assert find("EUR", "USD", date(2026, 10, 30)) == UsedRate(Decimal("1.25"), date(2026, 10, 30))
-    assert find("USD", "EUR", date(2026, 10, 4)) == UsedRate(Decimal("0.666666666667"), date(2026, 10, 1))
+    assert find("EUR", "USD", date(2026, 10, 30)) == AppliedRate(Decimal("1.25"), date(2026, 10, 30))
+    assert find("USD", "EUR", date(2026, 10, 4)) == AppliedRate(Decimal("0.666666666667"), date(2026, 10, 1))
     assert find("EUR", "USD", date(2026, 10, 5)) is None
 
 

@@ -15,7 +15,7 @@ from redis import Redis
 from rq import Queue
 
 import worker_cases as cases
-from tracking.postbacks import PostbackError, account_rules, read_fields, read_parameters
+from tracking.postbacks import PostbackError, account_rules, parse_fields, parse_parameters
 from tracking.runtime import FieldError, JobSerializer
 from tracking.spool import Postback
 from worker.clicks import task as clicks
@@ -65,7 +65,7 @@ class Account:
         sent = cases.postback("", query=query, body="")._replace(fields=None)
         rules = account_rules(1, "USD", self._mapping, EVENTS)
         try:
-            fields = read_fields(read_parameters(query, "", b""), [cases.KEY], rules)
+            fields = parse_fields(parse_parameters(query, "", b""), [cases.KEY], rules)
             return sent._replace(**{"fields": fields} | changes)
         except (PostbackError, FieldError) as error:
             reason = error.code if isinstance(error, PostbackError) else "bad-field"

@@ -180,10 +180,10 @@ class Routing(RuleBasedStateMachine):
                 if isinstance(fresh, Redirect) and isinstance(decision, Redirect):
                     # One that was remembered says at which version it was decided.
                     decision_now = Redirect(
-                        host, slug, decision.link, decision.profile, fresh.config_version, fresh.plan
+                        host, slug, decision.link, decision.profile, fresh.config_version, fresh.expansion
                     )
                     assert decision_now == fresh
-                    assert decision.plan == fresh.plan
+                    assert decision.expansion == fresh.expansion
                 else:
                     assert decision == fresh
 

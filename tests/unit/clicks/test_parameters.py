@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tracking.clicks import PARAMETERS_MAX, SUB_COUNT, compile_template, fill, make_plan, parse_query
+from tracking.clicks import PARAMETERS_MAX, SUB_COUNT, compile_template, expand, parse_query, prepare_expansion
 from tracking.clicks.parameters import sub_value
 
 NO_DEFAULTS = [None] * SUB_COUNT
@@ -27,8 +27,8 @@ def test_no_query_breaks_out_of_a_location(query: str) -> None:
     parts = compile_template("https://m.example/{a}?s={sub1}", "u")
     name = next(iter(parse_query(query)), "")
     for asked in ("a", name):
-        plan = make_plan([part if part != "a" else asked for part in parts], NO_DEFAULTS)
-        check_location(fill(plan, "", query, lambda name: ""))
+        expansion = prepare_expansion([part if part != "a" else asked for part in parts], NO_DEFAULTS)
+        check_location(expand(expansion, "", query, lambda name: ""))
 
 
 def check_location(location: str) -> None:

@@ -9,7 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hostile_urls import HOSTILE_TEMPLATES, HOSTILE_URLS
-from tracking.clicks import Parts, Plan, check_domain, check_url, compile_template, fill, with_prefix
+from tracking.clicks import (
+    Expansion,
+    TemplateParts,
+    check_domain,
+    check_url,
+    compile_template,
+    expand,
+    with_source_prefix,
+)
 from tracking.clicks.template import CLICK_MACROS, UNAVAILABLE_MACROS
 from tracking.runtime import FieldError
 
@@ -75,10 +83,10 @@ def test_no_macro_is_both_available_and_not() -> None:
     assert not CLICK_MACROS & UNAVAILABLE_MACROS
 
 
-def filled(parts: Parts, value: str) -> str:
+def filled(parts: TemplateParts, value: str) -> str:
     """Return the URL with the same value for every macro."""
-    plan = Plan(list(parts), (), (), tuple((place, parts[place]) for place in range(1, len(parts), 2)))
-    return fill(plan, "", "", lambda name: value)
+    expansion = Expansion(list(parts), (), (), tuple((place, parts[place]) for place in range(1, len(parts), 2)))
+    return expand(expansion, "", "", lambda name: value)
 
 
 @given(value=st.text(max_size=200))
@@ -143,7 +151,7 @@ def test_what_is_no_bare_host_name_is_refused(domain: str) -> None:
 
 def test_the_dynamic_variable_is_served_with_its_prefix_and_nobody_can_write_that_form() -> None:
     parts = compile_template("https://m.example/dyn?afp={dyn}&dyn={click_id}&d={dyn}", "destination_url")
-    assert with_prefix(parts, "NL") == [
+    assert with_source_prefix(parts, "NL") == [
         "https://m.example/dyn?afp=",
         "dyn:NL",
         "&dyn=",

@@ -10,18 +10,18 @@ import pytest
 
 from tracking.money import (
     Amount,
+    AppliedRate,
     Commission,
     CommissionKind,
     CommissionReason,
-    Due,
+    DueEntry,
     EntryKind,
-    FindRate,
     MissingRate,
     Party,
     Plan,
     Rate,
+    RateLookup,
     RateOrigin,
-    UsedRate,
     compute_commission,
     due_entries,
     rate_finder,
@@ -45,7 +45,7 @@ def euro(amount_minor: int) -> Amount:
 
 
 def earned(
-    kind: Kind, of: Plan, revenue: Amount | None = None, *deposits: Amount, find: FindRate = FIND
+    kind: Kind, of: Plan, revenue: Amount | None = None, *deposits: Amount, find: RateLookup = FIND
 ) -> tuple[int, tuple[Reason, ...]]:
     commission = compute_commission(kind, of, revenue, deposits, find)
     return commission.amount_minor, commission.reasons
@@ -118,7 +118,7 @@ def test_without_a_baseline_no_amount_is_needed(baseline: int | None) -> None:
 
 def test_a_share_of_another_currency_keeps_its_rate() -> None:
     commission = compute_commission(Kind.REVSHARE, ALL, euro(3000), [], FIND)
-    assert commission == Commission(938, (), UsedRate(Decimal("1.25"), DAY))
+    assert commission == Commission(938, (), AppliedRate(Decimal("1.25"), DAY))
     assert compute_commission(Kind.REVSHARE, ALL, usd(3000), [], FIND).rate is None
 
 
@@ -146,20 +146,20 @@ def test_an_absurd_amount_earns_nothing_rather_than_failing() -> None:
     ("target", "booked", "expected"),
     [
         ({}, {}, []),
-        ({"USD": 5}, {}, [Due(EntryKind.COMMISSION, "USD", 5)]),
+        ({"USD": 5}, {}, [DueEntry(EntryKind.COMMISSION, "USD", 5)]),
         ({"USD": 5}, {"USD": 5}, []),
-        ({"USD": 7}, {"USD": 5}, [Due(EntryKind.ADJUSTMENT, "USD", 2)]),
-        ({"USD": 3}, {"USD": 5}, [Due(EntryKind.ADJUSTMENT, "USD", -2)]),
-        ({}, {"USD": 5}, [Due(EntryKind.REVERSAL, "USD", -5)]),
-        ({"USD": 5}, {"USD": 0}, [Due(EntryKind.COMMISSION, "USD", 5)]),
-        ({"EUR": 4}, {"USD": 5}, [Due(EntryKind.COMMISSION, "EUR", 4), Due(EntryKind.REVERSAL, "USD", -5)]),
+        ({"USD": 7}, {"USD": 5}, [DueEntry(EntryKind.ADJUSTMENT, "USD", 2)]),
+        ({"USD": 3}, {"USD": 5}, [DueEntry(EntryKind.ADJUSTMENT, "USD", -2)]),
+        ({}, {"USD": 5}, [DueEntry(EntryKind.REVERSAL, "USD", -5)]),
+        ({"USD": 5}, {"USD": 0}, [DueEntry(EntryKind.COMMISSION, "USD", 5)]),
+        ({"EUR": 4}, {"USD": 5}, [DueEntry(EntryKind.COMMISSION, "EUR", 4), DueEntry(EntryKind.REVERSAL, "USD", -5)]),
     ],
 )
 def test_what_is_due_makes_the_sum_what_it_should_be(
-    target: dict[str, int], booked: dict[str, int], expected: list[Due]
+    target: dict[str, int], booked: dict[str, int], expected: list[DueEntry]
 ) -> None:
     assert due_entries(Party.SOURCE, target, booked) == expected
 
 
 def test_a_merchants_first_entry_is_revenue() -> None:
-    assert due_entries(Party.MERCHANT, {"USD": 5}, {}) == [Due(EntryKind.REVENUE, "USD", 5)]
+    assert due_entries(Party.MERCHANT, {"USD": 5}, {}) == [DueEntry(EntryKind.REVENUE, "USD", 5)]

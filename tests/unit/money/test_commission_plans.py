@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tracking.money import Plan, PlanCase, resolve_plan, winner
+from tracking.money import Plan, PlanLookup, resolve_plan, winner
 from tracking.money.commission_plans import PlanRung, PlanVerdict
 
 DAY = date(2026, 6, 15)
 BRAND, OTHER = 1, 2
-CASE = PlanCase(BRAND, "DE", DAY, link_plan_id=1, profile_plan_id=2, default_plan_id=3)
+CASE = PlanLookup(BRAND, "DE", DAY, link_plan_id=1, profile_plan_id=2, default_plan_id=3)
 
 
 def plan(plan_id: int, **changes: Any) -> Plan:
@@ -83,7 +83,7 @@ def test_a_plan_counts_from_its_first_day_on() -> None:
 
 def test_an_unknown_country_is_none_of_a_plans_countries() -> None:
     of_countries, of_all = plan(6, countries=frozenset({"DE"})), plan(7)
-    case = PlanCase(BRAND, None, DAY)
+    case = PlanLookup(BRAND, None, DAY)
     candidates = resolve_plan([of_countries, of_all], case)
     assert [(each.plan.plan_id, each.verdict) for each in candidates] == [
         (7, PlanVerdict.WON),

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tracking.money import Rate, RateOrigin, UsedRate, rate_finder
+from tracking.money import AppliedRate, Rate, RateOrigin, rate_finder
 from tracking.money.exchange_rates import RATE_DIGITS, convert
 
 FRIDAY = date(2026, 10, 30)
@@ -27,10 +27,10 @@ def own(base: str, quote: str, rate: str, day: date = FRIDAY, valid_days: int = 
 
 def test_a_rate_goes_from_the_euro_to_it_and_across() -> None:
     find = rate_finder([ecb("USD", "1.25"), ecb("GBP", "0.8")])
-    assert find("EUR", "USD", FRIDAY) == UsedRate(Decimal("1.25"), FRIDAY)
-    assert find("USD", "EUR", FRIDAY) == UsedRate(Decimal("0.8"), FRIDAY)
-    assert find("USD", "GBP", FRIDAY) == UsedRate(Decimal("0.64"), FRIDAY)
-    assert find("USD", "USD", FRIDAY) == UsedRate(Decimal(1), FRIDAY)
+    assert find("EUR", "USD", FRIDAY) == AppliedRate(Decimal("1.25"), FRIDAY)
+    assert find("USD", "EUR", FRIDAY) == AppliedRate(Decimal("0.8"), FRIDAY)
+    assert find("USD", "GBP", FRIDAY) == AppliedRate(Decimal("0.64"), FRIDAY)
+    assert find("USD", "USD", FRIDAY) == AppliedRate(Decimal(1), FRIDAY)
 
 
 @pytest.mark.parametrize(("days", "counts"), [(-1, False), (0, True), (2, True), (7, True), (8, False)])
@@ -42,28 +42,28 @@ def test_a_rate_counts_for_seven_days_after_its_date(days: int, counts: bool) ->
 def test_the_newest_rate_that_is_not_later_counts() -> None:
     days = [FRIDAY - timedelta(days=offset) for offset in (0, 1, 2)]
     find = rate_finder(ecb("USD", f"1.{number}", day) for number, day in enumerate(days))
-    assert find("EUR", "USD", days[1]) == UsedRate(Decimal("1.1"), days[1])
-    assert find("EUR", "USD", FRIDAY + timedelta(days=3)) == UsedRate(Decimal("1.0"), FRIDAY)
+    assert find("EUR", "USD", days[1]) == AppliedRate(Decimal("1.1"), days[1])
+    assert find("EUR", "USD", FRIDAY + timedelta(days=3)) == AppliedRate(Decimal("1.0"), FRIDAY)
 
 
 def test_across_the_euro_the_date_is_the_older_of_the_two() -> None:
     find = rate_finder([ecb("USD", "1.25"), ecb("GBP", "0.8", FRIDAY - timedelta(days=1))])
-    assert find("GBP", "USD", FRIDAY) == UsedRate(Decimal("1.5625"), FRIDAY - timedelta(days=1))
+    assert find("GBP", "USD", FRIDAY) == AppliedRate(Decimal("1.5625"), FRIDAY - timedelta(days=1))
 
 
 def test_an_operators_rate_comes_first_even_where_it_is_older() -> None:
     older = FRIDAY - timedelta(days=20)
     find = rate_finder([ecb("USD", "1.25"), own("EUR", "USD", "1.1", older, 30)])
-    assert find("EUR", "USD", FRIDAY) == UsedRate(Decimal("1.1"), older)
+    assert find("EUR", "USD", FRIDAY) == AppliedRate(Decimal("1.1"), older)
     assert find("EUR", "USD", older + timedelta(days=31)) is None
 
 
 def test_an_operators_rate_counts_either_way_round_and_as_one_leg() -> None:
     find = rate_finder([own("USD", "KES", "128"), own("KES", "EUR", "0.008"), ecb("USD", "1.25"), ecb("GBP", "0.8")])
-    assert find("KES", "USD", FRIDAY) == UsedRate(Decimal("0.0078125"), FRIDAY)
+    assert find("KES", "USD", FRIDAY) == AppliedRate(Decimal("0.0078125"), FRIDAY)
     # Not across the euro, since there is one between the two.
-    assert find("USD", "KES", FRIDAY) == UsedRate(Decimal(128), FRIDAY)
-    assert find("KES", "GBP", FRIDAY) == UsedRate(Decimal("0.0064"), FRIDAY)
+    assert find("USD", "KES", FRIDAY) == AppliedRate(Decimal(128), FRIDAY)
+    assert find("KES", "GBP", FRIDAY) == AppliedRate(Decimal("0.0064"), FRIDAY)
 
 
 def test_where_nothing_counts_there_is_no_rate() -> None:

@@ -9,15 +9,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from config.postback_templates import KINDS, fill_in, postback_templates
+from config.postback_templates import KINDS, fill_template, postback_templates
 from hostile_urls import HOSTILE_TEMPLATES, HOSTILE_URLS
 from tracking.outgoing import (
     compile_outgoing,
     conversion_facts,
-    next_delay_s,
     parse_retry_after,
     render_body,
     render_url,
+    retry_delay_s,
     sample_facts,
 )
 from tracking.outgoing.deliveries import ATTEMPTS_MAX, DELAYS_S, RETRY_AFTER_MAX_S
@@ -116,7 +116,7 @@ def test_a_secret_is_a_prefix_and_base64_of_its_key() -> None:
 
 @given(tries=st.integers(1, ATTEMPTS_MAX), chance=st.floats(0, 1))
 def test_each_delay_is_that_of_the_schedule_give_or_take_a_tenth(tries: int, chance: float) -> None:
-    delay_s = next_delay_s(tries, chance)
+    delay_s = retry_delay_s(tries, chance)
     if tries == ATTEMPTS_MAX:
         assert delay_s is None
     else:
@@ -125,10 +125,10 @@ def test_each_delay_is_that_of_the_schedule_give_or_take_a_tenth(tries: int, cha
 
 
 def test_a_partner_may_ask_for_more_time_but_not_for_less_or_for_ever() -> None:
-    assert next_delay_s(1, 0.5, 60) == 60
-    assert next_delay_s(2, 0.5, 60) == 300
-    assert next_delay_s(1, 0.5, 10**9) == RETRY_AFTER_MAX_S
-    assert next_delay_s(ATTEMPTS_MAX, 0.5, 60) is None
+    assert retry_delay_s(1, 0.5, 60) == 60
+    assert retry_delay_s(2, 0.5, 60) == 300
+    assert retry_delay_s(1, 0.5, 10**9) == RETRY_AFTER_MAX_S
+    assert retry_delay_s(ATTEMPTS_MAX, 0.5, 60) is None
 
 
 @pytest.mark.parametrize(
@@ -163,7 +163,7 @@ def test_a_template_becomes_a_url_that_can_be_saved_and_gives_back_the_partners_
     assert template.name
     assert template.click_id_macro
     assert len(template.source) > 20, "where its facts stand"
-    url = fill_in(template, dict.fromkeys(template.account_values, "own-1"))
+    url = fill_template(template, dict.fromkeys(template.account_values, "own-1"))
     assert "<" not in url
     facts = conversion_facts({}, {"parameters": {"cid": "X&1"}})
     assert "=X%261" in render_url(compile_outgoing(url, "url"), facts, "d-1")
@@ -176,11 +176,11 @@ def test_a_template_becomes_a_url_that_can_be_saved_and_gives_back_the_partners_
 )
 def test_a_template_wants_exactly_what_stands_for_the_account(values: object) -> None:
     with pytest.raises(FieldError) as refusal:
-        fill_in(postback_templates()["propellerads"], values)
+        fill_template(postback_templates()["propellerads"], values)
     assert refusal.value.field == "template_values"
 
 
 def test_a_value_of_the_account_cannot_change_where_a_template_leads() -> None:
-    url = fill_in(postback_templates()["voluum"], {"domain": "evil.example/?"})
+    url = fill_template(postback_templates()["voluum"], {"domain": "evil.example/?"})
     with pytest.raises(FieldError):
         compile_outgoing(url, "url")

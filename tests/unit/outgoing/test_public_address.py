@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tracking.outgoing import AddressError, check_address, parse_host_address, parse_networks, parse_resolved
+from tracking.outgoing import AddressError, check_address, parse_host_address, parse_networks, parse_resolved_address
 from tracking.outgoing.public_address import check_host
 from tracking.runtime import FieldError
 
@@ -140,4 +140,4 @@ def test_an_ipv4_address_is_judged_alike_however_it_is_wrapped(number: int) -> N
 
 def test_a_resolved_address_with_a_zone_is_refused() -> None:
     with pytest.raises(AddressError):
-        parse_resolved("fe80::1%eth0")
+        parse_resolved_address("fe80::1%eth0")

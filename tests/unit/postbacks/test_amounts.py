@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tracking.money import AMOUNT_MINOR_MAX, format_amount
-from tracking.postbacks.amounts import NumberText, ReadAmount, read_amount
+from tracking.postbacks.amounts import JsonNumber, WrittenAmount, parse_written_amount
 from tracking.runtime import FieldError
 
 
@@ -56,7 +56,7 @@ from tracking.runtime import FieldError
     ],
 )
 def test_an_amount_with_one_reading_is_read(text: str, currency: str, minor: int) -> None:
-    assert read_amount(text, currency)[:2] == (minor, currency)
+    assert parse_written_amount(text, currency)[:2] == (minor, currency)
 
 
 @pytest.mark.parametrize(
@@ -76,7 +76,7 @@ def test_an_amount_with_two_readings_is_refused_and_both_are_named(
     text: str, currency: str, first: str, second: str
 ) -> None:
     with pytest.raises(FieldError, match="two readings") as refusal:
-        read_amount(text, currency, field="payout")
+        parse_written_amount(text, currency, field="payout")
     assert refusal.value.field == "payout"
     assert f"readings, {first} and {second};" in refusal.value.message
 
@@ -93,7 +93,7 @@ def test_an_amount_with_two_readings_is_refused_and_both_are_named(
     ],
 )
 def test_an_account_that_names_its_separator_is_taken_by_its_word(text: str, separator: str, minor: int) -> None:
-    assert read_amount(text, "USD", decimal_separator=separator).amount_minor == minor
+    assert parse_written_amount(text, "USD", decimal_separator=separator).amount_minor == minor
 
 
 @pytest.mark.parametrize(
@@ -101,14 +101,14 @@ def test_an_account_that_names_its_separator_is_taken_by_its_word(text: str, sep
 )
 def test_an_amount_against_the_accounts_separator_is_refused(text: str, separator: str) -> None:
     with pytest.raises(FieldError):
-        read_amount(text, "USD", decimal_separator=separator)
+        parse_written_amount(text, "USD", decimal_separator=separator)
 
 
 def test_a_dot_in_a_json_number_is_the_decimal_point_whatever_the_account_writes() -> None:
-    assert read_amount(NumberText("1234.5"), "USD", decimal_separator=",").amount_minor == 123450
-    assert read_amount(NumberText("1.500"), "BHD").amount_minor == 1500
+    assert parse_written_amount(JsonNumber("1234.5"), "USD", decimal_separator=",").amount_minor == 123450
+    assert parse_written_amount(JsonNumber("1.500"), "BHD").amount_minor == 1500
     with pytest.raises(FieldError, match="more decimals than USD"):
-        read_amount(NumberText("1.234"), "USD", decimal_separator=",")
+        parse_written_amount(JsonNumber("1.234"), "USD", decimal_separator=",")
 
 
 @pytest.mark.parametrize(
@@ -157,14 +157,14 @@ def test_a_dot_in_a_json_number_is_the_decimal_point_whatever_the_account_writes
 )
 def test_what_is_no_amount_is_refused_with_the_field_named(text: str) -> None:
     with pytest.raises(FieldError) as refusal:
-        read_amount(text, "USD", field="revenue")
+        parse_written_amount(text, "USD", field="revenue")
     assert refusal.value.field == "revenue"
 
 
 @pytest.mark.parametrize("text", ["-25", "- 25", "-$25", "$-25", "\u221225", "-1.234,56", "-0.01"])
 def test_a_negative_amount_is_refused_with_the_way_to_report_a_chargeback(text: str) -> None:
     with pytest.raises(FieldError, match=r"must not be negative.*status=reversed"):
-        read_amount(text, "USD")
+        parse_written_amount(text, "USD")
 
 
 @pytest.mark.parametrize(
@@ -181,18 +181,18 @@ def test_a_negative_amount_is_refused_with_the_way_to_report_a_chargeback(text: 
 )
 def test_a_sign_that_contradicts_the_currency_is_refused(text: str, currency: str) -> None:
     with pytest.raises(FieldError, match=f"but currency is {currency}"):
-        read_amount(text, currency)
+        parse_written_amount(text, currency)
 
 
 def test_without_a_currency_sent_a_sign_must_fit_the_accounts_and_a_code_stands_for_itself() -> None:
-    assert read_amount("$25", "CAD", is_stated=False) == ReadAmount(2500, "CAD", False)
-    assert read_amount("25 JPY", "USD", is_stated=False) == ReadAmount(25, "JPY", False)
+    assert parse_written_amount("$25", "CAD", is_stated=False) == WrittenAmount(2500, "CAD", False)
+    assert parse_written_amount("25 JPY", "USD", is_stated=False) == WrittenAmount(25, "JPY", False)
     with pytest.raises(FieldError, match="no currency is sent and the account's is USD"):
-        read_amount("€25", "USD", is_stated=False)
+        parse_written_amount("€25", "USD", is_stated=False)
 
 
 def test_only_digits_and_a_point_count_as_plain() -> None:
-    assert [read_amount(text, "USD").is_plain for text in ("25", "25.50", "25,50", "$25", ".5")] == [
+    assert [parse_written_amount(text, "USD").is_plain for text in ("25", "25.50", "25,50", "$25", ".5")] == [
         True,
         True,
         False,
@@ -204,20 +204,20 @@ def test_only_digits_and_a_point_count_as_plain() -> None:
 @given(minor=st.integers(0, AMOUNT_MINOR_MAX), currency=st.sampled_from(["USD", "JPY", "BHD", "EUR"]))
 def test_every_amount_as_we_write_it_is_read_back(minor: int, currency: str) -> None:
     written = format_amount(minor, currency)
-    assert read_amount(written, currency) == ReadAmount(minor, currency, True)
+    assert parse_written_amount(written, currency) == WrittenAmount(minor, currency, True)
 
 
 @given(minor=st.integers(0, AMOUNT_MINOR_MAX), separators=st.sampled_from([",.", ".,", " ,", "'.", "\u00a0,"]))
 def test_every_grouped_amount_is_read_back_or_refused_and_never_read_as_another(minor: int, separators: str) -> None:
     group, point = separators
     text = f"{minor // 100:,}.{minor % 100:02}".translate({ord(","): group, ord("."): point})
-    assert read_amount(text, "EUR").amount_minor == minor
+    assert parse_written_amount(text, "EUR").amount_minor == minor
 
 
 @given(st.text(max_size=60))
 def test_any_text_is_an_amount_or_a_field_error(text: str) -> None:
     try:
-        amount = read_amount(text, "USD", is_stated=False)
+        amount = parse_written_amount(text, "USD", is_stated=False)
     except FieldError:
         return
     assert 0 <= amount.amount_minor <= AMOUNT_MINOR_MAX

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from tracking.clicks import PARAMETERS_MAX, ClickIdMint, ProcessIdentity, encode_dyn
 from tracking.conversions import Event
-from tracking.postbacks import AccountRules, account_rules, read_fields, read_parameters
+from tracking.postbacks import AccountRules, account_rules, parse_fields, parse_parameters
 from tracking.postbacks.parsing import PostbackError
 from tracking.runtime import FieldError
 
@@ -28,12 +28,12 @@ def read(query: str, rules: AccountRules | None = None) -> dict[str, Any]:
     """Read a query string, in which {1}, {2}, {d} and {D} stand for two clicks and their dynamic variables."""
     for name, value in (("{1}", ONE), ("{2}", OTHER), ("{d}", DYN), ("{D}", OTHER_DYN)):
         query = query.replace(name, value)
-    return read_fields(read_parameters(query, "", b""), [KEY], rules or AccountRules())
+    return parse_fields(parse_parameters(query, "", b""), [KEY], rules or AccountRules())
 
 
 def read_json(body: bytes | dict[str, Any], rules: AccountRules | None = None) -> dict[str, Any]:
     data = body if isinstance(body, bytes) else orjson.dumps(body)
-    return read_fields(read_parameters("", JSON, data), [KEY], rules or AccountRules())
+    return parse_fields(parse_parameters("", JSON, data), [KEY], rules or AccountRules())
 
 
 def mapped(**mapping: Any) -> AccountRules:
@@ -324,24 +324,24 @@ def test_query_form_and_json_say_the_same() -> None:
     query = f"click_id={ONE}&event=ftd&payout=25.5&currency=EUR&order_id=7&status=approved"
     values = dict(pair.split("=") for pair in query.split("&"))
     parameters = [
-        read_parameters(query, "", b""),
-        read_parameters("", FORM, query.encode()),
-        read_parameters("", f"{FORM}; charset=utf-8", query.encode() + b"\r\n"),
-        read_parameters("", JSON, orjson.dumps(values)),
-        read_parameters("", "application/vnd.merchant+json", b"\xef\xbb\xbf" + orjson.dumps(values)),
-        read_parameters("", "", orjson.dumps(values)),
-        read_parameters("", "text/plain", b'{"payout":25.5,' + orjson.dumps(values | {"order_id": 7})[1:]),
-        read_parameters("event=ftd&payout=1", JSON, orjson.dumps(values)),
+        parse_parameters(query, "", b""),
+        parse_parameters("", FORM, query.encode()),
+        parse_parameters("", f"{FORM}; charset=utf-8", query.encode() + b"\r\n"),
+        parse_parameters("", JSON, orjson.dumps(values)),
+        parse_parameters("", "application/vnd.merchant+json", b"\xef\xbb\xbf" + orjson.dumps(values)),
+        parse_parameters("", "", orjson.dumps(values)),
+        parse_parameters("", "text/plain", b'{"payout":25.5,' + orjson.dumps(values | {"order_id": 7})[1:]),
+        parse_parameters("event=ftd&payout=1", JSON, orjson.dumps(values)),
     ]
-    first = read_fields(parameters[0], [KEY], AccountRules())
-    assert [read_fields(each, [KEY], AccountRules()) for each in parameters[1:]] == [first] * (len(parameters) - 1)
+    first = parse_fields(parameters[0], [KEY], AccountRules())
+    assert [parse_fields(each, [KEY], AccountRules()) for each in parameters[1:]] == [first] * (len(parameters) - 1)
 
 
 def test_of_a_signed_request_only_what_is_signed_is_read() -> None:
     query, body = f"click_id={ONE}&event=ftd", b"payout=25"
-    assert dict(read_parameters(query, FORM, body, is_signed=True)) == {"payout": "25"}
-    assert set(read_parameters(query, FORM, b" ", is_signed=True)) == {"click_id", "event"}
-    assert set(read_parameters(query, FORM, body)) == {"click_id", "event", "payout"}
+    assert dict(parse_parameters(query, FORM, body, is_signed=True)) == {"payout": "25"}
+    assert set(parse_parameters(query, FORM, b" ", is_signed=True)) == {"click_id", "event"}
+    assert set(parse_parameters(query, FORM, body)) == {"click_id", "event", "payout"}
 
 
 @pytest.mark.parametrize(
@@ -360,7 +360,7 @@ def test_of_a_signed_request_only_what_is_signed_is_read() -> None:
     ],
 )
 def test_json_numbers_are_the_text_they_are(number: str, text: str) -> None:
-    assert read_parameters("", JSON, b'{"a":' + number.encode() + b"}")["a"] == text
+    assert parse_parameters("", JSON, b'{"a":' + number.encode() + b"}")["a"] == text
 
 
 def test_two_long_order_numbers_stay_two() -> None:
@@ -393,14 +393,14 @@ def test_two_long_order_numbers_stay_two() -> None:
 )
 def test_a_body_that_is_no_json_object_is_bad(body: bytes) -> None:
     with pytest.raises(PostbackError) as refusal:
-        read_parameters("", JSON, body)
+        parse_parameters("", JSON, body)
     assert refusal.value.code == "bad-body"
 
 
 @pytest.mark.parametrize("kind", ["text/csv", "multipart/form-data; boundary=x", "application/xml", "image/png"])
 def test_a_body_of_another_type_is_bad(kind: str) -> None:
     with pytest.raises(PostbackError, match="send application/json or application/x-www-form-urlencoded"):
-        read_parameters("", kind, b"click_id=1")
+        parse_parameters("", kind, b"click_id=1")
 
 
 @pytest.mark.parametrize("value", [{"id": ONE}, [ONE], [], {}])
@@ -428,9 +428,9 @@ def test_a_json_name_given_twice_with_two_values_is_refused() -> None:
 
 def test_at_most_so_many_parameters_are_looked_at() -> None:
     many = "&".join(f"p{n}={n}" for n in range(10_000))
-    assert len(read_parameters(many, "", b"")) == PARAMETERS_MAX
-    assert len(read_parameters("", FORM, many.encode())) == PARAMETERS_MAX
-    assert len(read_parameters("", JSON, orjson.dumps({f"p{n}": n for n in range(10_000)}))) == PARAMETERS_MAX
+    assert len(parse_parameters(many, "", b"")) == PARAMETERS_MAX
+    assert len(parse_parameters("", FORM, many.encode())) == PARAMETERS_MAX
+    assert len(parse_parameters("", JSON, orjson.dumps({f"p{n}": n for n in range(10_000)}))) == PARAMETERS_MAX
 
 
 def test_fields_are_always_what_a_record_can_hold() -> None:
@@ -477,6 +477,6 @@ def test_any_json_object_is_read_or_refused(pairs: list[tuple[str, str]]) -> Non
 @pytest.mark.parametrize("kind", ["", FORM, JSON])
 def test_any_request_is_read_or_refused(kind: str, query: str, body: bytes) -> None:
     try:
-        read_fields(read_parameters(query, kind, body), [KEY], AccountRules())
+        parse_fields(parse_parameters(query, kind, body), [KEY], AccountRules())
     except (PostbackError, FieldError) as error:
         orjson.dumps([error.message, error.field])

@@ -11,7 +11,7 @@ import pytest
 
 from tracking.clicks import ClickIdMint, ProcessIdentity, encode_dyn
 from tracking.conversions import Event
-from tracking.postbacks import AccountRules, account_rules, read_fields, read_parameters
+from tracking.postbacks import AccountRules, account_rules, parse_fields, parse_parameters
 
 KEY = b"k" * 16
 CLICK_ID, _ = ClickIdMint([KEY], ProcessIdentity(1, 2, 3), lambda: 1_789_000_000_000_000_000).mint()
@@ -148,7 +148,7 @@ def test_a_postback_as_the_tracker_writes_it_is_understood(tracker: str) -> None
     row = ROWS[tracker]
     rules = ANY if row.mapping is None else account_rules(7, "USD", row.mapping, frozenset(Event))
     query = row.query.replace("{id}", CLICK_ID).replace("{dyn}", DYN)
-    as_query = read_fields(read_parameters(query, "", b""), [KEY], rules)
+    as_query = parse_fields(parse_parameters(query, "", b""), [KEY], rules)
     assert {
         name: as_query[name] for name in ("click_id", "event", "status", "payout_minor", "currency", "order_id")
     } == {
@@ -159,8 +159,8 @@ def test_a_postback_as_the_tracker_writes_it_is_understood(tracker: str) -> None
         "currency": row.currency,
         "order_id": row.order_id,
     }
-    form = read_parameters("", "application/x-www-form-urlencoded", query.encode())
-    assert read_fields(form, [KEY], rules) == as_query
+    form = parse_parameters("", "application/x-www-form-urlencoded", query.encode())
+    assert parse_fields(form, [KEY], rules) == as_query
 
 
 def test_each_tracker_that_is_promised_has_its_row() -> None:
