@@ -25,7 +25,7 @@ MAY_IMPORT = {
     "edge": {"tracking", "config", "edge"},
     "worker": {"tracking", "config", "worker"},
     "admin_api": {"tracking", "config", "admin_api"},
-    "loadtests": {"tracking", "config", "edge", "loadtests"},
+    "loadtests": {"tracking", "config", "edge", "admin_api", "loadtests"},
 }
 # Pure code: no sockets, files, processes, clocks that block, and none of the libraries that do such things.
 IO_MODULES = {
@@ -217,7 +217,9 @@ def test_every_third_party_import_is_declared() -> None:
     declared = {_normal(re.split(r"[\s\[<>=!~;]", requirement, maxsplit=1)[0]) for requirement in groups}
     # Load tests may also use what developing needs: Locust is no dependency of a program.
     of_development = {
-        _normal(re.split(r"[\s\[<>=!~;]", name, maxsplit=1)[0]) for name in settings["dependency-groups"]["dev"]
+        _normal(re.split(r"[\s\[<>=!~;]", name, maxsplit=1)[0])
+        for group in settings["dependency-groups"].values()
+        for name in group
     }
     distributions = packages_distributions()
     missing = set()
