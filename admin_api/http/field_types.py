@@ -26,7 +26,7 @@ PERCENT_DIGITS = 4
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _COUNTRY = re.compile("[A-Za-z]{2}")
 # What the schema says of text: no control character anywhere, and not only white space.
-_PRINTABLE = r"^[^\x00-\x1f\x7f]*$"
+PRINTABLE = r"^[^\x00-\x1f\x7f]*$"
 _NOT_BLANK = r"^[^\x00-\x1f\x7f]*[^\x00-\x20\x7f\s][^\x00-\x1f\x7f]*$"
 
 
@@ -73,7 +73,7 @@ class Text(GroupedMetadata):
                 "type": "string",
                 "minLength": self.shortest,
                 "maxLength": self.longest,
-                "pattern": _NOT_BLANK if self.shortest else _PRINTABLE,
+                "pattern": _NOT_BLANK if self.shortest else PRINTABLE,
             }
         )
 

@@ -11,11 +11,12 @@ from typing import Annotated, Any, TypeVar
 
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
-from admin_api.http.field_types import ID_MAX, Matching, checked, converted, refuse_control
+from admin_api.http.field_types import ID_MAX, PRINTABLE, Matching, checked, converted, refuse_control
 from tracking.runtime import FieldError
 
 Word = TypeVar("Word")
 
+SEARCH_CHARACTERS_MAX = 200
 _DIGITS = re.compile("[0-9]{1,19}")
 
 
@@ -60,10 +61,19 @@ def _in_capitals(value: Any, field: str) -> Any:
 Number = Annotated[int, Field(strict=True, ge=1, le=ID_MAX), converted(parse_number)]
 Flag = Annotated[bool, Field(strict=True), converted(_parse_flag)]
 # A moment, or a day for its beginning.
-Moment = Annotated[datetime, converted(parse_moment), WithJsonSchema({"type": "string", "format": "date-time"})]
+Moment = Annotated[
+    datetime,
+    converted(parse_moment),
+    WithJsonSchema({"type": "string", "format": "date-time", "pattern": "^(19[7-9][0-9]|[2-8][0-9]{3}|9000)-"}),
+]
 # One of some words, or several with commas between them: any of them.
 AnyOf = Annotated[list[Word], Field(min_length=1), BeforeValidator(_split)]
-SearchText = Annotated[str, checked(refuse_control), Field(max_length=200)]
+SearchText = Annotated[
+    str,
+    checked(refuse_control),
+    Field(max_length=SEARCH_CHARACTERS_MAX),
+    WithJsonSchema({"type": "string", "maxLength": SEARCH_CHARACTERS_MAX, "pattern": PRINTABLE}),
+]
 CountryCode = Annotated[str, Matching("[A-Z]{2}", "a two-letter country code such as DE")]
 # A currency as it was stored, so also one that is no longer in use.
 CurrencyCode = Annotated[str, converted(_in_capitals), Matching("[A-Z]{3}", "a three-letter currency code such as USD")]

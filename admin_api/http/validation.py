@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TypeVar, get_args
 
 import falcon
@@ -102,7 +102,7 @@ def _field_errors(found: Sequence[Any], model: type[BaseModel], within: str) -> 
         kind, context = each["type"], each.get("ctx", {})
         field = within + (_path(each["loc"]) or str(context.get("field", "")))
         if kind == "refused":
-            message, code = str(context["said"]), str(context["code"])
+            message, code = _said(context, field), str(context["code"])
         elif kind == "extra_forbidden":
             message, code = _unknown(field, each["loc"], model), _CODES[kind]
         else:
@@ -112,6 +112,12 @@ def _field_errors(found: Sequence[Any], model: type[BaseModel], within: str) -> 
         if each["input"] is None and kind != "missing":
             message = f"{field} must not be null; leave it out"
         yield FieldError(field, message, code=code)
+
+
+def _said(context: Mapping[str, str], field: str) -> str:
+    """Return what a rule says of a field, called as a client calls it: a rule knows its name in the class alone."""
+    said, named = context["said"], context.get("named", field)
+    return field + said.removeprefix(named) if said.startswith(f"{named} ") else said
 
 
 def _path(location: Sequence[str | int]) -> str:

@@ -20,11 +20,11 @@ _SELECT: LiteralString = """
         where a.delivery_id = d.delivery_id order by a.attempt desc limit 1
     ) last on true
 """
-_ATTEMPTS = """
-    select attempt, started_at, ended_at, duration_ms, method, url, headers, body, host(address) as address,
-        response_status, response_headers, response_body, error, detail
-    from delivery_attempts where delivery_id = %s order by attempt
-"""
+ATTEMPT_COLUMNS: LiteralString = (
+    "attempt, started_at, ended_at, duration_ms, method, url, headers, body, host(address) as address, response_status,"
+    " response_headers, response_body, error, detail"
+)
+_ATTEMPTS: LiteralString = f"select {ATTEMPT_COLUMNS} from delivery_attempts where delivery_id = %s order by attempt"  # noqa: S608
 # What is under way is left alone: it may be arriving this moment. Attempts are read only where one may be under way, so
 # not of failed deliveries.
 _AT_REST: LiteralString = (

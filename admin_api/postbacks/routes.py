@@ -6,9 +6,9 @@ from redis import Redis
 
 from admin_api.http import Route
 from admin_api.postbacks.postbacks import Postbacks
-from admin_api.postbacks.replay import (
-    ManyReplays,
+from admin_api.postbacks.replays import (
     PostbackReplay,
+    PostbacksReplay,
     ReplayItem,
     ReplayJudgements,
     ReplayRequests,
@@ -22,7 +22,7 @@ def postback_routes(pool: Pool, redis: Redis) -> list[Route]:
     requests = ReplayRequests(pool, redis)
     return [
         Route("/v1/postbacks", Postbacks(pool)),
-        Route("/v1/postbacks/replay", ManyReplays(requests)),
+        Route("/v1/postbacks/replay", PostbacksReplay(requests)),
         Route("/v1/postbacks/{postback_id}/replay", PostbackReplay(requests, pool)),
         Route("/v1/replays", Replays(pool)),
         Route("/v1/replays/{replay_id}", ReplayItem(pool)),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 from uuid import uuid4
 
@@ -10,9 +11,31 @@ from psycopg.types.json import Jsonb
 from redis import Redis
 from rq import Queue
 
+from admin_api.postbacks.replay_table import judgements_query
 from admin_api.runtime import Database
 from admin_client import AdminClient
+from query_plans import database_of_a_module, plan_of
 from tracking.runtime import JobSerializer, Task
+
+FILTERS = ("postback_ids", "outcome", "reason", "merchant_id", "event", "from", "to")
+JUDGED = {
+    "outcome": "refused",
+    "reason": "bad-field",
+    "detail": "no event",
+    "click_id": None,
+    "event": None,
+    "order_id": None,
+    "status": None,
+    "payout_minor": None,
+    "currency": None,
+    "conversion_id": None,
+    "conversion": None,
+}
+
+
+def filtered(**wanted: Any) -> dict[str, Any]:
+    """Return the filter of a replay as it is shown: null for what was not given."""
+    return dict.fromkeys(FILTERS) | wanted
 
 
 def jobs(redis: Redis) -> list[Any]:
@@ -41,7 +64,7 @@ def test_one_postback_is_replayed_by_its_id(admin: AdminClient, redis: Redis, po
     assert result.status_code == 202
     replay = result.json
     expected = {
-        "filter": {"postback_ids": [postback_id]},
+        "filter": filtered(postback_ids=[postback_id]),
         "dry": False,
         "state": "waiting",
         "found": None,
@@ -64,7 +87,7 @@ def test_one_postback_may_be_replayed_dry(admin: AdminClient, postback_id: str) 
     assert (result.status_code, result.json["dry"]) == (202, True)
 
 
-def test_many_are_replayed_by_a_filter(admin: AdminClient, redis: Redis) -> None:
+def test_many_are_replayed_by_a_filter(admin: AdminClient, database: Database, redis: Redis) -> None:
     wanted = {
         "outcome": "refused",
         "reason": "bad-field",
@@ -76,8 +99,10 @@ def test_many_are_replayed_by_a_filter(admin: AdminClient, redis: Redis) -> None
     }
     result = admin.request("POST", "/v1/postbacks/replay", {"filter": wanted, "dry": True})
     assert result.status_code == 202
-    moments = {"from": "2026-10-01T00:00:00+00:00", "to": "2026-11-01T10:00:00+00:00"}
+    moments = {"from": "2026-10-01T00:00:00Z", "to": "2026-11-01T10:00:00Z"}
     assert result.json["filter"] == wanted | moments
+    row = database.execute("select filter from replays").fetchone()
+    assert row == {"filter": wanted | moments}
     assert len(jobs(redis)) == 1
 
 
@@ -87,17 +112,17 @@ def test_many_are_replayed_by_a_filter(admin: AdminClient, redis: Redis) -> None
         ({}, "filter"),
         ({"filter": {}}, "filter"),
         ({"filter": []}, "filter"),
-        ({"filter": {"status": "approved"}}, "status"),
-        ({"filter": {"outcome": "lost"}}, "outcome"),
-        ({"filter": {"reason": "because"}}, "reason"),
-        ({"filter": {"merchant_id": "1"}}, "merchant_id"),
-        ({"filter": {"from": "yesterday"}}, "from"),
-        ({"filter": {"to": 7}}, "to"),
-        ({"filter": {"event": "No Event"}}, "event"),
-        ({"filter": {"postback_ids": []}}, "postback_ids"),
-        ({"filter": {"postback_ids": ["x"]}}, "postback_ids"),
-        ({"filter": {"postback_ids": [str(uuid4())] * 1001}}, "postback_ids"),
-        ({"filter": {"outcome": None}}, "outcome"),
+        ({"filter": {"status": "approved"}}, "filter.status"),
+        ({"filter": {"outcome": "lost"}}, "filter.outcome"),
+        ({"filter": {"reason": "because"}}, "filter.reason"),
+        ({"filter": {"merchant_id": "one"}}, "filter.merchant_id"),
+        ({"filter": {"from": "yesterday"}}, "filter.from"),
+        ({"filter": {"to": 7}}, "filter.to"),
+        ({"filter": {"event": "No Event"}}, "filter.event"),
+        ({"filter": {"postback_ids": []}}, "filter.postback_ids"),
+        ({"filter": {"postback_ids": ["x"]}}, "filter.postback_ids[0]"),
+        ({"filter": {"postback_ids": [str(uuid4())] * 1001}}, "filter.postback_ids"),
+        ({"filter": {"outcome": None}}, "filter.outcome"),
         ({"filter": {"outcome": "refused"}, "dry": "yes"}, "dry"),
         ({"filter": {"outcome": "refused"}, "wet": True}, "wet"),
     ],
@@ -109,6 +134,19 @@ def test_a_replay_that_cannot_be_is_refused_and_not_stored(
     assert (result.status_code, result.json["field"]) == (400, field)
     assert database.execute("select 1 from replays").fetchone() is None
     assert jobs(redis) == []
+
+
+def test_several_wrong_fields_of_a_replay_are_named_together(admin: AdminClient, database: Database) -> None:
+    body = {"filter": {"outcome": "lost", "from": "soon", "status": "approved"}, "dry": "yes"}
+    refused = admin.request("POST", "/v1/postbacks/replay", body)
+    assert (refused.status_code, {each["field"] for each in refused.json["errors"]}) == (
+        400,
+        {"filter.outcome", "filter.from", "filter.status", "dry"},
+    )
+    (unknown,) = (each for each in refused.json["errors"] if each["code"] == "unknown-field")
+    assert ", ".join(FILTERS[1:]) in unknown["detail"]
+    empty = admin.request("POST", "/v1/postbacks/replay", {"filter": {}})
+    assert all(name in empty.json["detail"] for name in FILTERS)
 
 
 @pytest.mark.parametrize("unknown", ["x", str(uuid4())])
@@ -147,11 +185,7 @@ def test_judgements_are_listed_in_order_all_or_those_that_changed(
     replay_id = admin.request("POST", f"/v1/postbacks/{postback_id}/replay").json["replay_id"]
     known = [postback_id, *(store_refused(database) for _ in range(2))]
     for number, each in enumerate(known):
-        database.execute(
-            "insert into postback_judgements (replay_id, postback_id, changed, before, after, note)"
-            " values (%s, %s, %s, %s, %s, 'a note')",
-            [replay_id, each, number != 1, Jsonb({"outcome": "refused"}), Jsonb({"outcome": "recorded"})],
-        )
+        store_judgement(database, replay_id, each, changed=number != 1, after=JUDGED | {"outcome": "recorded"})
 
     def listed(query: str) -> list[str]:
         items = admin.request("GET", f"/v1/replays/{replay_id}/judgements?{query}").json["items"]
@@ -161,12 +195,63 @@ def test_judgements_are_listed_in_order_all_or_those_that_changed(
     assert listed("changed=true") == [known[0], known[2]]
     page = admin.request("GET", f"/v1/replays/{replay_id}/judgements?limit=2").json
     assert listed(f"cursor={page['next_cursor']}") == [known[2]]
-    assert (
-        page["items"][0].items()
-        >= {
-            "before": {"outcome": "refused"},
-            "after": {"outcome": "recorded"},
-            "changed": True,
-            "note": "a note",
-        }.items()
+    (first, _) = page["items"]
+    assert (first["before"], first["after"]) == (JUDGED, JUDGED | {"outcome": "recorded"})
+    assert (first["changed"], first["note"]) == (True, "a note")
+
+
+def store_judgement(
+    database: Database, replay_id: int, postback_id: str, *, after: dict[str, Any], changed: bool = True
+) -> None:
+    """Store what a replay made of a postback that was JUDGED."""
+    database.execute(
+        "insert into postback_judgements (replay_id, postback_id, changed, before, after, note)"
+        " values (%s, %s, %s, %s, %s, 'a note')",
+        [replay_id, postback_id, changed, Jsonb(JUDGED), Jsonb(after)],
     )
+
+
+def test_every_documented_field_of_a_replay_and_its_judgements_is_served(
+    admin: AdminClient, database: Database, postback_id: str
+) -> None:
+    replay = admin.request("POST", f"/v1/postbacks/{postback_id}/replay").json
+    database.execute("update replays set outcomes = %s", [Jsonb({"refused": {"recorded": 1}})])
+    conversion = {"event": "ftd", "status": "approved", "reason": None, "payout_minor": 2500, "currency": "USD"}
+    after = JUDGED | {"outcome": "recorded", "conversion_id": str(uuid4()), "conversion": conversion}
+    store_judgement(database, replay["replay_id"], postback_id, after=after)
+    (judgement,) = admin.request("GET", f"/v1/replays/{replay['replay_id']}/judgements").json["items"]
+    (listed,) = admin.request("GET", "/v1/replays").json["items"]
+    schemas = admin.request("GET", "/v1/openapi.json").json["components"]["schemas"]
+    for shown, name in (
+        (replay, "Replay"),
+        (listed, "Replay"),
+        (replay["filter"], "ReplayedFilter"),
+        (judgement, "Judgement"),
+        (judgement["before"], "JudgedPostback"),
+        (judgement["after"], "JudgedPostback"),
+        (judgement["after"]["conversion"], "JudgedConversion"),
+    ):
+        assert list(shown) == list(schemas[name]["properties"]) == schemas[name]["required"]
+    assert (judgement["before"], judgement["after"]) == (JUDGED, after)
+    assert listed["outcomes"] == {"refused": {"recorded": 1}}
+
+
+@pytest.fixture(scope="module")
+def many(postgres_server: str, template_database: str) -> Iterator[Database]:
+    """Yield a database of many judgements of a hundred replays. Their postbacks are not there, so are not checked."""
+    with database_of_a_module(postgres_server, template_database, "judgements") as database:
+        database.execute("set session_replication_role = replica")
+        database.execute("insert into replays (filter, dry) select '{}', false from generate_series(1, 100)")
+        database.execute(
+            "insert into postback_judgements (replay_id, postback_id, changed, before, after)"
+            " select 1 + n / 300, gen_random_uuid(), n % 50 = 1, '{}', '{}' from generate_series(0, 29999) as n"
+        )
+        database.execute("analyze postback_judgements")
+        yield database
+
+
+@pytest.mark.parametrize("changed", [False, True])
+def test_a_page_of_judgements_reads_those_of_its_replay_alone(many: Database, changed: bool) -> None:
+    plan = plan_of(many, *judgements_query(90, 0, 51, changed=changed))
+    assert "Seq Scan" not in plan.kinds
+    assert plan.rows_read <= 300

@@ -1,0 +1,144 @@
+"""What the API shows of replays and of what they came to, and what it takes to ask for one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from pydantic import ConfigDict, Field
+
+from admin_api.http import Body, Flag, NumberedPageQuery, Shown, checked
+from admin_api.postbacks.postback_objects import PostbackFilter
+from tracking.conversions import ConversionStatus, PostbackOutcome
+from tracking.runtime import FieldError
+
+POSTBACK_IDS_MAX = 1000
+
+
+class ReplayFilter(PostbackFilter):
+    """The postbacks that a replay is of: at least one filter, all of which must hold."""
+
+    model_config = ConfigDict(json_schema_extra={"minProperties": 1})
+
+    postback_ids: Annotated[list[UUID], Field(min_length=1, max_length=POSTBACK_IDS_MAX)] | None = None
+    """The postbacks by their ids."""
+
+
+def _require_one(wanted: ReplayFilter, field: str) -> ReplayFilter:
+    if not wanted.model_fields_set:
+        names = ", ".join(each.alias or name for name, each in ReplayFilter.model_fields.items())
+        raise FieldError(field, f"{field} must have at least one of {names}; without any, everything would be replayed")
+    return wanted
+
+
+class OneReplayBody(Body):
+    """How a postback is to be replayed."""
+
+    dry: bool = False
+    """Whether it is only shown what would come of it."""
+
+
+class ReplayBody(OneReplayBody):
+    """The postbacks that are to be replayed, and how."""
+
+    filter: Annotated[ReplayFilter, checked(_require_one)]
+
+
+class ReplayedFilter(Shown):
+    """What a replay was asked for. Null is a filter that was not given."""
+
+    postback_ids: list[UUID] | None
+    outcome: PostbackOutcome | None
+    reason: str | None
+    merchant_id: int | None
+    event: str | None
+    from_: Annotated[datetime | None, Field(alias="from")]
+    to: datetime | None
+
+
+class Replay(Shown):
+    """A request to read postbacks again and to decide again what becomes of them, and how far that is."""
+
+    replay_id: int
+    filter: ReplayedFilter
+    dry: bool
+    """Whether it only shows what would come of it."""
+    state: Literal["waiting", "running", "done", "failed"]
+    found: int | None
+    """How many postbacks it is of; null until it begins."""
+    examined: int
+    """How many of them were read so far."""
+    changed: int
+    """How many of these are not what they were."""
+    outcomes: dict[PostbackOutcome, dict[PostbackOutcome, int]]
+    """How many went from which outcome to which: `{"refused": {"recorded": 2}}` is two that are recorded now."""
+    error: str | None
+    """Why it failed."""
+    requested_by: str | None
+    """The name of the token that asked for it."""
+    created_at: datetime
+    updated_at: datetime
+    finished_at: datetime | None
+    """Null while it is waiting or running."""
+
+
+class JudgedConversion(Shown):
+    """The conversion of a postback at that time."""
+
+    event: str
+    status: ConversionStatus
+    reason: str | None
+    payout_minor: int | None
+    currency: str | None
+
+
+class JudgedPostback(Shown):
+    """A postback as a replay found it, or as it left it."""
+
+    outcome: PostbackOutcome
+    reason: str | None
+    detail: str | None
+    click_id: UUID | None
+    event: str | None
+    order_id: str | None
+    status: str | None
+    """The status that it reports."""
+    payout_minor: int | None
+    currency: str | None
+    conversion_id: UUID | None
+    """Null too where a dry replay would make a new conversion."""
+    conversion: JudgedConversion | None
+
+
+class Judgement(Shown):
+    """What a replay made of a postback, or would have made of it."""
+
+    judgement_id: int
+    postback_id: UUID
+    judged_at: datetime
+    changed: bool
+    """Whether anything of it is not what it was."""
+    before: JudgedPostback
+    after: JudgedPostback
+    note: str | None
+    """Why it stayed as it was, where there is a reason for that."""
+
+
+class JudgementQuery(NumberedPageQuery):
+    """A page of what a replay came to."""
+
+    changed: Flag = False
+    """Whether only postbacks that changed are shown."""
+
+
+def show_replay(row: Mapping[str, Any]) -> Replay:
+    """Return the replay of a row."""
+    return Replay.of(row, filter=ReplayedFilter.of_stored(row["filter"]))
+
+
+def show_judgement(row: Mapping[str, Any]) -> Judgement:
+    """Return the judgement of a row."""
+    before, after = (JudgedPostback.of_stored(row[name]) for name in ("before", "after"))
+    return Judgement.of(row, before=before, after=after)

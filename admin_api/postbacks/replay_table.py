@@ -1,0 +1,67 @@
+"""Replays and their judgements as the API asks for them and reads them. SQL only; the worker does the replays."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, LiteralString
+from uuid import UUID
+
+from psycopg import sql
+from psycopg.types.json import Jsonb
+
+from admin_api.http import NotFoundError
+from admin_api.runtime import Database, Row
+
+_COLUMNS: LiteralString = (
+    "replay_id, filter, dry, state, found, examined, changed, outcomes, error, requested_by, created_at, updated_at,"
+    " finished_at"
+)
+_INSERT: LiteralString = f"insert into replays (filter, dry, requested_by) values (%s, %s, %s) returning {_COLUMNS}"  # noqa: S608
+_ONE: LiteralString = f"select {_COLUMNS} from replays where replay_id = %s"  # noqa: S608
+_PAGE: LiteralString = f"select {_COLUMNS} from replays {{}} order by replay_id desc limit %(limit)s"  # noqa: S608
+JUDGEMENT_COLUMNS: LiteralString = "judgement_id, postback_id, judged_at, changed, before, after, note"
+_JUDGEMENTS: LiteralString = (
+    f"select {JUDGEMENT_COLUMNS} from postback_judgements where {{}} order by judgement_id limit %(limit)s"  # noqa: S608
+)
+
+
+def save_replay(database: Database, wanted: Mapping[str, Any], dry: bool, actor: str) -> Row:
+    """Store a replay to be done and return it."""
+    row = database.execute(_INSERT, [Jsonb(dict(wanted)), dry, actor]).fetchone()
+    assert row is not None
+    return row
+
+
+def load_replay(database: Database, replay_id: int) -> Row:
+    """Return a replay, or raise NotFoundError."""
+    row = database.execute(_ONE, [replay_id]).fetchone()
+    if row is None:
+        raise NotFoundError(f"there is no replay {replay_id}")
+    return row
+
+
+def load_replays(database: Database, before: int | None, limit: int) -> list[Row]:
+    """Return up to `limit` replays, the newest first, of those with ids below `before`."""
+    where = sql.SQL("" if before is None else "where replay_id < %(before)s")
+    return database.execute(sql.SQL(_PAGE).format(where), {"before": before, "limit": limit}).fetchall()
+
+
+def load_judgements(database: Database, replay_id: int, after: int, limit: int, *, changed: bool) -> list[Row]:
+    """Return up to `limit` judgements of a replay after one of them, all or those that changed. Planned with values."""
+    query, values = judgements_query(replay_id, after, limit, changed=changed)
+    return database.execute(query, values, prepare=False).fetchall()
+
+
+def judgements_query(replay_id: int, after: int, limit: int, *, changed: bool) -> tuple[sql.Composed, dict[str, Any]]:
+    """Return the query of a page of judgements and its values."""
+    conditions = [sql.SQL("replay_id = %(replay_id)s"), sql.SQL("judgement_id > %(after)s")]
+    if changed:
+        conditions.append(sql.SQL("changed"))
+    query = sql.SQL(_JUDGEMENTS).format(sql.SQL(" and ").join(conditions))
+    return query, {"replay_id": replay_id, "after": after, "limit": limit}
+
+
+def require_postback(database: Database, postback_id: UUID) -> None:
+    """Raise NotFoundError where a postback is not stored."""
+    if database.execute("select 1 from postbacks where postback_id = %s", [postback_id]).fetchone() is None:
+        raise NotFoundError(f"there is no postback {postback_id}")

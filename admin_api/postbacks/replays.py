@@ -1,0 +1,140 @@
+"""Replays: asking for postbacks to be read and judged again, and seeing how far that is and what it came to.
+
+The worker does it. A replay is stored before its job is queued, so that a job that is lost is queued again.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+from uuid import UUID, uuid4
+
+import falcon
+from redis import Redis, RedisError
+from rq import Queue
+
+from admin_api.http import NumberedPageQuery, Page, actor_of, operation, page_of
+from admin_api.postbacks.replay_objects import (
+    Judgement,
+    JudgementQuery,
+    OneReplayBody,
+    Replay,
+    ReplayBody,
+    show_judgement,
+    show_replay,
+)
+from admin_api.postbacks.replay_table import (
+    load_judgements,
+    load_replay,
+    load_replays,
+    require_postback,
+    save_replay,
+)
+from admin_api.runtime import Pool
+from tracking.runtime import JobSerializer, QueueName, Task
+
+JOB_TIMEOUT_S = 120
+_log = logging.getLogger("waypost.admin")
+
+
+class ReplayRequests:
+    """Stores replays and queues them up."""
+
+    def __init__(self, pool: Pool, redis: Redis) -> None:
+        self._pool = pool
+        self._redis = redis
+
+    def accept(self, req: falcon.Request, resp: falcon.Response, wanted: Mapping[str, Any], dry: bool) -> Replay:
+        """Store a replay of the postbacks that `wanted` filters, queue it up and return it."""
+        with self._pool.connection() as database:
+            row = save_replay(database, wanted, dry, actor_of(req))
+        self._enqueue(row["replay_id"])
+        resp.location = f"/v1/replays/{row['replay_id']}"
+        return show_replay(row)
+
+    def _enqueue(self, replay_id: int) -> None:
+        queue = Queue(QueueName.POSTBACKS.value, connection=self._redis, serializer=JobSerializer)
+        try:
+            queue.enqueue_call(
+                Task.REPLAY.value,
+                args=(replay_id,),
+                timeout=JOB_TIMEOUT_S,
+                result_ttl=0,
+                failure_ttl=300,
+                job_id=f"replay-{replay_id}-{uuid4().hex}",
+            )
+        except RedisError as error:
+            _log.warning("replay %s begins when Redis is back: %s", replay_id, error)
+
+
+class PostbackReplay:
+    """Replaying one postback."""
+
+    def __init__(self, requests: ReplayRequests, pool: Pool) -> None:
+        self._requests = requests
+        self._pool = pool
+
+    @operation("Replay a postback", statuses=(HTTPStatus.ACCEPTED,), body_required=False)
+    def on_post(self, req: falcon.Request, resp: falcon.Response, postback_id: UUID, body: OneReplayBody) -> Replay:
+        """Read it again and decide again what becomes of it; with `dry`, only show what would."""
+        with self._pool.connection() as database:
+            require_postback(database, postback_id)
+        return self._requests.accept(req, resp, {"postback_ids": [str(postback_id)]}, body.dry)
+
+
+class PostbacksReplay:
+    """Replaying all postbacks that a filter finds."""
+
+    def __init__(self, requests: ReplayRequests) -> None:
+        self._requests = requests
+
+    @operation("Replay postbacks", statuses=(HTTPStatus.ACCEPTED,))
+    def on_post(self, req: falcon.Request, resp: falcon.Response, body: ReplayBody) -> Replay:
+        """Read them again and decide again what becomes of them; with `dry`, only show what would."""
+        return self._requests.accept(req, resp, body.filter.stated(), body.dry)
+
+
+class Replays:
+    """All replays."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+
+    @operation("List replays")
+    def on_get(self, req: falcon.Request, resp: falcon.Response, query: NumberedPageQuery) -> Page[Replay]:
+        """The newest come first."""
+        with self._pool.connection() as database:
+            rows = load_replays(database, query.cursor, query.limit + 1)
+        return page_of(Page[Replay], rows, query.limit, show_replay, lambda row: str(row["replay_id"]))
+
+
+class ReplayItem:
+    """One replay."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+
+    @operation("Show a replay")
+    def on_get(self, req: falcon.Request, resp: falcon.Response, replay_id: int) -> Replay:
+        """It says how far it is and what it came to."""
+        with self._pool.connection() as database:
+            return show_replay(load_replay(database, replay_id))
+
+
+class ReplayJudgements:
+    """What a replay made of each postback, or would have made of it."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+
+    @operation("List what a replay came to")
+    def on_get(
+        self, req: falcon.Request, resp: falcon.Response, replay_id: int, query: JudgementQuery
+    ) -> Page[Judgement]:
+        """In the order in which the postbacks were received."""
+        with self._pool.connection() as database:
+            load_replay(database, replay_id)
+            rows = load_judgements(database, replay_id, query.after, query.limit + 1, changed=query.changed)
+        return page_of(Page[Judgement], rows, query.limit, show_judgement, lambda row: str(row["judgement_id"]))
