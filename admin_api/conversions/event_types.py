@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from functools import partial
 from http import HTTPStatus
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, LiteralString
 
 import falcon
 from pydantic import Field
@@ -33,7 +33,7 @@ from tracking.money import CommissionKind, PayoutSchedule
 
 HOLD_DAYS_MAX = 365
 _SHOWN_CHARACTERS = 40
-_IN_USE = "select exists (select from conversions where event = %s) as used"
+IN_USE: LiteralString = "select exists (select from conversions where event = %s) as used"
 
 
 class EventTypeFields(Body):
@@ -69,7 +69,7 @@ class NewEventType(EventTypeFields):
 
 
 def _has_conversions(database: Database, event: str) -> bool:
-    found = database.execute(_IN_USE, [event]).fetchone()
+    found = database.execute(IN_USE, [event]).fetchone()
     return found is not None and bool(found["used"])
 
 

@@ -66,7 +66,11 @@ class ConversionFilter(Filter):
     """The country of the click's address."""
     authenticated: Annotated[Flag | None, Condition("c.authenticated = %(authenticated)s")] = None
     """Whether the merchant proved who it is."""
-    postponed: Annotated[Flag | None, Condition("coalesce(b.postponed, false) = %(postponed)s")] = None
+    # Written so that `true` is a condition on bookings, whose index has those that wait.
+    postponed: Annotated[
+        Flag | None,
+        Condition("(b.postponed or not %(postponed)s) and (%(postponed)s or not coalesce(b.postponed, false))"),
+    ] = None
     """Whether it waits for an exchange rate."""
     begins_at: Annotated[Moment | None, Condition("c.received_at >= %(from)s"), Field(alias="from")] = None
     """Received at this moment or later; a day stands for its beginning."""
@@ -85,26 +89,31 @@ _COLUMNS: LiteralString = (
     " b.rate::text as rate, b.rate_date, (c.received_at at time zone 'UTC')::date - b.rate_date as rate_age_days,"
     " b.postponed, b.payable_at, b.booked_at"
 )
-_CHANGES = """
-    select change_id, changed_at, cause, actor, note, postback_id, from_status, to_status, from_payout_minor,
-        to_payout_minor, from_currency, to_currency, reason, booked_at
-    from conversion_changes where conversion_id = %s order by change_id
-"""
+CHANGE_COLUMNS: LiteralString = (
+    "change_id, changed_at, cause, actor, note, postback_id, from_status, to_status, from_payout_minor,"
+    " to_payout_minor, from_currency, to_currency, reason, booked_at"
+)
+_CHANGES: LiteralString = f"select {CHANGE_COLUMNS} from conversion_changes where conversion_id = %s order by change_id"  # noqa: S608
 
 
 def load_conversions(database: Database, chosen: Chosen, place: Place | None, limit: int) -> list[Row]:
-    """Return up to `limit` conversions, the newest first, of those after a place of the list."""
+    """Return up to `limit` conversions, the newest first, of those after a place of the list.
+
+    Planned with its values: which index is best depends on the filters.
+    """
+    query, values = conversions_query(chosen, place, limit)
+    return [_with_amounts(row) for row in database.execute(query, values, prepare=False).fetchall()]
+
+
+def conversions_query(chosen: Chosen, place: Place | None, limit: int) -> tuple[sql.Composed, dict[str, Any]]:
+    """Return the query of a page and its values."""
+    values: dict[str, Any] = {**chosen.values, "limit": limit}
     more = []
     if place is not None:
-        more.append(sql.SQL("(c.received_at, c.conversion_id) < (%(at)s, %(after)s)"))
-    query = sql.SQL("select {} from {} {} order by c.received_at desc, c.conversion_id desc limit %(limit)s").format(
-        sql.SQL(_COLUMNS), sql.SQL(TABLES), chosen.where(*more)
-    )
-    values = chosen.values | {"limit": limit}
-    if place is not None:
         values |= {"at": place.at, "after": place.row_id}
-    # Planned with its values: which index is best depends on the filters.
-    return [_with_amounts(row) for row in database.execute(query, values, prepare=False).fetchall()]
+        more.append(sql.SQL("(c.received_at, c.conversion_id) < (%(at)s, %(after)s)"))
+    query = sql.SQL("select {} from {} {} order by c.received_at desc, c.conversion_id desc limit %(limit)s")
+    return query.format(sql.SQL(_COLUMNS), sql.SQL(TABLES), chosen.where(*more)), values
 
 
 def load_conversion(database: Database, conversion_id: UUID) -> Row:

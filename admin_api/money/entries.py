@@ -148,7 +148,7 @@ class Entries:
         """In the order in which they were made."""
         with self._pool.connection() as database:
             rows = load_entries(database, query.chosen(), query.after, query.limit + 1)
-        return page_of(Page[Entry], rows, query.limit, _entry, lambda row: str(row["entry_id"]))
+        return page_of(Page[Entry], rows, query.limit, show_entry, lambda row: str(row["entry_id"]))
 
     @operation("Add an adjustment", statuses=(HTTPStatus.CREATED,))
     def on_post(self, req: falcon.Request, resp: falcon.Response, body: NewAdjustment) -> Entry:
@@ -156,7 +156,7 @@ class Entries:
         with self._pool.connection() as database:
             row = save_adjustment(database, body.values(), actor_of(req))
         resp.location = f"/v1/entries?conversion_id={row['conversion_id']}" if row["conversion_id"] else "/v1/entries"
-        return _entry(row)
+        return show_entry(row)
 
 
 class Balances:
@@ -176,8 +176,9 @@ class Balances:
 
 def load_entries_of(database: Database, conversion_id: UUID) -> list[Entry]:
     """Return every entry of a conversion, in the order in which they were made."""
-    return [_entry(row) for row in load_conversion_entries(database, conversion_id)]
+    return [show_entry(row) for row in load_conversion_entries(database, conversion_id)]
 
 
-def _entry(row: Row) -> Entry:
+def show_entry(row: Row) -> Entry:
+    """Return the entry of a row, with its amount in major units too."""
     return Entry.of(row, amount=format_amount(row["amount_minor"], row["currency"]))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Annotated, LiteralString
+from typing import Annotated, Any, LiteralString
 from uuid import UUID
 
 from psycopg import sql
@@ -16,7 +16,7 @@ from admin_api.runtime import Database, Row
 from tracking.money import EntryKind, Party
 from tracking.runtime import FieldError
 
-_COLUMNS: LiteralString = (
+ENTRY_COLUMNS: LiteralString = (
     "entry_id, party, kind, conversion_id, merchant_id, source_id, amount_minor, currency, original_minor,"
     " original_currency, rate::text as rate, rate_date, plan_id, change_id, actor, note, payout_schedule, payable_at,"
     " payout_id, locked, created_at"
@@ -71,16 +71,22 @@ class EntryFilter(BalanceFilter):
 
 
 def load_entries(database: Database, chosen: Chosen, after: int, limit: int) -> list[Row]:
-    """Return up to `limit` entries with ids above `after`, in order."""
+    """Return up to `limit` entries with ids above `after`, in order. Planned with its values."""
+    query, values = entries_query(chosen, after, limit)
+    return database.execute(query, values, prepare=False).fetchall()
+
+
+def entries_query(chosen: Chosen, after: int, limit: int) -> tuple[sql.Composed, dict[str, Any]]:
+    """Return the query of a page and its values."""
     query = sql.SQL("select {} from entries {} order by entry_id limit %(limit)s").format(
-        sql.SQL(_COLUMNS), chosen.where(sql.SQL("entry_id > %(after)s"))
+        sql.SQL(ENTRY_COLUMNS), chosen.where(sql.SQL("entry_id > %(after)s"))
     )
-    return database.execute(query, chosen.values | {"after": after, "limit": limit}, prepare=False).fetchall()
+    return query, {**chosen.values, "after": after, "limit": limit}
 
 
 def load_conversion_entries(database: Database, conversion_id: UUID) -> list[Row]:
     """Return every entry of a conversion, in order."""
-    query = sql.SQL("select {} from entries where conversion_id = %s order by entry_id").format(sql.SQL(_COLUMNS))
+    query = sql.SQL("select {} from entries where conversion_id = %s order by entry_id").format(sql.SQL(ENTRY_COLUMNS))
     return database.execute(query, [conversion_id]).fetchall()
 
 
@@ -102,7 +108,7 @@ def save_adjustment(database: Database, values: Values, actor: str) -> Row:
         "payable_at": datetime.now(UTC) if of_source else None,
     }
     try:
-        return insert_row(database, "entries", row, _COLUMNS)
+        return insert_row(database, "entries", row, ENTRY_COLUMNS)
     except ForeignKeyViolation as error:
         field = _REFERENCES.get(error.diag.constraint_name or "")
         if field is None:
