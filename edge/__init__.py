@@ -1,1 +1,1 @@
-"""Answer now, tell later: the redirects, the postback intake, the spool, and the agent that empties it."""
+"""The edge: answers clicks and postbacks at once, keeps them on disk, and hands them to the workers later."""

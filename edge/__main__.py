@@ -1,5 +1,6 @@
-"""Starts the edge: becomes the WSGI server that EDGE_SERVER names. `auto` is meinheld where it is installed, else
-granian. `python -m edge intake` starts the same application once more for postbacks, on INTAKE_PORT, in threads.
+"""Starts the edge: replaces itself with the WSGI server that EDGE_SERVER names. `auto` is meinheld where it is
+installed, else granian. `python -m edge intake` starts the same application once more for postbacks, on INTAKE_PORT, in
+threads.
 """
 
 from __future__ import annotations
@@ -15,13 +16,13 @@ from config.settings import EdgeSettings, SettingError, edge_settings
 _GUNICORN_CONFIG = Path(__file__).resolve().parent.parent / "config" / "gunicorn_edge.py"
 _APP = "edge.wsgi:app"
 _INTAKE_APP = "edge.asgi:app"
-# SECURITY: longer headers are answered 431. What is recorded of a click must fit into one record of the spool, and
-# granian takes 400 kB of headers by default; the other servers take less than this.
+# SECURITY: a request with longer headers is answered 431. All that is recorded of a click must fit into one record of
+# the spool. granian's default is 400 kB; the other servers take less than this anyway.
 _HEADER_BYTES_MAX = 65_536
 
 
 def choose_server(wanted: str, meinheld_installed: bool) -> tuple[str, str | None]:
-    """Return the server to run and, where it is not the first choice, one line that says why. Raises SettingError."""
+    """Return the server to run, and one line that says why if it is not the first choice. Raises SettingError."""
     if wanted == "auto":
         if meinheld_installed:
             return "meinheld", None
@@ -46,7 +47,7 @@ def command(server: str, settings: EdgeSettings) -> list[str]:
 
 
 def intake_command(settings: EdgeSettings) -> list[str]:
-    """Return the command line of the postback intake, whatever server the edge has. Raises SettingError."""
+    """Return the command line of the postback intake. It is granian, whatever EDGE_SERVER says. Raises SettingError."""
     if not settings.intake_port:
         raise SettingError("INTAKE_PORT is 0, which means no intake; set it to a port", field="INTAKE_PORT")
     return [

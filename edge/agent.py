@@ -1,5 +1,5 @@
-"""The agent: everything of an edge host that needs the network. Configuration comes down, records go up; one per
-host.
+"""The agent does all of an edge host's work that needs the network: it brings the configuration to the mirror and the
+spool's records to the workers. There is one on each host.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _SOCKET_TIMEOUT_S = 5
 
 
 def run(settings: EdgeSettings, stopping: Event) -> None:
-    """Follow and ship until `stopping` is set."""
+    """Follow the configuration and ship the spools until `stopping` is set."""
     mirror = MirrorWriter(settings.mirror_dir, settings.mirror_max_bytes)
     follower = Follower(_connect(settings), mirror, settings.mirror_dir / CONFIRMED_NAME)
     shipper = Shipper(settings, _connect(settings))
@@ -47,10 +47,10 @@ def run(settings: EdgeSettings, stopping: Event) -> None:
 
 
 def _loop(name: str, step: Callable[[], None], stopping: Event, while_away: Callable[[], None] | None = None) -> None:
-    """Repeat a step. While Redis is away, it is tried again after a pause, and `while_away` is called each time.
+    """Repeat a step until `stopping` is set. While Redis is away, pause between steps and call `while_away` each time.
 
-    Any other failure (a full disk, a full mirror) is tried again too: one half of the agent must never end while the
-    other goes on and makes it look alive. A failure is logged when it begins, changes and ends, not each time.
+    The loop also outlives every other failure, such as a full disk: if one half of the agent ended, the other half
+    would make it look alive. A failure is logged when it begins, when it changes and when it ends.
     """
     failure = ""
     away = False

@@ -28,7 +28,7 @@ from edge.spool import Recorder
 
 @dataclass(frozen=True, slots=True)
 class Collaborators:
-    """What the edge works with in one process."""
+    """The objects that the resources of one process share."""
 
     mirror: MirrorReader
     recorder: Recorder
@@ -37,7 +37,7 @@ class Collaborators:
 
 
 def create_app(settings: EdgeSettings, parts: Collaborators) -> falcon.App[EdgeRequest, EdgeResponse]:
-    """Return the application with every route of "What the edge serves"."""
+    """Return the application with every route of the edge."""
     app: falcon.App[EdgeRequest, EdgeResponse] = falcon.App(
         media_type=falcon.MEDIA_TEXT, request_type=EdgeRequest, response_type=EdgeResponse
     )
@@ -50,13 +50,13 @@ def create_app(settings: EdgeSettings, parts: Collaborators) -> falcon.App[EdgeR
         parts.markers,
         ReaderSettings(settings.click_id_keys, settings.postback_body_bytes),
     )
-    intake = PostbackResponder(reader, parts.recorder, settings.postback_body_bytes, settings.trusted_proxies)
+    responder = PostbackResponder(reader, parts.recorder, settings.postback_body_bytes, settings.trusted_proxies)
     for prefix in ("/click", "/route"):
         app.add_route(f"{prefix}/{{slug}}", click)
     app.add_route("/click", TestClickResource(parts.mirror, parts.recorder, settings.mirror_dir))
-    app.add_route("/v1/postback", JsonPostbackResource(intake))
+    app.add_route("/v1/postback", JsonPostbackResource(responder))
     for prefix in ("/postback", "/post-back"):
-        app.add_route(f"{prefix}/{{token}}", TokenPostbackResource(intake))
+        app.add_route(f"{prefix}/{{token}}", TokenPostbackResource(responder))
     app.add_route("/livez", LiveResource())
     app.add_route("/readyz", ReadyResource(parts.mirror, parts.recorder))
     app.add_route("/metrics", MetricsResource(EdgeCollector(parts.mirror, settings.spool_dir)))

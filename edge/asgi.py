@@ -1,4 +1,4 @@
-"""Wires one process of the postback intake: the edge's application, with its slot and spool, in threads."""
+"""Wires one process of the postback intake: the edge's application with a slot and spools of its own, in threads."""
 
 from __future__ import annotations
 

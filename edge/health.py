@@ -1,4 +1,6 @@
-"""Whether this edge lives, can serve, and what it has counted: /livez, /readyz, /metrics and /click?test=1."""
+"""Tells whether the edge is alive, whether it can serve, and what it has counted: /livez, /readyz, /metrics and
+/click?test=1.
+"""
 
 from __future__ import annotations
 
@@ -100,9 +102,7 @@ class TestClickResource:
 
 
 class MetricsResource:
-    """GET /metrics: the counters of every edge process of this host, read from their files, so any process can
-    answer.
-    """
+    """GET /metrics: the counters of all edge processes of this host, read from their files. Any process can answer."""
 
     def __init__(self, collector: Collector) -> None:
         self._registry = CollectorRegistry(auto_describe=False)
@@ -133,7 +133,8 @@ class EdgeCollector(Collector):
             answers.add_metric([outcome.value], total)
         issued = CounterMetricFamily("waypost_edge_issued", "Requests that were to be recorded", labels=["stream"])
         lost = CounterMetricFamily("waypost_edge_declared_lost", "Of these, not logged", labels=["stream"])
-        # The settled ones last: one that is moved meanwhile is found there, and by its name counted once.
+        # The settled spools are read last: a spool that is moved in between is found there, and counted once by its
+        # name.
         found = {spool.name: read_spool_counts(spool) for spool in spool_directories(self._spool_dir)}
         found.update({spool.name: read_spool_counts(spool) for spool in settled_spools(self._spool_dir)})
         sums: dict[str, list[int]] = {"clicks": [0, 0], "postbacks": [0, 0]}

@@ -1,4 +1,4 @@
-"""Wires one edge process. Imported by the WSGI server after it forked, so that each takes a slot of its own."""
+"""Wires one edge process. The WSGI server imports this after it has forked, so each process takes a slot of its own."""
 
 from __future__ import annotations
 
@@ -28,7 +28,8 @@ app = create_app(
         markers=DuplicateMarkers(settings.redis_url),
     ),
 )
-# PERF: a click makes no reference cycles, and what was loaded until here stays; so the collector looks at less, seldom.
+# PERF: a click makes no reference cycles, and all that was loaded until here stays. So the garbage collector need not
+# look at it, and need not run often.
 gc.collect()
 gc.freeze()
 gc.set_threshold(20_000, 20, 20)

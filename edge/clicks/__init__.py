@@ -1,4 +1,4 @@
-"""The hot path: a tracking link is followed, recorded and answered."""
+"""The hot path: looks a tracking link up, records the click and answers it."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""The JavaScript redirect page: fires the profile's pixels, then goes; without JavaScript a meta refresh goes at
-once.
+"""The JavaScript redirect page: it loads the profile's pixels and then leaves for the destination. Without JavaScript,
+a meta refresh leaves at once.
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ from urllib.parse import urlsplit
 
 import orjson
 
-# SECURITY: inside a script element these end the string, the script or the line; as JSON escapes they are only text.
+# SECURITY: inside a script element, these characters can end a string, the script or a line. As JSON escapes they
+# cannot.
 _SCRIPT_ESCAPES = {ord(character): f"\\u{ord(character):04x}" for character in "<>&'\u2028\u2029"}
 
 _PAGE = """<!doctype html>
@@ -38,10 +39,10 @@ _PAGE = """<!doctype html>
 
 
 def js_redirect_page(url: str, pixels: Sequence[str], timeout_ms: int) -> tuple[bytes, str]:
-    """Return the page and its Content-Security-Policy. `url` is absolute http(s), already percent-encoded.
+    """Return the page and its Content-Security-Policy. `url` is an absolute http(s) URL, percent-encoded already.
 
-    A pixel whose path ends in `.js` is loaded as a script, any other as an image; all start at once and the page
-    leaves when they have finished or after `timeout_ms`, whichever is first.
+    A pixel whose path ends in `.js` is loaded as a script, any other as an image. All start at once, and the page
+    leaves when they have finished or after `timeout_ms`, whichever comes first.
     """
     nonce = secrets.token_urlsafe(16)
     entries = [{"url": pixel, "script": urlsplit(pixel).path.endswith(".js")} for pixel in pixels]

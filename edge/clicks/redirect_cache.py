@@ -1,4 +1,4 @@
-"""The redirects one edge process remembers, so that a link in demand is decided without a look into the mirror."""
+"""The redirects that one edge process keeps, so that a link in demand needs no look into the mirror."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ Remembered = TypeVar("Remembered")
 
 
 class RedirectCache(Generic[Remembered]):
-    """At most 4096 values by Host header and slug. The oldest goes first.
+    """At most 4096 values by Host header and slug. A new one takes the place of the oldest.
 
-    PERF: of a million links asked for at random hardly one is asked for again before it would have to go, so a value is
-    kept only when it is asked for the second time: `offer` then costs a look at one number, and pushes nothing out.
+    PERF: a value is kept only when it is offered for the second time. When a million links are asked for at random,
+    hardly one is asked for again while it would be in the cache; then `offer` costs one comparison and drops nothing.
     """
 
     def __init__(self) -> None:
@@ -28,7 +28,7 @@ class RedirectCache(Generic[Remembered]):
         self._asked = [0] * _ASKED_MAX
 
     def offer(self, key: Key, value: Remembered) -> None:
-        """Remember a value, if it was offered before and not too long ago."""
+        """Keep a value if it was offered before, and not too long ago."""
         number = hash(key)
         place = number % _ASKED_MAX
         if self._asked[place] != number:
@@ -41,13 +41,13 @@ class RedirectCache(Generic[Remembered]):
         self._keys_of.setdefault(slug_checksum(key[1]), set()).add(key)
 
     def forget(self, marks: Iterable[int]) -> None:
-        """Forget the values of these slugs, whatever their host."""
+        """Drop the values of the slugs with these checksums, whatever their host."""
         for slug_mark in marks:
             for key in self._keys_of.pop(slug_mark, ()):
                 self.known.pop(key, None)
 
     def forget_everything(self) -> None:
-        """Begin anew."""
+        """Drop all values."""
         self.known.clear()
         self._keys_of.clear()
 

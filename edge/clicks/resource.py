@@ -1,4 +1,4 @@
-"""The hot path: a tracking link is followed, recorded and answered. No network, no query, one write to local disk."""
+"""The hot path: answers a tracking link. No network, no query; one write to the local disk."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from edge.spool import Recorder
 
 _STATUS = {"301": falcon.HTTP_301, "302": falcon.HTTP_302}
 NO_STORE = "no-store, private"
-# In lower case, as Falcon sends every header.
+# Falcon sends header names in lower case.
 REASON_HEADER = "x-waypost-reason"
 CLICK_ID_HEADER = "x-waypost-click-id"
 _REJECTIONS = {
@@ -46,7 +46,7 @@ class ClickResource:
             self._recorder.count(Outcome.NO_PROFILE)
             _send(resp, "302", visit.build_location(), {REASON_HEADER: Outcome.NO_PROFILE.value})
             return
-        # The visitor goes on whatever the disk says; a click that could not be logged is counted and shown.
+        # The visitor is redirected even if the disk refuses the record; such a click is counted as lost.
         if self._recorder.log_click(visit.record):
             headers = {CLICK_ID_HEADER: visit.click_id}
         else:

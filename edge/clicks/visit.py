@@ -1,4 +1,4 @@
-"""One visitor's request of one link: what the macros of its destination stand for, and its record for the spool."""
+"""One request for one link: the values of its destination's macros, and its record for the spool."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tracking.spool import CLICK_RECORD_VERSION, as_text
 
 
 class Visit:
-    """A request and where it goes. Without a record, click id and time stay empty. Text is latin-1 of raw bytes."""
+    """A request with its redirect. Click id and time stay empty if it is not recorded. Text is latin-1 of raw bytes."""
 
     __slots__ = ("_at_ms", "_countries", "_env", "_redirect", "click_id", "ip", "location")
 
@@ -23,18 +23,18 @@ class Visit:
         self._redirect = redirect
         self._countries = countries
         self._at_ms = 0
-        # PERF: without proxies the answer is here; the call would cost 0.2 microseconds.
+        # PERF: without proxies this saves the call, 0.2 microseconds.
         self.ip: str = client_address(env, trusted_proxies) if trusted_proxies else env.get("REMOTE_ADDR") or ""
         self.click_id = ""
         self.location = ""
 
     def build_location(self) -> str:
-        """Fill in the destination, every macro percent-encoded, and return it."""
+        """Return the destination with every macro replaced by its percent-encoded value."""
         self.location = expand(self._redirect.expansion, self.click_id, self._env.get("QUERY_STRING", ""), self._value)
         return self.location
 
     def record(self, click_id: str, at_ms: int) -> bytes:
-        """Take this id and time, fill in the destination, and return the click's payload for the spool."""
+        """Return the spool's payload of this click, and set `click_id` and `location`. `at_ms` is Unix milliseconds."""
         self.click_id = click_id
         self._at_ms = at_ms
         env = self._env
@@ -45,8 +45,9 @@ class Visit:
         get = env.get
         query = get("QUERY_STRING", "")
         self.location = location = expand(redirect.expansion, click_id, query, self._value)
-        # PERF: the fields of tracking.spool.records.Click in their order; making a Click and spreading it costs 0.9
-        # microseconds more. tests/unit/test_edge_answers.py compares the bytes with encode_click.
+        # PERF: these are the fields of tracking.spool.records.Click in their order. Making a Click and unpacking it
+        # costs 0.9 microseconds more. tests/unit/clicks/test_edge_answers.py compares the bytes with those of
+        # encode_click.
         return orjson.dumps(
             (
                 CLICK_RECORD_VERSION,
@@ -70,7 +71,7 @@ class Visit:
         )
 
     def _value(self, name: str) -> str:
-        """Return what a macro stands for that is neither the click id nor a parameter of the query."""
+        """Return the value of a macro that is neither the click id nor a parameter of the query."""
         match name:
             case "timestamp":
                 return str(self._at_ms // 1000) if self._at_ms else ""

@@ -1,8 +1,8 @@
 """Keeps the local mirror equal to the configuration published in Redis.
 
-Change sets are applied in order, one LMDB transaction each. Anything that does not fit - another epoch, a version
-skipped, a stream that was trimmed or lost - leads to a full resync, built in one transaction beside the living one.
-Redis away, flushed or empty leaves the mirror as it is: the last good configuration goes on serving.
+Change sets are applied in order, each in one LMDB transaction. If one does not follow the version that the mirror has
+(another epoch, a skipped version, a trimmed stream), everything is copied again, also in one transaction. While Redis
+is away, flushed or empty, the mirror keeps the last good configuration.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _CHECK_INTERVAL_S = 2.0
 
 
 class Follower:
-    """Applies publication to one mirror. `step` waits up to half a second for changes. Raises RedisError."""
+    """Keeps one mirror up to date. `step` waits up to half a second for changes. Raises RedisError."""
 
     def __init__(self, redis: Redis, mirror: MirrorWriter, confirmed_path: Path) -> None:
         self._redis = redis
@@ -46,7 +46,7 @@ class Follower:
         if monotonic() - self._checked_at >= _CHECK_INTERVAL_S:
             self._check()
         if self._meta is None:
-            # Nothing is published yet. Waiting for it keeps the agent from asking again and again without a pause.
+            # Nothing is published yet. Wait for it, so that the agent does not ask again without a pause.
             fetch_changes(self._redis, "$", _BLOCK_MS)
             return
         for change_set in fetch_changes(self._redis, self._meta.last_id, _BLOCK_MS):
@@ -57,10 +57,11 @@ class Follower:
                 return
 
     def _check(self) -> None:
-        """Compare with what is published, since a flushed or restored Redis sends no change that would tell."""
+        """Compare with what is published: a Redis that was flushed or restored sends no change set about it."""
         published = fetch_meta(self._redis)
         if published is None:
-            # Not published yet, or flushed: the admin publishes again, an empty Redis never empties the mirror.
+            # Nothing is published yet, or Redis was flushed and the admin will publish again. The mirror stays as it
+            # is.
             return
         self._checked_at = monotonic()
         if self._needs_resync(published) and not self._resync(published):
@@ -68,19 +69,19 @@ class Follower:
         self._confirmed_path.touch()
 
     def _needs_resync(self, published: PublishedMeta) -> bool:
-        """Whether no change set in the stream can bring the mirror to what is published."""
+        """Whether everything must be copied, since no change set of the stream leads to what is published."""
         current = self._meta
         if current is None or current.epoch != published.epoch or current.version > published.version:
             return True
         return current.version < published.version and current.last_id == published.last_id
 
     def _apply(self, change_set: ChangeSet) -> bool:
-        """Apply one change set; False when only a full resync can help."""
+        """Apply one change set. Return False if everything has to be copied instead."""
         current = self._meta
         if current is None or change_set.epoch != current.epoch or change_set.previous < 0:
             return False
         if change_set.version <= current.version:
-            # Already in the state a resync read; only the position moves on.
+            # The last copy has it already; only the position in the stream moves on.
             self._meta = current._replace(last_id=change_set.stream_id)
             return True
         if change_set.previous != current.version:
@@ -90,12 +91,12 @@ class Follower:
             return False
         meta = mirror_meta(change_set.epoch, change_set.version, change_set.stream_id)
         self._mirror.apply(meta, change_set.changes)
-        # Only now: after a failure (a full disk) the same change set is fetched and applied again.
+        # Set last: after a failure, such as a full disk, the same change set is fetched and applied again.
         self._meta = meta
         return True
 
     def _resync(self, published: PublishedMeta) -> bool:
-        """Copy everything that is published; False where that is nothing and the mirror holds something."""
+        """Copy everything that is published. Return False if that is nothing and the mirror holds something."""
         served = fetch_everything(self._redis)
         first = next(served, None)
         if first is None and self._mirror_holds_something():
@@ -103,13 +104,14 @@ class Follower:
                 _log.error("the published configuration is empty and the mirror is not; keeping the mirror")
             self._refused_empty = True
             if self._meta is not None:
-                # Epoch and version stay, so that each check looks again; the stream's entry is not read again at once.
+                # The position moves on, so the stream's entry is not read again at once. Epoch and version stay, so
+                # each check looks again.
                 self._meta = self._meta._replace(last_id=published.last_id)
             return False
         self._refused_empty = False
         meta = mirror_meta(published.epoch, published.version, published.last_id)
         self._mirror.replace(meta, chain([first] if first else [], served))
-        # Only now: Redis may be lost while it is copied, and then the mirror is what it was.
+        # Set last: if Redis goes away in the middle of the copy, the mirror is what it was.
         self._meta = meta
         _log.info("mirror resynced to version %d", published.version)
         return True

@@ -1,5 +1,5 @@
-"""gunicorn's meinheld worker, stopping gracefully: it closes its listening socket, answers what it has accepted with
-`Connection: close`, and goes. meinheld's own leaves new connections waiting for a second and then resets all of them.
+"""gunicorn's meinheld worker with a graceful stop: it closes its listening socket, answers every connection that it has
+accepted with `Connection: close`, and ends. meinheld's own worker lets new connections wait and then resets them all.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 from meinheld import server
 from meinheld.gmeinheld import MeinheldWorker
 
-# Idle connections are closed after this long; below gunicorn's graceful_timeout, after which it kills.
+# Idle connections are closed after so long. This is shorter than gunicorn's graceful_timeout, after which it kills.
 _DRAIN_S = 3
 _SETTLE_S = 0.5
 _SWITCH_S = 0.0001
@@ -27,13 +27,13 @@ class GracefulMeinheldWorker(MeinheldWorker):  # type: ignore[misc]
 
     def init_process(self) -> None:
         """Load the application and serve until told to stop."""
-        # meinheld replaces Python's signal handlers, and runs no Python while it is idle. So the signals are blocked in
-        # every thread, the application's too, and a thread of our own waits for them.
+        # meinheld replaces Python's signal handlers and runs no Python code while it is idle. So the signals are
+        # blocked in every thread, the application's too, and a thread of our own waits for them.
         signal.pthread_sigmask(signal.SIG_BLOCK, _STOPPING)
         super().init_process()
 
     def load_wsgi(self) -> None:
-        """Load the application, shielded from errors of requests that never reached it."""
+        """Load the application behind a call that drops errors left over by earlier requests."""
         super().load_wsgi()
         app: Callable[..., Any] = self.app.wsgi()
         self.wsgi = _shielded(app)
@@ -47,10 +47,10 @@ class GracefulMeinheldWorker(MeinheldWorker):  # type: ignore[misc]
 
 
 def _shielded(app: Callable[..., Any]) -> Callable[..., Any]:
-    """Return `app` behind a call that takes the blame for an earlier request.
+    """Return `app` behind a call that drops an error left over by an earlier request.
 
-    SECURITY: meinheld refuses CONNECT and unknown upgrades with a Python error set and leaves it set, and whoever calls
-    next, another visitor, would be answered 500. Making an object is the cheapest call that finds it, and drops it.
+    SECURITY: when meinheld refuses CONNECT or an unknown upgrade, it sets a Python error and leaves it set. The next
+    visitor's request would then be answered 500. Making an object is the cheapest call that raises the error.
     """
 
     def call(environ: dict[str, Any], start_response: Callable[..., Any]) -> Any:
@@ -66,20 +66,20 @@ def _shielded(app: Callable[..., Any]) -> Callable[..., Any]:
 def _stop_when_told(listeners: list[int], main_thread: int) -> None:
     signal.sigwait(_STOPPING)
     nowhere = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
-    # Less time between looking at the backlog and closing it.
+    # Shortens the time between looking at the backlog and closing it.
     sys.setswitchinterval(_SWITCH_S)
-    # No race with the event loop: it gives up the interpreter's lock only while it waits for events.
+    # RACE: none with the event loop, which gives up the interpreter's lock only while it waits for events.
     server.set_keepalive(0)
     _await_empty_backlog(listeners, main_thread)
     for descriptor in listeners:
-        # Not closed: meinheld closes this number itself at the end, and by then it could be a segment of the spool.
+        # It is not closed: meinheld closes this number itself at the end, when a segment of the spool could have it.
         os.dup2(nowhere, descriptor, inheritable=False)
     server.stop(_DRAIN_S)
     _wake(main_thread)
 
 
 def _await_empty_backlog(listeners: list[int], main_thread: int) -> None:
-    """Let the event loop accept what has connected already; closing would reset it."""
+    """Let the event loop accept the connections that wait already; closing the socket would reset them."""
     backlog: Any = select.poll()
     for descriptor in listeners:
         backlog.register(descriptor, select.POLLIN)
@@ -92,5 +92,5 @@ def _await_empty_backlog(listeners: list[int], main_thread: int) -> None:
 
 
 def _wake(main_thread: int) -> None:
-    """Interrupt the event loop's wait, so that it sees that it is to end. This signal does nothing else."""
+    """Interrupt the event loop's wait, so that it notices that it has to end. The signal does nothing else."""
     signal.pthread_kill(main_thread, signal.SIGWINCH)

@@ -1,4 +1,4 @@
-"""Falcon's request and response as the edge uses them: the same objects, made with less work for each click."""
+"""Falcon's request and response as the edge uses them: the same objects, made with less work for a click."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from typing import Any
 
 import falcon
 
-# What a click reads. The other slots of a Falcon request stay empty until something asks for one.
+# The attributes that a click reads. All others of a Falcon request are set when something asks for one of them.
 _EAGER = frozenset({"env", "options", "method", "path", "is_websocket", "uri_template", "__dict__"})
 
 
 class EdgeRequest(falcon.Request):
     """A Falcon request that reads its query, form and media only when something asks for them.
 
-    PERF: Falcon sets 25 attributes and parses the query string of every request; a click needs six of them. An answer
-    of no work takes half the instructions so (`python -m tests.own_cost` shows both).
+    PERF: Falcon sets 25 attributes and parses the query string of every request, and a click needs six of them. This
+    halves the instructions of a request that does nothing (`python -m tests.own_cost` shows both).
     """
 
     __slots__ = ()
@@ -33,23 +33,24 @@ class EdgeRequest(falcon.Request):
         self.uri_template = None
 
     def initialize_all(self) -> None:
-        """Let Falcon's own constructor run, once."""
+        """Set all attributes by Falcon's own constructor."""
         uri_template = self.uri_template
         super().__init__(self.env, self.options)
         self.uri_template = uri_template
 
 
 class _LazyAttribute:
-    """An attribute of EdgeRequest that is not there yet; the value that Falcon then sets hides this object.
+    """An attribute of EdgeRequest that is set when it is first read. The value then hides this descriptor.
 
-    PERF: a `__getattr__` would do the same, but Python 3.11 looks up every attribute the slow way where there is one.
+    PERF: `__getattr__` would do the same, but in a class that has one Python 3.11 looks up every attribute the slow
+    way.
     """
 
     def __init__(self, name: str) -> None:
         self._name = name
 
     def __get__(self, request: EdgeRequest | None, owner: type[EdgeRequest]) -> Any:
-        """Fill in the request, and return the attribute."""
+        """Set all attributes of the request and return this one."""
         if request is None:
             return self
         request.initialize_all()
@@ -66,7 +67,7 @@ for _name in frozenset(falcon.Request.__slots__) - _EAGER:
 class EdgeResponse(falcon.Response):
     """A Falcon response that takes all headers of a redirect at once.
 
-    PERF: nothing of ours uses `context`, which Falcon makes for every response, so it is made for whoever asks.
+    PERF: Falcon makes a `context` for every response. We use none, so it is made only when something asks for it.
     """
 
     __slots__ = ()
@@ -79,10 +80,10 @@ class EdgeResponse(falcon.Response):
 
     @cached_property
     def context(self) -> Any:  # type: ignore[override]
-        """Whatever Falcon's middleware would keep with a response; we have none."""
+        """The object in which Falcon's middleware may keep data; we have no middleware."""
         return self.context_type()
 
     def redirect(self, status: str, headers: dict[str, str]) -> None:
-        """Answer without a body. Names are in lower case and values ASCII, so nothing is left for Falcon to check."""
+        """Answer without a body. Header names must be in lower case and values ASCII, since Falcon checks neither."""
         self.status = status
         self._headers = headers

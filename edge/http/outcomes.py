@@ -1,4 +1,4 @@
-"""Every way the edge can answer: a closed list that is at once metric label, response reason and a row of
+"""Every way in which the edge can answer. Each member is a metric label, a reason in responses, and a row of
 docs/clicks.md or docs/postbacks.md.
 """
 
@@ -8,7 +8,7 @@ from enum import StrEnum
 
 
 class Outcome(StrEnum):
-    """Append only: a member's position is its place in the counter files of running processes."""
+    """Add new members at the end: a member's position is its index in the counter files of running processes."""
 
     REDIRECTED = "redirected"
     NO_PROFILE = "no-profile"

@@ -26,7 +26,7 @@ def set_problem(resp: falcon.Response, status: int, code: str, detail: str, fiel
 
 
 def serialize_error(req: falcon.Request, resp: falcon.Response, error: falcon.HTTPError) -> None:
-    """Write the errors Falcon raises itself (no such route, method not allowed) in the same form as ours."""
+    """Write an error that Falcon itself raises (no such route, method not allowed) in the same form as ours."""
     status = error.status_code
     title = error.title.partition(" ")[2] or error.title
     set_problem(resp, status, title.lower().replace(" ", "-"), error.description or f"{title}: {req.method} {req.path}")

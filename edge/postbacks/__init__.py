@@ -1,4 +1,4 @@
-"""Postbacks are received, authenticated, recorded and answered."""
+"""Receives postbacks: authenticates, reads, records and answers them."""
 
 from __future__ import annotations
 

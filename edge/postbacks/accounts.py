@@ -1,4 +1,4 @@
-"""What the mirror knows of whoever sends a postback: the account of a token, or the rules for those without one."""
+"""Finds in the mirror the account that a postback is sent for, by its token, and how its postbacks are read."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ _BUILT_IN = PublishedEvents([event.value for event in Event], [event.value for e
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """How postbacks of one account are read and what is asked of them; `merchant_id` is null for those without a token.
+    """How the postbacks of one account are read and authenticated. Without a token, `merchant_id` is None.
 
-    `repeatable` are the event types that count again for a click without an order id.
+    `repeatable` are the event types that may count several times for a click without an order id.
     """
 
     merchant_id: int | None
@@ -46,7 +46,7 @@ class Accounts:
         self._mirror = mirror
 
     def find(self, token: str | None) -> Account | None:
-        """Return the account of a token, that of nobody without one, or None where the token is not known."""
+        """Return the account of a token; None if the token is unknown. Without a token, the anonymous account."""
         if token is None:
             return _nobody(self._mirror.get(events_key())[0])
         served = self._mirror.get(token_key(token))[0]
@@ -57,11 +57,11 @@ class Accounts:
         return _account(named.merchant_id, named.currency, account, events)
 
 
-# PERF: what the mirror holds of an account seldom changes, and its rules take longer to make than to apply.
+# PERF: an account seldom changes in the mirror, and making its rules takes longer than applying them.
 @lru_cache(1024)
 def _account(merchant_id: int, currency: str, data: bytes | None, events: bytes | None) -> Account:
     known = _events(events)
-    # A mirror of the release before has tokens and no accounts: all of those asked for a token alone.
+    # A mirror that an earlier release published has tokens and no accounts. All that was asked for then was the token.
     served = (
         PublishedAccount(merchant_id, currency, "token", [], None, [], {}) if data is None else decode_account(data)
     )

@@ -1,6 +1,6 @@
-"""Whether a postback is its account's: its address, and its signature by Standard Webhooks 1.0.0.
+"""Authenticates a postback by the sender's address and by a signature of Standard Webhooks 1.0.0.
 
-SECURITY: the token says which account a postback claims to be of; what else the account asks for is checked here.
+SECURITY: a token only says for which account a postback is sent. Whatever else the account demands is checked here.
 """
 
 from __future__ import annotations
@@ -20,21 +20,21 @@ from tracking.runtime import WaypostError, decode_secret
 
 SIGNATURE_LIFETIME_S = 300
 _SIGNATURES_MAX = 16
-# SECURITY: without dots, so that no part of one signed text can be read as another part of it.
+# SECURITY: dots separate the parts of what is signed, so an id with a dot could be mistaken for two parts.
 _NONCE = re.compile(r"[!-\-/-~]{1,200}")
 _TIMESTAMP = re.compile(r"[0-9]{1,12}")
 
 
 class AuthenticationError(WaypostError):
-    """A postback that is not shown to be its account's; `code` is a PostbackReason."""
+    """A postback that cannot be authenticated; `code` is a PostbackReason."""
 
 
 def authenticate(account: Account, env: Mapping[str, Any], address: str, body: bytes, now_s: float) -> str | None:
-    """Return the nonce of a signed postback, None where the account signs nothing. Raises AuthenticationError.
+    """Return the nonce of a signed postback, None if the account does not sign. Raises AuthenticationError.
 
-    `env` is the request's; `address` the client's; `now_s` Unix seconds.
+    `env` is the request's WSGI environment, `address` the client's address, `now_s` Unix seconds.
     """
-    # SECURITY: an account that is known by its address and has none is nobody's.
+    # SECURITY: if an account is authenticated by its address and has none, nobody is let in.
     if (account.networks or account.authentication == "address") and not _is_within(address, account):
         raise AuthenticationError(
             f"{address or 'this address'} is not one that this account's postbacks come from; add it to the account's"
@@ -54,7 +54,7 @@ def _check_signature(secrets: Sequence[str], env: Mapping[str, Any], content: by
     signed = f"{nonce}.{timestamp}.".encode() + content
     made = [hmac.new(decode_secret(secret), signed, sha256).digest() for secret in secrets]
     given = [_decoded(text) for text in signatures]
-    # Every pair is compared, so that the time it takes says nothing of which one fits.
+    # SECURITY: every pair is compared, so that the time this takes does not tell which one fits.
     if not sum(hmac.compare_digest(one, other) for one in made for other in given):
         raise AuthenticationError(
             "webhook-signature is not one of this account's; sign id.timestamp.body (of a request without a body the"

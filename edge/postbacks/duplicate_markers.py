@@ -1,7 +1,7 @@
-"""The early answer to repeated postbacks: a marker in Redis. PostgreSQL is the judge; without Redis nothing is lost
-or wrong.
+"""Markers in Redis that let the edge answer a repeated postback with 409.
 
-A marker only ever changes the status code of the answer: the postback is spooled and judged either way.
+A marker only changes the status code of the answer. Every postback is spooled, and the worker decides what counts, so
+nothing is lost or counted twice without Redis.
 """
 
 from __future__ import annotations
@@ -19,18 +19,19 @@ from tracking.conversions import REPEAT_WINDOW_S, REPEATABLE_EVENTS
 
 _log = logging.getLogger(__name__)
 _MARKER_TTL_S = 7 * 86_400
-# SECURITY: whoever has one click id may send any number of order ids without a token, and each is a key of 170 bytes
-# in a Redis that evicts none. At the rate that one address may send, a week of them is 100 GB, ten minutes are 100 MB.
+# SECURITY: whoever has one click id can send any number of order ids without a token. Each makes a key of 170 bytes in
+# a Redis that evicts none. At the rate that one address may send, those of a week take 100 GB, those of ten minutes 100
+# MB.
 _ANONYMOUS_TTL_S = 600
-# SECURITY: a Redis that hangs must not hold up a redirect served by the same process, so it is asked again only later:
-# twenty times as long after as it took, for a name that does not resolve may take longer than the timeout.
+# SECURITY: a Redis that hangs must not hold up the redirects of the same process. It is asked again only after a pause
+# of twenty times as long as it took, which may be longer than the timeout if its name does not resolve.
 _TIMEOUT_S = 0.1
 _PAUSE_S = 2.0
 _PAUSE_FACTOR = 20
 
 
 class DuplicateMarkers:
-    """Remembers postbacks by account, click, event and order, and signed ones by their id."""
+    """Marks postbacks by account, click, event and order, and signed ones by their id too."""
 
     def __init__(self, redis_url: str) -> None:
         self._redis = Redis.from_url(
@@ -41,16 +42,16 @@ class DuplicateMarkers:
     def check_and_mark(
         self, account: int | None, fields: dict[str, Any], repeatable: Set[str] = REPEATABLE_EVENTS
     ) -> bool:
-        """Return whether the same postback was marked before, marking it now. False whenever Redis cannot say."""
+        """Mark a postback, and return whether the same one was marked before. False if Redis does not answer."""
         key, content, ttl_s = _marker(account, fields, repeatable)
         return self._before(key, content, ttl_s) == content
 
     def check_and_mark_nonce(self, account: int, nonce: str) -> bool:
-        """Return whether another host marked this id of an account before, marking it now. False as in `seen`."""
+        """Mark an id of an account, and return whether it was marked before. False if Redis does not answer."""
         return self._before(_nonce_key(account, nonce), "1", NONCE_TTL_S) is not None
 
     def forget_nonce(self, account: int, nonce: str) -> None:
-        """Take the mark of an id away: its postback could not be stored, and is to be sent again."""
+        """Remove the marker of an id whose postback could not be recorded and will be sent again."""
         begun = monotonic()
         if begun < self._paused_until:
             return
@@ -60,7 +61,7 @@ class DuplicateMarkers:
             self._pause(error, begun)
 
     def _before(self, key: str, content: str, ttl_s: int) -> str | None:
-        """Write a marker and return what stood there before; None whenever Redis cannot say."""
+        """Write a marker and return its content before; None if there was none or Redis does not answer."""
         begun = monotonic()
         if begun < self._paused_until:
             return None
@@ -82,7 +83,7 @@ def _nonce_key(account: int, nonce: str) -> str:
 
 
 def _marker(account: int | None, fields: dict[str, Any], repeatable: Set[str]) -> tuple[str, str, int]:
-    """Return the key of what a postback is about, its content, and for how long a repeat of it is one."""
+    """Return a marker's key, its content, and for how many seconds a postback of the same content is a repetition."""
     event, order_id = fields["event"], fields["order_id"]
     content = f"{fields['status']}|{fields['payout_minor']}|{fields['currency']}"
     about = f"{account or 0}|{fields['click_id']}|{event}|{order_id or ''}"

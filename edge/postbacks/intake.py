@@ -1,6 +1,6 @@
-"""The postback intake: the edge's application in threads, behind a loop that first receives each request whole.
+"""The postback intake: runs the edge's application in threads, once an event loop has received a whole request.
 
-A body may come as slowly as it likes and holds no thread; one that is not complete in time is answered 408.
+So a slow body holds no thread. If it is not complete in time, it is answered 408.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ Send = Callable[[Message], Awaitable[None]]
 WsgiApp = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
 BODY_S_MAX = 10.0
-# So many postbacks of one process may wait for the disk or for Redis at a time.
+# How many postbacks of one process may wait for the disk or for Redis at the same time.
 THREADS = 16
 _TOO_SLOW = orjson.dumps(
     {
@@ -47,7 +47,7 @@ class DisconnectedError(Exception):
 
 
 class ThreadedApp:
-    """An ASGI application around a WSGI one, whose every call gets a complete body of at most one byte over a limit."""
+    """An ASGI application that calls a WSGI one in threads, with the whole body cut to one byte more than a limit."""
 
     def __init__(self, app: WsgiApp, body_bytes_max: int, body_s_max: float = BODY_S_MAX) -> None:
         self._app = app
@@ -120,7 +120,7 @@ def wsgi_environ(scope: Scope, body: bytes) -> dict[str, Any]:
         "wsgi.run_once": False,
     }
     for name, value in scope["headers"]:
-        # SECURITY: X_Forwarded_For would have the same name as X-Forwarded-For from here on.
+        # SECURITY: in the environment, X_Forwarded_For would have the same name as X-Forwarded-For.
         if b"_" in name:
             continue
         key = name.decode("latin-1").upper().replace("-", "_")
@@ -128,7 +128,7 @@ def wsgi_environ(scope: Scope, body: bytes) -> dict[str, Any]:
             key = f"HTTP_{key}"
         text = value.decode("latin-1")
         environ[key] = f"{environ[key]},{text}" if key in environ else text
-    # What was received, whatever was announced; chunks have been put together.
+    # The length of what was received; chunks are put together already.
     environ["CONTENT_LENGTH"] = str(len(body))
     environ.pop("HTTP_TRANSFER_ENCODING", None)
     return environ

@@ -1,7 +1,7 @@
-"""The ids of signed postbacks that were received already, shared by all edge processes of a host.
+"""The ids of signed postbacks that this host has received, in an LMDB file that its edge processes share.
 
-An LMDB file beside the spools, which needs no Redis and outlives its processes; Redis tells the other hosts, as far as
-it answers. Both only give the early answer: PostgreSQL holds each id of an account once, and has the last word.
+It needs no Redis and outlives the processes; markers in Redis tell the other hosts. Both only let the edge answer a
+replayed postback at once. What counts is decided by PostgreSQL, which holds each id of an account once.
 """
 
 from __future__ import annotations
@@ -20,19 +20,19 @@ from edge.postbacks.authentication import SIGNATURE_LIFETIME_S
 from edge.spool import boot_id
 
 _log = logging.getLogger(__name__)
-# A signature is good until its timestamp is so old, and may be dated so far ahead.
+# A signature is valid for its lifetime before and after its timestamp.
 NONCE_TTL_S = 2 * SIGNATURE_LIFETIME_S + 60
 _MAP_BYTES = 1 << 30
 _PREFIX = "nonces-"
-# The first byte of a key: ids with their expiry, and the same by expiry, so that the oldest are found.
+# The first byte of a key. Each id is kept twice: with its expiry as the value, and by expiry, to find the oldest ones.
 _BY_ID, _BY_EXPIRY = b"\x00", b"\x01"
 _EXPIRY_BYTES = 8
-# More than one leaves for each that comes, so that the file shrinks to what is needed.
+# More than one expired id is removed for each new one, so that the file becomes smaller after a flood.
 _PURGED_AT_ONCE = 4
 
 
 class NonceStore:
-    """The received ids of this host. Opens its file when the first one comes, in the process that uses it."""
+    """The received ids of this host. The file is opened with the first id, in the process that uses it."""
 
     def __init__(self, spool_dir: Path, now_s: Callable[[], float] = time) -> None:
         self._spool_dir = spool_dir
@@ -41,7 +41,7 @@ class NonceStore:
         self._environment: lmdb.Environment | None = None
 
     def claim(self, merchant_id: int, nonce: str) -> bool:
-        """Note an id as received; False where it was before. True too when the file cannot be written."""
+        """Note an id as received. Return False if it was received before; True also if the file cannot be written."""
         try:
             environment = self._open()
             with environment.begin(write=True) as transaction:
@@ -51,7 +51,7 @@ class NonceStore:
             return True
 
     def forget(self, merchant_id: int, nonce: str) -> None:
-        """Take a claim back: the postback could not be stored, and is to be sent again."""
+        """Remove an id whose postback could not be recorded and will be sent again."""
         try:
             with self._open().begin(write=True) as transaction:
                 transaction.delete(_key(merchant_id, nonce))
@@ -91,7 +91,7 @@ class NonceStore:
         with self._opening:
             if self._environment is None:
                 name = f"{_PREFIX}{boot_id()}"
-                # Not synced to disk: a power cut may spoil the file, so each boot begins a new one.
+                # The file is not synced, so a power cut may damage it. Each boot begins a new one.
                 for path in self._spool_dir.glob(f"{_PREFIX}*"):
                     if path.name != name:
                         rmtree(path, ignore_errors=True)

@@ -1,7 +1,7 @@
-"""How many postbacks an account may send in a minute, counted in this process alone.
+"""Limits how many postbacks a sender may send in a minute, counted by each process alone.
 
-With n processes on h hosts an account can come to n times h times its limit, when all of them get their share of its
-requests: the limit keeps one sender from filling the disk, and no amount depends on it.
+With n processes on each of h hosts, a sender can reach n times h times its limit. That is enough to keep one sender
+from filling the disk, which is all that the limit is for.
 """
 
 from __future__ import annotations
@@ -13,18 +13,15 @@ from time import monotonic
 from typing import NamedTuple
 
 WINDOW_S = 60
-# Of what is refused, so many in a window are stored raw; a flood beyond them is only counted.
+# So many of a sender's refused postbacks are stored in each window. The others are only counted.
 SAMPLE_SIZE = 10
-# Senders counted apart at once; all others share one count until the window ends.
+# So many senders have a count of their own. All others share one until the window ends.
 SENDERS_MAX = 50_000
 _NETWORK_BITS_V6 = 64
 
 
 class RateLimitState(NamedTuple):
-    """What is left of a sender's quota after this request, and for how many seconds that must do.
-
-    `is_sample` says that a request beyond the quota is to be stored all the same.
-    """
+    """A sender's quota, how much of it is used with this request, and in how many seconds it is reset."""
 
     quota: int
     used: int
@@ -37,11 +34,11 @@ class RateLimitState(NamedTuple):
 
     @property
     def is_sample(self) -> bool:
-        """Whether this refused request is one of those that are stored."""
+        """Whether this request is recorded even if it is refused."""
         return self.used <= self.quota + SAMPLE_SIZE
 
     def headers(self) -> dict[str, str]:
-        """Return the fields of draft-ietf-httpapi-ratelimit-headers-11, and Retry-After where it is exceeded."""
+        """Return the headers of draft-ietf-httpapi-ratelimit-headers-11, with Retry-After if the quota is exceeded."""
         left = max(0, self.quota - self.used)
         fields = {
             "RateLimit-Policy": f'"postbacks";q={self.quota};w={WINDOW_S}',
@@ -51,7 +48,7 @@ class RateLimitState(NamedTuple):
 
 
 class RateLimits:
-    """Counts requests by sender within windows of a minute. `now_s` is a clock that only goes forward."""
+    """Counts requests by sender in windows of a minute. `now_s` is a clock that never goes back."""
 
     def __init__(self, quota: int, now_s: Callable[[], float] = monotonic) -> None:
         self._quota = quota
@@ -61,7 +58,7 @@ class RateLimits:
         self._used: dict[str, int] = {}
 
     def consume(self, sender: str, quota: int | None = None) -> RateLimitState:
-        """Count one request of a sender, whose quota may be its own."""
+        """Count one request of a sender. `quota` is the sender's own, if it has one."""
         with self._lock:
             now = self._now_s()
             if now >= self._ends_at:
@@ -75,7 +72,7 @@ class RateLimits:
 
 
 def sender_of(merchant_id: int | None, address: str) -> str:
-    """Return who a request is counted for: its account, or else its address, of IPv6 the network of 64 bits."""
+    """Return the sender that a request counts for: its account, else its address, or its /64 network with IPv6."""
     if merchant_id is not None:
         return f"account {merchant_id}"
     try:

@@ -1,5 +1,5 @@
-"""What a postback request turns out to be: whose it is, whether it is theirs, and what it says. Answers and stores
-nothing.
+"""Reads a postback request: finds its account, authenticates it, checks its rate limit, and parses its fields. It
+neither answers nor records anything.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _STATUS_OF_REASON = {
     PostbackReason.RATE_LIMITED: 429,
 }
 
-# SECURITY: a message may name parameters, whose names the sender chose.
+# SECURITY: a message may contain names of parameters, and the sender chooses those.
 _DETAIL_CHARACTERS_MAX = 1_000
 # Errors whose code is a PostbackReason.
 _REFUSALS = (PostbackError, AuthenticationError)
@@ -41,7 +41,7 @@ _REFUSALS = (PostbackError, AuthenticationError)
 
 @dataclass(frozen=True, slots=True)
 class PostbackRequest:
-    """One request: WSGI's environment, the body's beginning, the client's address, and the token, if it has one."""
+    """One request: the WSGI environment, the beginning of the body, the client's address, and the token if any."""
 
     env: Mapping[str, Any]
     body: bytes
@@ -51,11 +51,13 @@ class PostbackRequest:
 
 @dataclass(frozen=True, slots=True)
 class ReceivedPostback:
-    """What one request turned out to be. `merchant_id` is the account that its token names, whether or not it is shown
-    to be `authenticated`; `fields` are null where it could not be read, `reason` where it is recorded.
+    """A request with all that was found out about it.
+
+    `merchant_id` is the account of its token, even if the request is not `authenticated`. `fields` is None if it could
+    not be parsed. `reason` is None if it is accepted.
     """
 
-    share: RateLimitState
+    rate_limit: RateLimitState
     merchant_id: int | None = None
     authenticated: bool = False
     nonce: str | None = None
@@ -66,17 +68,17 @@ class ReceivedPostback:
 
     @property
     def status(self) -> int:
-        """The HTTP status this reading is answered with."""
+        """The HTTP status of the answer."""
         return 200 if self.reason is None else _STATUS_OF_REASON[self.reason]
 
     @property
     def is_stored(self) -> bool:
-        """Whether it is to be stored: all are, but for most of a flood."""
-        return not self.share.is_exceeded or self.share.is_sample
+        """Whether it is recorded. All are, except for most of those beyond the rate limit."""
+        return not self.rate_limit.is_exceeded or self.rate_limit.is_sample
 
     def refused(self, error: WaypostError) -> ReceivedPostback:
-        """Return the same request, refused for an error."""
-        # A FieldError's own code is that of the admin API.
+        """Return the same request, refused because of an error."""
+        # The code of a FieldError is one of the admin API.
         reason = PostbackReason(error.code) if isinstance(error, _REFUSALS) else PostbackReason.BAD_FIELD
         return replace(self, reason=reason, detail=error.message[:_DETAIL_CHARACTERS_MAX], field=error.field)
 
@@ -90,7 +92,7 @@ class ReaderSettings:
 
 
 class PostbackReader:
-    """Reads postbacks by what this process and this host can know. `now_s` gives Unix seconds."""
+    """Reads postbacks with what is known on this host. `now_s` gives Unix seconds."""
 
     def __init__(
         self,
@@ -108,76 +110,79 @@ class PostbackReader:
         self._settings = settings
         self._now_s = now_s
 
-    def read(self, sent: PostbackRequest) -> ReceivedPostback:
-        """Return what a request is. Counts it, and notes what it says as received unless it is refused."""
-        account = self._accounts.find(sent.token)
-        nonce, refusal = self._authenticate(account, sent)
-        # SECURITY: whoever only claims to be an account must not use up what it may send.
+    def read(self, request: PostbackRequest) -> ReceivedPostback:
+        """Return a request with all that was found out about it. It is counted, and marked as received if accepted."""
+        account = self._accounts.find(request.token)
+        nonce, refusal = self._authenticate(account, request)
+        # SECURITY: a request that is not authenticated must not use up the quota of the account that it names.
         is_own = account is not None and refusal is None
         merchant_id = account.merchant_id if account is not None else None
-        share = self._limits.consume(
-            sender_of(merchant_id if is_own else None, sent.address),
+        rate_limit = self._limits.consume(
+            sender_of(merchant_id if is_own else None, request.address),
             account.rate_per_minute if account is not None and is_own else None,
         )
-        reading = ReceivedPostback(share, merchant_id, is_own and merchant_id is not None, nonce)
-        if share.is_exceeded:
+        received = ReceivedPostback(rate_limit, merchant_id, is_own and merchant_id is not None, nonce)
+        if rate_limit.is_exceeded:
             return replace(
-                reading,
+                received,
                 reason=PostbackReason.RATE_LIMITED,
-                detail=f"more than {share.quota} postbacks in a minute; send this one again in {share.reset_s} seconds",
+                detail=f"more than {rate_limit.quota} postbacks in a minute;"
+                f" send this one again in {rate_limit.reset_s} seconds",
             )
         if refusal is not None or account is None:
             assert refusal is not None, "no account is a refusal"
-            return reading.refused(refusal)
+            return received.refused(refusal)
         try:
-            fields = self._parse_fields(account, sent, nonce)
+            fields = self._parse_fields(account, request, nonce)
         except WaypostError as error:
-            return reading.refused(error)
-        return self._check_repetition(account, replace(reading, fields=fields))
+            return received.refused(error)
+        return self._check_repetition(account, replace(received, fields=fields))
 
-    def release_nonce(self, reading: ReceivedPostback) -> None:
-        """Let a signed postback that could not be stored come again under its id."""
-        if reading.nonce is not None and reading.reason in (None, PostbackReason.DUPLICATE):
-            assert reading.merchant_id is not None, "what is signed is of an account"
-            self._nonces.forget(reading.merchant_id, reading.nonce)
-            self._markers.forget_nonce(reading.merchant_id, reading.nonce)
+    def release_nonce(self, received: ReceivedPostback) -> None:
+        """Let a signed postback that could not be recorded be sent again under the same id."""
+        if received.nonce is not None and received.reason in (None, PostbackReason.DUPLICATE):
+            assert received.merchant_id is not None, "what is signed is of an account"
+            self._nonces.forget(received.merchant_id, received.nonce)
+            self._markers.forget_nonce(received.merchant_id, received.nonce)
 
-    def _authenticate(self, account: Account | None, sent: PostbackRequest) -> tuple[str | None, WaypostError | None]:
+    def _authenticate(
+        self, account: Account | None, request: PostbackRequest
+    ) -> tuple[str | None, WaypostError | None]:
         """Return the nonce of a signed request, or what is wrong with it."""
         if account is None:
             return None, AuthenticationError(
                 "this postback token is not known or no longer valid; use the account's present postback URL",
                 code=PostbackReason.BAD_TOKEN,
             )
-        if len(sent.body) > self._settings.body_bytes_max:
-            # Only its beginning is here, so nothing can be said of its signature.
+        if len(request.body) > self._settings.body_bytes_max:
+            # Only the beginning of the body is here, so the signature cannot be checked.
             limit = self._settings.body_bytes_max
             return None, PostbackError(
                 f"the body is over {limit} bytes; send the fields alone", code=PostbackReason.TOO_LARGE
             )
         try:
-            return authenticate(account, sent.env, sent.address, sent.body, self._now_s()), None
+            return authenticate(account, request.env, request.address, request.body, self._now_s()), None
         except AuthenticationError as error:
             return None, error
 
-    def _parse_fields(self, account: Account, sent: PostbackRequest, nonce: str | None) -> dict[str, Any]:
-        env = sent.env
+    def _parse_fields(self, account: Account, request: PostbackRequest, nonce: str | None) -> dict[str, Any]:
+        env = request.env
         parameters = parse_parameters(
-            env.get("QUERY_STRING") or "", env.get("CONTENT_TYPE") or "", sent.body, is_signed=nonce is not None
+            env.get("QUERY_STRING") or "", env.get("CONTENT_TYPE") or "", request.body, is_signed=nonce is not None
         )
         return parse_fields(parameters, self._settings.keys, account.rules)
 
-    def _check_repetition(self, account: Account, reading: ReceivedPostback) -> ReceivedPostback:
-        """Return a readable postback as refused where it came before, as far as can be said here."""
-        assert reading.fields is not None, "only what was read can be repeated"
-        merchant_id, nonce = reading.merchant_id, reading.nonce
+    def _check_repetition(self, account: Account, received: ReceivedPostback) -> ReceivedPostback:
+        """Return a postback as refused if it is known here that it was received before."""
+        assert received.fields is not None, "only what was read can be repeated"
+        merchant_id, nonce = received.merchant_id, received.nonce
         if merchant_id is not None and nonce is not None:
             is_new = self._nonces.claim(merchant_id, nonce)
             if not is_new or self._markers.check_and_mark_nonce(merchant_id, nonce):
                 detail = f"webhook-id {nonce!r} was received before; each report needs one of its own"
-                return replace(reading, reason=PostbackReason.REPLAYED, detail=detail, field="webhook-id")
-        if self._markers.check_and_mark(merchant_id, reading.fields, account.repeatable):
+                return replace(received, reason=PostbackReason.REPLAYED, detail=detail, field="webhook-id")
+        if self._markers.check_and_mark(merchant_id, received.fields, account.repeatable):
             return replace(
-                reading, reason=PostbackReason.DUPLICATE, detail="this postback was received before; nothing is to do"
+                received, reason=PostbackReason.DUPLICATE, detail="this postback was received before; nothing is to do"
             )
-        return reading
+        return received

@@ -1,4 +1,4 @@
-"""The spool on this host's disk: writing it, reading it, and shipping it to the workers."""
+"""The spool on this host's disk: edge processes write it, and the agent reads it and ships it to the workers."""
 
 from __future__ import annotations
 

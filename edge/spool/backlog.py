@@ -1,7 +1,8 @@
-"""The spool's reading side: what one spool holds on disk that PostgreSQL has not confirmed, cut into extents to send.
+"""The reading side of one spool: finds the records on disk that PostgreSQL has not confirmed, and cuts them into
+extents.
 
-Numbers come from segment headers, so an extent names the same records after any restart. A segment goes only when every
-number in it is confirmed; one that is bad in the middle is then moved to `quarantine/` instead of deleted.
+The numbers of records come from segment headers, so an extent names the same records after any restart. A segment is
+deleted only when every number in it is confirmed. One that is damaged in the middle is moved to `quarantine/` instead.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ _QUARANTINE = "quarantine"
 
 @dataclass(slots=True)
 class Extent:
-    """Consecutive records of one segment: where they lie, and how many numbers right after them will never come."""
+    """Consecutive records of one segment, as byte offsets. `missing` numbers right after them are lost."""
 
     path: Path
     start: int
@@ -47,9 +48,7 @@ class Extent:
 
 @dataclass(slots=True)
 class _Segment:
-    """A segment as far as it was scanned: `stop` is the number after its last record, `offset` where the next one
-    begins.
-    """
+    """A segment as far as it is scanned: `stop` is the number after its last record, `offset` the end of that record."""
 
     path: Path
     first: int
@@ -59,9 +58,9 @@ class _Segment:
 
 
 class SpoolReport(NamedTuple):
-    """The edge's side of the ledger for one spool, all taken at one instant.
+    """The edge's side of the ledger for one spool, as of one instant.
 
-    `issued` and `declared_lost` are the writer's own counts; `frames` are the numbers found by reading the disk.
+    `issued` and `declared_lost` are what the writer counted. `frames` is how many numbers the disk accounts for.
     """
 
     issued: int
@@ -70,7 +69,7 @@ class SpoolReport(NamedTuple):
 
 
 class Backlog:
-    """The unconfirmed part of one spool. `scan` finds what is new, `take` hands it out, `confirm` frees disk."""
+    """The unconfirmed part of one spool. `scan` finds new records, `take` hands them out, `confirm` frees the disk."""
 
     def __init__(self, directory: Path, batch_records: int) -> None:
         self.directory = directory
@@ -82,20 +81,17 @@ class Backlog:
         self._number = 0
 
     def scan(self) -> SpoolReport:
-        """Index the whole records that the writer has finished by now, and return what the ledger needs of that
-        instant.
-        """
+        """Index all records that the writer has finished by now, and return the report of this instant."""
         known = self._segments[-1].path.name if self._segments else ""
         for _ in range(INSTANT_TRIES):
             later = [path for path in segments.segment_paths(self.directory) if path.name > known]
             newest = int(later[-1].stem) if later else int(Path(known).stem or 0)
             counts = read_spool_counts(self.directory)
-            # It may have begun a new segment between the two looks.
+            # RACE: the writer may have begun a new segment between the two looks.
             if counts is None or counts.segment == newest:
                 break
-        # The writer's own counts bound the scan, so that counts and records are of one instant. Counts that name
-        # another segment than the newest file, even when asked again, are what a power cut left behind; then the files
-        # count.
+        # The scan ends where the writer's counts say, so that counts and records are of one instant. If they keep
+        # naming another segment than the newest file, a power cut left them behind, and the whole file is read.
         limit = counts.end_offset if counts and counts.segment == newest else None
         if self._segments:
             self._read_segment(self._segments[-1], None if later else limit, sealed_by=self._header(later))
@@ -108,7 +104,7 @@ class Backlog:
         return SpoolReport(counts.issued, counts.declared_lost, self._number)
 
     def take(self, wait_s: float) -> Extent | None:
-        """Return the next extent to send: a full one, or a partial one that has waited `wait_s`."""
+        """Return the next extent to send: a full one, or one that has waited for `wait_s`. None if there is none."""
         if not self._pending:
             return None
         extent = self._pending[0]
@@ -117,7 +113,7 @@ class Backlog:
         return self._pending.popleft()
 
     def read(self, extent: Extent) -> Batch:
-        """Return an extent's records. Raises OSError or SegmentError if the file is not what it was."""
+        """Return an extent's records. Raises OSError or SegmentError if they cannot be read any more."""
         payloads: list[str] = []
         if extent.count:
             with extent.path.open("rb") as file:
@@ -131,13 +127,13 @@ class Backlog:
         return Batch(self.spool_id, extent.first, payloads, extent.missing)
 
     def confirm(self, progress: Progress) -> None:
-        """Take note of what is committed and free every segment it covers, never the newest one."""
+        """Note what is committed, and delete every segment that it covers, except for the newest one."""
         self.progress = progress
         while self._pending and progress.covers(self._pending[0].first, self._pending[0].stop):
             self._pending.popleft()
         while len(self._segments) > 1 and progress.covers(self._segments[0].first, self._segments[0].stop):
             segment = self._segments.pop(0)
-            # An earlier gap that nobody has confirmed yet may stand before them in the queue.
+            # They need not be at the head of the queue: an earlier gap may still be unconfirmed.
             self._pending = deque(extent for extent in self._pending if extent.path != segment.path)
             if segment.damaged:
                 _set_aside(segment.path)
@@ -145,8 +141,8 @@ class Backlog:
                 segment.path.unlink(missing_ok=True)
 
     def is_settled(self) -> bool:
-        """Whether the spool is ended, all of it stored, and nothing in it set aside for a person to look at."""
-        # In this order: what its end brought to light is found by the scan.
+        """Whether the spool is ended, all its records are stored, and no segment is in quarantine."""
+        # RACE: in this order. Ending a spool may add a segment, and the scan then finds it.
         if not is_ended(self.directory) or (self.directory / _QUARANTINE).exists():
             return False
         report = self.scan()
@@ -155,13 +151,11 @@ class Backlog:
 
     @property
     def waiting(self) -> int:
-        """How many records are indexed and not handed out."""
+        """The number of records that are indexed and not handed out."""
         return sum(extent.count for extent in self._pending)
 
     def _header(self, later: list[Path]) -> int | None:
-        """Return the first number of the segment that follows, None if none follows or its header is not readable
-        yet.
-        """
+        """Return the first number of the next segment, None if there is none or its header is not written yet."""
         for path in later:
             try:
                 with path.open("rb") as file:
@@ -182,16 +176,14 @@ class Backlog:
             return False
         self._segments.append(_Segment(path, first, first))
         if first and not self._number:
-            # What lay before the oldest segment is confirmed, or was in one whose header is damaged. The database knows
-            # which: of numbers declared missing it counts those that it has not.
+            # The numbers before the oldest segment are confirmed, or they were in a segment with a damaged header. They
+            # are declared missing: the database counts only those as lost that it does not have.
             self._pending.append(Extent(self.directory, 0, 0, 0, 0, monotonic(), first))
             self._number = first
         return True
 
     def _read_segment(self, segment: _Segment, limit: int | None, sealed_by: int | None) -> None:
-        """Index a segment from where it was left, up to `limit` bytes. `sealed_by` is the next segment's first
-        number.
-        """
+        """Index the rest of a segment, up to `limit` bytes. `sealed_by` is the first number of the next segment."""
         try:
             with segment.path.open("rb") as file:
                 size = os.fstat(file.fileno()).st_size if limit is None else limit
@@ -210,7 +202,7 @@ class Backlog:
             self._account_missing(segment, sealed_by - self._number)
 
     def _index(self, segment: _Segment, base: int, ends: list[int]) -> None:
-        """Take note of frames that follow each other from offset `base` on, each given by where it ends after that."""
+        """Add consecutive frames to the extents. They start at offset `base`; `ends` are where each ends, from there."""
         at, start = 0, 0
         while at < len(ends):
             last = self._pending[-1] if self._pending else None
@@ -218,7 +210,7 @@ class Backlog:
                 last = Extent(segment.path, base + start, base + start, self._number, 0, monotonic())
                 self._pending.append(last)
             assert last is not None
-            # As many as the extent has room for, but one at least.
+            # As many as fit into the extent, but at least one.
             many = bisect_right(ends, last.start + _EXTENT_BYTES_MAX - base, at) - at
             many = max(1, min(many, self._batch_records - last.count))
             at += many
@@ -228,7 +220,7 @@ class Backlog:
         segment.stop, segment.offset = self._number, base + start
 
     def _may_grow(self, last: Extent | None, segment: _Segment, start: int, end: int) -> bool:
-        """Whether a frame may be added to the last extent."""
+        """Whether the last extent can take a frame."""
         return (
             last is not None
             and last.path == segment.path
@@ -239,10 +231,10 @@ class Backlog:
         )
 
     def _salvage(self, segment: _Segment, next_first: int) -> None:
-        """Index the good records beyond damage in a finished segment; the last of them are the last of its numbers."""
+        """Index the good records beyond the damage in a finished segment. They have the last numbers of the segment."""
         segment.damaged = True
         data = segment.path.read_bytes()
-        # What was indexed before the damage came about keeps its numbers.
+        # Records that were indexed before the damage happened keep their numbers.
         later = [frame for frame in segments.scan_segment(data, len(data)).later if frame.start >= segment.offset]
         lost = next_first - self._number - len(later)
         _log.error(

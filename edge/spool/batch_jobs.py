@@ -1,4 +1,4 @@
-"""The jobs an agent writes: RQ's, but not compressed. A worker's RQ reads both, as does every release before."""
+"""The RQ jobs that an agent enqueues. They are not compressed; RQ reads both kinds, in every earlier release too."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from rq.job import Job
 
 
 class BatchJob(Job):
-    """A job whose payload stands in Redis as it is.
+    """A job whose payload is stored in Redis as it is.
 
-    PERF: to compress was 30 % of the agent's time while it drained a backlog. Uncompressed, all of
-    AGENT_OUTSTANDING_BATCHES are 45 MB in Redis with the defaults and clicks of 500 bytes, and 70 MB with any.
+    PERF: compression took 30 % of the agent's time while it drained a backlog. Without it, the defaults of
+    AGENT_OUTSTANDING_BATCHES take 45 MB of Redis with clicks of 500 bytes, and at most 70 MB with larger ones.
     """
 
     def to_dict(self, include_meta: bool = True, include_result: bool = True) -> dict[str, Any]:

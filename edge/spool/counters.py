@@ -11,14 +11,14 @@ _WORDS = 512
 
 
 class CounterFile:
-    """A file of 512 counters; `words[i]` reads and writes. Raises FileNotFoundError, or ValueError for no such file."""
+    """A file of 512 counters; `words[i]` reads and writes one. Raises FileNotFoundError, or ValueError if too short."""
 
     def __init__(self, path: Path, *, writable: bool) -> None:
         self._map = map_words(path, _WORDS, writable=writable)
         self.words = memoryview(self._map).cast("Q")
 
     def snapshot(self, count: int) -> Sequence[int]:
-        """Return the first `count` words as they stood together, reading until two readings agree."""
+        """Return the first `count` words as of one instant: they are read until two readings are equal."""
         size = count * WORD_BYTES
         before = self._map[:size]
         while (after := self._map[:size]) != before:
@@ -32,7 +32,7 @@ class CounterFile:
 
 
 def read_counters(path: Path, count: int) -> Sequence[int] | None:
-    """Return the first `count` words of a file, None where there is no file or its maker was killed at once."""
+    """Return the first `count` words of a file, None if there is no file or its writer was killed before filling it."""
     try:
         counters = CounterFile(path, writable=False)
     except (FileNotFoundError, ValueError):

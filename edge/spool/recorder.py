@@ -1,4 +1,4 @@
-"""What one edge process writes: its click ids, its two spools and its outcome counts, behind two short locks."""
+"""All that one edge process records: it mints click ids, appends to its two spools, and counts its answers."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from tracking.clicks import ClickIdMint
 
 _log = logging.getLogger(__name__)
 _DISK_CHECK_S = 1.0
-# How far back the clock may be set before ids follow it.
+# If the clock is set back by more than this, click ids follow it.
 _AHEAD_MS_MAX = 5_000
-# PERF: looking an Outcome up costs 0.3 microseconds, for its hash is made in Python.
+# PERF: looking up an Outcome in a dictionary takes 0.3 microseconds, since its hash is computed in Python.
 _REDIRECTED = OUTCOME_INDEX[Outcome.REDIRECTED]
 _NOT_LOGGED = OUTCOME_INDEX[Outcome.NOT_LOGGED]
-# Below this much free space the spool counts as full, so that the page cache never holds what the disk will refuse.
+# With less free space than this the spool counts as full, so the page cache never holds more than the disk can take.
 _FREE_BYTES_MIN = 4 << 20
 
 
@@ -39,7 +39,7 @@ class Recorder:
         self._click_lock = Lock()
         self._postback_lock = Lock()
         self._sync_lock = Lock()
-        # How many postbacks were appended; up to which one all survive a power cut, and up to which one they may not.
+        # The number of postbacks appended; the last one that is safe from a power cut; the last one whose sync failed.
         self._appended = self._synced = self._unsafe = 0
         self._clicks = SpoolWriter(self._slot.spool_directory("clicks"), settings.spool_segment_bytes)
         self._postbacks = SpoolWriter(self._slot.spool_directory("postbacks"), settings.spool_segment_bytes)
@@ -53,12 +53,12 @@ class Recorder:
         self._thread.start()
 
     def log_click(self, record: Callable[[str, int], bytes]) -> bool:
-        """Append what `record` makes of a new click id and its Unix milliseconds.
+        """Append the payload that `record` returns for a new click id and its Unix milliseconds.
 
-        False means that the spool took nothing, and the loss is counted. `record` is called under the append lock and
-        must not wait for anything.
+        Return False if the spool did not take it; it is then counted as declared lost. `record` is called under the
+        append lock and must not wait for anything.
         """
-        # PERF: a `with` runs twice as many instructions as these two calls.
+        # PERF: a `with` block runs twice as many instructions as these two calls.
         self._click_lock.acquire()
         try:
             logged = self._clicks.append(record(*self._mint.mint()))
@@ -68,10 +68,10 @@ class Recorder:
         return logged
 
     def log_postback(self, payload: bytes) -> bool:
-        """Append a postback and make it survive a power cut before returning True.
+        """Append a postback, and return True when it is safe from a power cut, False if it may not be.
 
-        PERF: what several threads append while the disk is busy becomes safe by one sync; with a sync each, 200 a
-        second are more than a disk can take whose sync lasts 5 ms (`python -m loadtests.postbacks`).
+        PERF: all that is appended while the disk is busy becomes safe by one sync. With a sync for each, a disk that
+        takes 5 ms for one could not keep up with 200 postbacks a second (`python -m loadtests.postbacks`).
         """
         with self._postback_lock:
             if not self._postbacks.append(payload):
@@ -79,7 +79,7 @@ class Recorder:
             self._appended = number = self._appended + 1
         with self._sync_lock:
             if number <= self._unsafe:
-                # A sync after one that failed succeeds without what that one had to write.
+                # After a failed sync the next one succeeds, but it does not write what the failed one could not.
                 return False
             if number <= self._synced:
                 return True
@@ -94,7 +94,7 @@ class Recorder:
         return True
 
     def count(self, outcome: Outcome) -> None:
-        """Count one answer. Two threads of one process may very rarely lose a count; no promise rests on it."""
+        """Count one answer. Two threads of one process may very rarely lose a count; nothing depends on it."""
         self._answers[OUTCOME_INDEX[outcome]] += 1
 
     def healthy(self) -> bool:
@@ -126,10 +126,11 @@ class Recorder:
                 _log.error("spool: %s", error)
 
     def _follow_clock(self) -> None:
-        """Let ids name the present again after the clock was set back far.
+        """Let new ids have the present time again after the clock was set back far.
 
-        A mint never goes back, so that no id comes twice: it holds the time it has reached, and after a leap ahead that
-        was undone, all clicks would be of that moment until it comes. Another generation may use the same times again.
+        A mint never goes back in time, so that no id is made twice. If the clock leaps ahead and is then set right, all
+        clicks would get the time of the leap until it comes. Under another generation, the same times may be used
+        again.
         """
         if self._mint.ahead_ms() > _AHEAD_MS_MAX:
             mint = ClickIdMint(self._settings.click_id_keys, self._slot.renew(), self._now_ns)
@@ -147,17 +148,17 @@ class Recorder:
                 _log.warning("spool %s is %s", writer.directory.name, "full" if full else "taking records again")
             with lock:
                 if full and not writer.full:
-                    # The newest segment is never freed: all of these together may be what fills SPOOL_MAX_BYTES.
+                    # The agent never deletes the newest segment, and the newest ones alone may fill SPOOL_MAX_BYTES.
                     writer.end_segment()
                 writer.full = full
                 writer.reopen_after_failure()
 
 
 def spool_bytes(spool_dir: Path) -> int:
-    """Return how much disk all spools under `spool_dir` take."""
+    """Return how many bytes of disk all spools under `spool_dir` take, the settled ones not counted."""
     total = 0
     for directory in spool_directories(spool_dir):
-        # The agent frees segments, and moves whole spools, at any moment.
+        # RACE: the agent may delete a segment or move a spool at any moment.
         with suppress(FileNotFoundError):
             for path in directory.glob("*.seg"):
                 with suppress(FileNotFoundError):

@@ -1,9 +1,10 @@
-"""The spool's file format: segments of framed records, how to read one, and how to mend one after a crash.
+"""The spool's file format: segments of framed records, how they are written and how they are read.
 
     header  8 bytes `WPSPOOL1`, u64 number of the first record, u64 Unix milliseconds of creation, u32 CRC-32 of these
     frame   u32 payload bytes, u32 CRC-32 of the payload seeded with that length, payload
 
-All integers little-endian. The length seeds the CRC, so a flipped bit in it is caught like one in the payload.
+All integers are little-endian. The length is the seed of the CRC, so a flipped bit in it is found like one in the
+payload.
 """
 
 from __future__ import annotations
@@ -31,13 +32,13 @@ Buffer = bytes | mmap.mmap
 
 
 class SegmentError(WaypostError):
-    """A segment whose header cannot be read; the file is quarantined, never deleted."""
+    """A segment that cannot be read. Its file is moved to the quarantine, never deleted."""
 
     code = "bad-segment"
 
 
 class Frame(NamedTuple):
-    """One good record: where it begins and ends in the file, and its payload."""
+    """One good record: its payload, and where in the file its frame begins and ends."""
 
     start: int
     end: int
@@ -45,10 +46,10 @@ class Frame(NamedTuple):
 
 
 class SegmentScan(NamedTuple):
-    """What a scan of a whole segment found. `good_end` is where the unbroken run of good frames ends.
+    """What a scan of a whole segment found: `frames` good ones in a row, which end at `good_end`.
 
-    `later` are good frames found beyond it: there are any only if the segment is bad in the middle, not torn at its
-    end.
+    `later` are the good frames beyond that. There are some only if the segment is damaged in the middle; one that is
+    merely torn at its end has none.
     """
 
     frames: int
@@ -58,7 +59,7 @@ class SegmentScan(NamedTuple):
 
     @property
     def torn(self) -> bool:
-        """Whether the file ends in something that is not a whole record."""
+        """Whether something follows the run of good frames."""
         return self.good_end < self.size
 
 
@@ -86,7 +87,7 @@ def encode_frame(payload: bytes) -> bytes:
 
 
 def frame_at(data: Buffer, offset: int, size: int) -> Frame | None:
-    """Return the good frame at `offset` of a buffer of `size` bytes, or None when there is none."""
+    """Return the good frame at `offset` of a buffer of `size` bytes, None if there is none."""
     begin = offset + FRAME_BYTES
     if begin > size:
         return None
@@ -99,16 +100,16 @@ def frame_at(data: Buffer, offset: int, size: int) -> Frame | None:
 
 
 def frames(data: Buffer, offset: int, size: int) -> Iterator[Frame]:
-    """Yield good frames from `offset` up to the first bad one or `size`."""
+    """Yield the good frames from `offset` up to the first bad one, or up to `size`."""
     while frame := frame_at(data, offset, size):
         yield frame
         offset = frame.end
 
 
 def frame_ends(data: Buffer, size: int) -> list[int]:
-    """Return where each good frame ends, from the beginning of a buffer up to the first bad one or `size`.
+    """Return where each good frame ends, from the beginning of a buffer up to the first bad one, or up to `size`.
 
-    PERF: what `frames` finds, at a third of its time: a backlog of a million records is indexed in one second.
+    PERF: it takes a third of the time of `frames`: a backlog of a million records is indexed in one second.
     """
     ends: list[int] = []
     unpack, ended, at = FRAME.unpack_from, ends.append, 0
@@ -126,7 +127,7 @@ def frame_ends(data: Buffer, size: int) -> list[int]:
 
 
 def scan_segment(data: Buffer, size: int) -> SegmentScan:
-    """Return what a whole segment holds, looking byte by byte for good frames beyond the first bad one."""
+    """Return what a whole segment holds. Beyond the first bad frame, good ones are searched for byte by byte."""
     count, good_end = 0, HEADER_BYTES
     for frame in frames(data, HEADER_BYTES, size):
         count, good_end = count + 1, frame.end
@@ -153,7 +154,7 @@ def segment_path(directory: Path, sequence: int) -> Path:
 
 
 def sync_directory(directory: Path) -> None:
-    """Make file creations and renames in `directory` survive a power cut."""
+    """Make file creations and renames in `directory` safe from a power cut."""
     descriptor = os.open(directory, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -1,6 +1,7 @@
-"""Ships the spools of a host: extents become RQ jobs, confirmations free the disk, jobs that got lost are sent again.
+"""Ships the spools of a host: it sends extents as RQ jobs, frees the disk when they are confirmed, and sends again what
+got lost.
 
-At most so many jobs of a stream stand in Redis at once, so Redis stays small whatever happens behind it; the spool is
+Only a limited number of jobs of each stream is in Redis at once, so Redis stays small if the workers stop. The spool is
 the buffer.
 """
 
@@ -37,12 +38,12 @@ _FAILURE_TTL_S = 300
 _REPORT_INTERVAL_S = 0.3
 _LOOK_INTERVAL_S = 1.0
 _SETTLE_INTERVAL_S = 10.0
-# When the report of a settled spool is of: never older than what it is compared with, since it cannot change any more.
+# The time of a settled spool's report. It cannot change any more, so it is newer than all it may be compared with.
 _FINAL_AT = 2.0**40
-# RQ's own key of a job's hash; its `status` field says whether anybody will still run it.
+# RQ's key of a job's hash. Its `status` field tells whether a worker will still run the job.
 _JOB_KEY = "rq:job:%s"
 _DEAD_STATUSES = (None, b"failed", b"canceled", b"stopped")
-# What is sent in vain is sent again at once, then after pauses that begin with this and double up to AGENT_RETRY_S.
+# A job that failed is sent again at once, then after pauses that begin with this one and double up to AGENT_RETRY_S.
 _PAUSE_FIRST_S = 1.0
 _DOUBLINGS_MAX = 20
 _UNREADABLE = "unreadable"
@@ -50,7 +51,7 @@ _UNREADABLE = "unreadable"
 
 @dataclass(slots=True)
 class _InFlight:
-    """An extent on its way, and the job that carries it now. `trouble` is the last state of one that was logged."""
+    """An extent that was sent and is not confirmed, with its present job. `trouble` is the problem last logged."""
 
     backlog: Backlog
     extent: Extent
@@ -63,7 +64,7 @@ class _InFlight:
 
 
 class Shipper:
-    """Owns every spool of SPOOL_DIR. `step` does one round and returns whether it found work."""
+    """Ships every spool of SPOOL_DIR. `step` does one round and returns whether there was anything to do."""
 
     def __init__(self, settings: EdgeSettings, redis: Redis) -> None:
         self._settings = settings
@@ -81,7 +82,7 @@ class Shipper:
         self._settled_at = -_SETTLE_INTERVAL_S
 
     def step(self) -> bool:
-        """Scan, confirm, look after what is overdue, send, report. Raises RedisError when Redis is away."""
+        """Scan, confirm, send again what got lost, send what is new, report. Raises RedisError while Redis is away."""
         self.scan()
         confirmed = self._confirm()
         self._resend_lost()
@@ -91,7 +92,7 @@ class Shipper:
         return bool(confirmed or sent)
 
     def scan(self) -> None:
-        """Index what the edge processes wrote. Needs no network, so it goes on while Redis is away."""
+        """Index what the edge processes wrote. It needs no network, so it goes on while Redis is away."""
         self._scanned_at = time()
         for directory in spool_directories(self._settings.spool_dir):
             backlog = self._backlogs.get(directory.name)
@@ -110,7 +111,7 @@ class Shipper:
         for spool_id, data in zip(spool_ids, self._redis.hmget(PROGRESS_KEY, spool_ids), strict=True):
             if isinstance(data, bytes):
                 progress = decode_progress(data)
-                # A worker that was slower to publish than to commit, or an older Redis, must not take anything back.
+                # Progress never goes back, whether a worker publishes late or Redis was restored from an older copy.
                 known = self._backlogs[spool_id].progress
                 for first, end in ((0, known.done), *known.ahead):
                     progress = progress.add(first, end)
@@ -124,7 +125,7 @@ class Shipper:
         return len(confirmed)
 
     def _resend_lost(self) -> None:
-        """Send again what nobody will run any more: its job is gone, has failed, or is overdue."""
+        """Send extents again whose job is gone, has failed, or is overdue."""
         now = monotonic()
         due = [sent for sent in self._sent if now - sent.looked_at >= _LOOK_INTERVAL_S]
         if not due:
@@ -138,17 +139,17 @@ class Shipper:
             if status not in _DEAD_STATUSES and not overdue:
                 continue
             if not sent.suspect and not overdue:
-                # It may have finished between the confirmation and this look; then the next round confirms it.
+                # RACE: it may have finished after the confirmations were read. Then the next round confirms it.
                 sent.suspect = True
             elif now - sent.sent_at >= self._pause_s(sent.tries):
-                # No job was made of an extent that could not be read; that has been said.
+                # If the extent could not be read, there was no job, and that is logged already.
                 if status is not None or not sent.trouble.startswith(_UNREADABLE):
                     _log_trouble(sent, "overdue" if status not in _DEAD_STATUSES else (status or b"gone").decode())
                 self._cancel(sent)
                 self._enqueue(sent)
 
     def _pause_s(self, tries: int) -> float:
-        """Return how long after an extent was sent for the `tries`-th time it may be sent again."""
+        """Return the seconds to wait before an extent is sent again that was sent `tries` times."""
         if tries < 2:
             return 0.0
         return min(_PAUSE_FIRST_S * 2.0 ** min(tries - 2, _DOUBLINGS_MAX), self._settings.agent_retry_s)
@@ -161,10 +162,10 @@ class Shipper:
         pipeline.execute()
 
     def _send(self) -> int:
-        """Send what there is room for in Redis, the spools in turn, so that none waits until another is empty."""
+        """Send as many extents as Redis may hold. The spools take turns, so that none waits until another is empty."""
         count = 0
         wait_s = self._settings.agent_batch_wait_ms / 1000
-        # Each stream has room of its own: no postback waits behind a backlog of clicks.
+        # Each stream has a limit of its own, so that no postback waits behind a backlog of clicks.
         taken = Counter(stream_of(sent.backlog.spool_id) for sent in self._sent)
         progressing = True
         while progressing:
@@ -176,9 +177,9 @@ class Shipper:
                 extent = backlog.take(wait_s)
                 if extent is not None:
                     taken[stream] += 1
-                    # The last of the queue now, and still so at the next step.
+                    # This spool is last in turn now, also in the next step.
                     self._backlogs[backlog.spool_id] = self._backlogs.pop(backlog.spool_id)
-                    # Noted before it is sent: if Redis fails in between, it is looked after like any that got lost.
+                    # It is noted before it is sent. If Redis fails in between, it is sent again like any that got lost.
                     self._sent.append(sent := _InFlight(backlog, extent))
                     self._enqueue(sent)
                     count += 1
@@ -197,7 +198,7 @@ class Shipper:
             _log_trouble(sent, f"{_UNREADABLE}: {error}")
             return
         except SegmentError as error:
-            # Damaged since it was indexed. A new backlog finds what can be saved, and declares the rest missing.
+            # It was damaged after it was indexed. A new backlog finds the good records and declares the others missing.
             _log.error("%s: %s; reading this spool anew", _name(sent), error)
             self._forget(sent.backlog)
             return
@@ -212,7 +213,7 @@ class Shipper:
         )
 
     def _forget(self, backlog: Backlog) -> None:
-        """Drop a backlog and what is on its way from it; what is stored twice for that is stored once."""
+        """Drop a backlog and its extents in flight. They are sent again, and the database stores each record once."""
         self._backlogs.pop(backlog.spool_id, None)
         self._sent = [sent for sent in self._sent if sent.backlog is not backlog]
 
@@ -223,7 +224,7 @@ class Shipper:
         }
         if monotonic() - self._settled_at >= _SETTLE_INTERVAL_S:
             self._settle()
-            # Again and again, for Redis may have been flushed.
+            # They are sent again and again, since Redis may be flushed.
             reports |= {spool_id: _encoded(report, 0, _FINAL_AT) for spool_id, report in self._settled.items()}
             self._settled_at = monotonic()
         if reports:
@@ -231,10 +232,10 @@ class Shipper:
         self._reported_at = monotonic()
 
     def _settle(self) -> None:
-        """Put the spools away that nothing more can come of."""
+        """Move the spools to `settled/` that need no more shipping."""
         busy = {sent.backlog.spool_id for sent in self._sent}
         for spool_id, backlog in list(self._backlogs.items()):
-            # A disk that is too full to move a directory is no reason to end the round.
+            # If the disk is too full to move a directory, the round goes on without it.
             with suppress(OSError):
                 if spool_id not in busy and backlog.is_settled():
                     settle(backlog.directory)
@@ -243,7 +244,7 @@ class Shipper:
 
 
 def _settled_reports(spool_dir: Path) -> dict[str, SpoolReport]:
-    """Return the reports of the spools that an agent put away: every number was found on disk."""
+    """Return the reports of the settled spools."""
     counted = {spool.name: read_spool_counts(spool) for spool in settled_spools(spool_dir)}
     return {
         spool_id: SpoolReport(counts.issued, counts.declared_lost, counts.numbers)
@@ -265,7 +266,7 @@ def _name(sent: _InFlight) -> str:
 
 
 def _log_trouble(sent: _InFlight, state: str) -> None:
-    """Log what is wrong with an extent, once for as long as it stays the same."""
+    """Log what is wrong with an extent, unless that is what was logged last."""
     if sent.trouble != state:
         sent.trouble = state
         _log.warning("%s: job %s is %s; sending again until they are stored", _name(sent), sent.job_id, state)

@@ -1,8 +1,8 @@
-"""Slots: which edge process of this host may use which spool directories and which share of the click id space.
+"""Slots: each edge process of a host holds one, and with it spool directories and a share of the click ids of its own.
 
-A process holds one slot under a file lock for as long as it lives, so two living processes never share one. The
-generation in the lock file grows each time the slot is taken; it begins anywhere, so that two hosts that were given one
-node number by mistake hardly ever make the same ids.
+A process holds its slot under a file lock for as long as it lives, so two living processes never share one. The lock
+file has the generation, a number that grows each time the slot is taken. It begins at random, so that two hosts that
+were given the same node number by mistake hardly ever make the same ids.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from tracking.runtime import WaypostError
 from tracking.spool import spool_id
 
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
-# In each spool: the boot it is written in, or that it is ended.
+# The file in each spool that names the boot in which it is written, or says that it is ended.
 _BOOT_NAME = "boot"
 _ENDED = "ended"
 _SEGMENT_BYTES = 1 << 20
@@ -34,7 +34,7 @@ class SlotError(WaypostError):
 
 
 class Slot:
-    """A held slot. Keep the object: losing it releases the lock."""
+    """A held slot. It is held until `release`, or until the process ends."""
 
     def __init__(self, spool_dir: Path, node: int) -> None:
         spool_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -43,16 +43,16 @@ class Slot:
         self.identity = ProcessIdentity(node, number, self._next_generation())
 
     def renew(self) -> ProcessIdentity:
-        """Take the slot once more, under the next generation, and return the identity that has it. Raises OSError."""
+        """Take the slot again under the next generation. Return the new identity. Raises OSError."""
         self.identity = self.identity._replace(generation=self._next_generation())
         return self.identity
 
     def spool_directory(self, stream: str) -> Path:
-        """Return the directory of this slot's spool of `stream`. Its name is the spool's id."""
+        """Return the directory of this slot's spool of a stream. Its name is the spool's id."""
         return spool_for_boot(self.spool_dir, (self.identity.node, self.identity.slot), stream, boot_id())
 
     def counters_path(self) -> Path:
-        """Return where this slot counts its answers by outcome."""
+        """Return the file in which this slot counts its answers by outcome."""
         return self.spool_dir / f"slot-{self.identity.node}-{self.identity.slot}.outcomes"
 
     def release(self) -> None:
@@ -68,10 +68,10 @@ class Slot:
 
 
 def spool_for_boot(spool_dir: Path, slot: tuple[int, int], stream: str, boot: str) -> Path:
-    """Return the slot's spool that was begun since the system booted as `boot`, made if there is none.
+    """Return the slot's spool for the boot `boot`. If there is none, end the earlier ones and make it.
 
-    After a power cut, records that were stored already may be gone from the files, and with them that their numbers
-    were used: a new record of such a number would be taken for stored. So a new boot begins a new spool, numbered anew.
+    After a power cut, the files may lack records that are stored already. Their numbers would be given out again, and
+    the new records would be taken for stored. So each boot begins a new spool, whose numbers start at 0.
     """
     node, number = slot
     earlier = []
@@ -91,7 +91,7 @@ def spool_for_boot(spool_dir: Path, slot: tuple[int, int], stream: str, boot: st
 
 
 def boot_id() -> str:
-    """Return what changes whenever the system boots; where it does not tell, every boot is the same one."""
+    """Return an id that changes with each boot of the system. It is always the same where the system has none."""
     try:
         return _BOOT_ID.read_text().strip()
     except OSError:
@@ -99,7 +99,7 @@ def boot_id() -> str:
 
 
 def spool_directories(spool_dir: Path) -> list[Path]:
-    """Return every spool under `spool_dir`, of living and of gone processes."""
+    """Return every spool under `spool_dir`, whether its process lives or not."""
     if not spool_dir.is_dir():
         return []
     return sorted(path for path in spool_dir.iterdir() if _SPOOL_NAME.fullmatch(path.name) and path.is_dir())
@@ -111,7 +111,7 @@ def outcome_files(spool_dir: Path) -> list[Path]:
 
 
 def is_ended(spool: Path) -> bool:
-    """Return whether a spool is of an earlier boot and was mended and closed; nothing is ever added to it."""
+    """Return whether a spool is of an earlier boot, and repaired and closed. Nothing is added to it any more."""
     return _begun(spool) == _ENDED
 
 
@@ -123,10 +123,10 @@ def _begun(spool: Path) -> str | None:
 
 
 def _end(spool: Path) -> None:
-    """Mend an earlier boot's spool and close it with an empty segment, so that its agent sees where its numbers end."""
+    """Repair a spool of an earlier boot and close it with an empty segment, which tells the agent its last number."""
     before = len(segments.segment_paths(spool))
     SpoolWriter(spool, _SEGMENT_BYTES).close()
-    if len(segments.segment_paths(spool)) > before:  # Else the disk is full, and the next start tries again.
+    if len(segments.segment_paths(spool)) > before:  # Otherwise the disk is full, and the next start tries again.
         (spool / _BOOT_NAME).write_text(_ENDED)
 
 

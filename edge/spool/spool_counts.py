@@ -1,4 +1,4 @@
-"""What a spool's writer counts, and where in the spool's counter file it stands."""
+"""The counts of a spool's writer, and their places in the spool's counter file."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from edge.spool.counters import read_counters
 
 COUNTERS_NAME = "counters"
 ISSUED, DECLARED_LOST, NUMBERS, SEGMENT, END_OFFSET = range(5)
-# How often to look again when the writer was counting between two looks.
+# How often to read again if the writer was counting in the meantime.
 INSTANT_TRIES = 20
 
 
 class SpoolCounts(NamedTuple):
-    """The words in their order: requests to be recorded, those of them that could not be, record numbers used, and the
-    segment that is written, with the offset where its last record ends.
+    """The words in their order: records that were to be written, those of them that could not be, numbers used, the
+    sequence number of the present segment, and the offset in it where the last record ends.
     """
 
     issued: int
@@ -26,14 +26,14 @@ class SpoolCounts(NamedTuple):
 
 
 def read_spool_counts(spool: Path) -> SpoolCounts | None:
-    """Return the counts of a spool as of one instant, None where there are none yet."""
+    """Return the counts of a spool as of one instant, None if there are none yet."""
     counts = None
     for _ in range(INSTANT_TRIES):
         words = read_counters(spool / COUNTERS_NAME, len(SpoolCounts._fields))
         if words is None:
             return None
         counts = SpoolCounts(*words)
-        # The writer stores its words one after another; words that do not add up were read in between.
+        # RACE: the writer stores one word after another. If these do not add up, it was in the middle of it.
         if counts.issued == counts.numbers + counts.declared_lost:
             break
     return counts

@@ -1,8 +1,8 @@
-"""The spool's writing side: one append-only stream of one edge process, on disk before the visitor has the answer.
+"""The writing side of one spool: an edge process appends each record before it answers the request.
 
-It never raises on a full or failing disk: the caller goes on redirecting and the record is counted as declared lost. A
-crash leaves at most a torn last record, which `_recover` cuts off when the next process takes the spool; a segment that
-is bad in the middle is moved aside by the agent, never deleted.
+A full or failing disk raises nothing: the record is counted as declared lost, and the caller goes on redirecting. A
+crash leaves at most a torn last record, which is cut off when the next process opens the spool. A segment that is
+damaged in the middle stays as it is; the agent moves it to the quarantine.
 """
 
 from __future__ import annotations
@@ -22,30 +22,30 @@ from edge.spool.segments import FRAME, FRAME_BYTES, HEADER_BYTES, PAYLOAD_BYTES_
 from edge.spool.spool_counts import COUNTERS_NAME, DECLARED_LOST, END_OFFSET, ISSUED, NUMBERS, SEGMENT
 
 _log = logging.getLogger(__name__)
-# For so long after a record that the disk did not take the writer counts as failing.
+# After the disk has refused a record, the writer counts as failing for so long.
 _FAILING_S = 3.0
-# A failing disk fails every click; it is logged this often at most.
+# A failing disk refuses every click; a line is logged at most so often.
 _LOG_INTERVAL_S = 1.0
 
 
 class SpoolWriter:
-    """Appends records to one spool. Not thread-safe but for `sync`: the caller holds its append lock."""
+    """Appends records to one spool. The caller holds its append lock; only `sync` may run beside the other methods."""
 
     def __init__(self, directory: Path, segment_bytes: int) -> None:
         self.directory = directory
         self._segment_bytes = segment_bytes
         self._counters = CounterFile(directory / COUNTERS_NAME, writable=True)
         self._words = self._counters.words
-        # Closed segments that are not synced yet. A deque, since one thread appends while another takes out.
+        # Finished segments that are not synced yet. RACE: one thread appends to it while another takes from it.
         self._retired: deque[int] = deque()
         self._descriptor = -1
         self._end = HEADER_BYTES
         self.full = False
         self._failed_at = self._logged_at = -_FAILING_S
         sequence, number = self._recover()
-        # A kill between a write and its count leaves the counters one behind the files. After a power cut it is the
-        # files that may be behind: the numbers between are never used again, so the agent finds the gap and declares
-        # it lost.
+        # After a kill between a write and its count, the counters are one behind the files. After a power cut, the
+        # files may be behind. The numbers in between are not used again, so the agent finds the gap and declares it
+        # lost.
         self._number = max(number, self._words[NUMBERS])
         self._words[NUMBERS] = self._number
         self._words[ISSUED] = self._number + self._words[DECLARED_LOST]
@@ -54,11 +54,11 @@ class SpoolWriter:
         self._open_segment(sequence + 1)
 
     def append(self, payload: bytes) -> bool:
-        """Write one record with one write(2). Return whether it is on its way to disk; if not it is counted as lost."""
+        """Write one record with one write(2). Return False if the disk did not take it; it is counted as lost then."""
         size = len(payload)
         frame = FRAME.pack(size, crc32(payload, size)) + payload
         written = -1
-        # SECURITY: a larger record could not be read back, and neither could any after it until the segment is closed.
+        # SECURITY: a larger record cannot be read back, nor can those after it until the segment is finished.
         if not self.full and self._descriptor >= 0 and size <= PAYLOAD_BYTES_MAX:
             try:
                 written = os.write(self._descriptor, frame)
@@ -79,9 +79,10 @@ class SpoolWriter:
         return True
 
     def sync(self) -> None:
-        """Make all that was appended before this call survive a power cut. May run beside `append`."""
+        """Make all that was appended before this call safe from a power cut. It may run beside `append`."""
         self._dirty = False
-        # In this order: an append beside this may rotate, and what it retires then is synced here or is `current`.
+        # RACE: in this order. An append beside this may begin a new segment; the one before is then `current`, or it is
+        # among the retired ones.
         current = self._descriptor
         synced = []
         while self._retired:
@@ -104,18 +105,16 @@ class SpoolWriter:
 
     @property
     def is_healthy(self) -> bool:
-        """Whether it takes records: there is room, a segment is open, and the disk has refused nothing of late."""
+        """Whether it takes records: it is not full, a segment is open, and the disk has not refused a record lately."""
         return not self.full and self._descriptor >= 0 and monotonic() - self._failed_at >= _FAILING_S
 
     def reopen_after_failure(self) -> None:
-        """Begin a new segment if the last attempt to do so failed; called by the background thread under the append
-        lock.
-        """
+        """Begin a new segment if the last attempt to do so failed."""
         if self._descriptor < 0:
             self._open_segment(self._sequence)
 
     def end_segment(self) -> None:
-        """Begin a new segment if this one holds anything, so that the agent can free it; under the append lock."""
+        """Begin a new segment if the present one holds a record, so that the agent can delete it."""
         if self._descriptor >= 0 and self._end > HEADER_BYTES:
             self._rotate()
 
@@ -128,17 +127,17 @@ class SpoolWriter:
         self._counters.close()
 
     def _declare_lost(self, written: int) -> None:
-        """Count a record as declared lost, of which `written` bytes are on disk; -1 where none was written."""
+        """Count a record as declared lost. `written` bytes of it are on disk, -1 if there was no write."""
         self._words[DECLARED_LOST] += 1
         self._words[ISSUED] += 1
         if written < 0:
             return
-        # A short write means that the disk filled up in the middle of a record: cut the piece off again.
+        # The disk became full in the middle of the record: cut off the part that was written.
         self._note_failure("disk full")
         try:
             os.ftruncate(self._descriptor, self._end)
         except OSError as error:
-            # The piece stays at the end of this segment, so that what follows needs another one.
+            # The part stays at the end of this segment, so the next record goes into a new one.
             self._note_failure(f"cannot cut off a torn record: {error}")
             self._rotate()
 
@@ -149,7 +148,7 @@ class SpoolWriter:
             _log.error("spool %s: %s", self.directory.name, what)
 
     def _rotate(self) -> None:
-        # The old file is synced and closed by the background thread, so that no visitor waits for the disk.
+        # The background thread syncs and closes the old file, so that no visitor waits for the disk.
         self._retired.append(self._descriptor)
         self._descriptor = -1
         self._open_segment(self._sequence + 1)
@@ -177,14 +176,15 @@ class SpoolWriter:
         self._words[END_OFFSET] = HEADER_BYTES
 
     def _recover(self) -> tuple[int, int]:
-        """Return the newest segment's sequence number and the number of the next record, mending its torn tail."""
+        """Repair the newest segment. Return its sequence number and the number of the next record."""
         sequence = -1
         for path in reversed(segments.segment_paths(self.directory)):
             sequence = max(sequence, int(path.stem))
             try:
                 return sequence, repair(path)
             except SegmentError as error:
-                # A header torn by a power cut: nothing was answered from this segment, or the agent will set it aside.
+                # Its header is damaged. If a power cut tore it, the segment holds no record; else the agent sets it
+                # aside.
                 _log.error("spool %s: %s: %s", self.directory.name, path.name, error)
                 if path.stat().st_size <= HEADER_BYTES:
                     path.unlink()
@@ -192,9 +192,9 @@ class SpoolWriter:
 
 
 def repair(path: Path) -> int:
-    """Cut a torn tail off a segment that no process is writing; return the number after its last record.
+    """Cut the torn end off a segment that no process writes. Return the number after its last record.
 
-    A segment that is bad in the middle is left whole: its number range is taken from the bytes beyond the damage.
+    A segment that is damaged in the middle is not changed; the good records beyond the damage count.
     """
     with path.open("r+b") as file:
         size = os.fstat(file.fileno()).st_size
