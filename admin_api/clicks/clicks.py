@@ -3,34 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from typing import LiteralString, TypeVar
 from uuid import UUID
 
 import falcon
 
-from admin_api.http import NotFoundError, Route
-from admin_api.runtime import Database, Pool, Row
-from tracking.clicks import SUB_NAMES, parse_click_id
-from tracking.money import format_amount
+from admin_api.clicks.click_objects import Click, ClickConversion, ClickDetails, ClickPostback
+from admin_api.http import NotFoundError, Route, operation
+from admin_api.postbacks import COLUMNS as POSTBACK_COLUMNS
+from admin_api.runtime import Database, Pool
+from tracking.clicks import parse_click_id
 
 _Found = TypeVar("_Found")
-# Only names of ours are put in.
-_CLICK = f"""
-    select click_id, clicked_at, link_id, profile_id, slug, class, {", ".join(SUB_NAMES)}, parameters, query, method,
-        host, host(ip) as ip, user_agent, referrer, accept_language, location, config_version, spool_id, spool_number,
-        stored_at
-    from clicks where click_id = %s
-"""  # noqa: S608
-_POSTBACKS = """
-    select postback_id, received_at, route, method, host, query, content_type, body, host(ip) as ip, user_agent,
-        merchant_id, authenticated, event, order_id, status_sent, payout_minor, currency, answered, outcome, reason,
-        detail, conversion_id, stored_at
-    from postbacks where click_id = %s order by received_at, postback_id
-"""
+# Of postbacks and of conversions. A click that thousands of postbacks name is an attack, and a page shows that.
+ROWS_MAX = 1000
+# Of the table clicks, here called c.
+COLUMNS: LiteralString = (
+    "c.click_id, c.clicked_at, c.link_id, c.profile_id, c.slug, c.class, c.sub1, c.sub2, c.sub3, c.sub4, c.sub5,"
+    " c.sub6, c.sub7, c.sub8, c.sub9, c.sub10, c.parameters, c.query, c.method, c.host, host(c.ip) as ip, c.user_agent,"
+    " c.referrer, c.accept_language, c.location, c.config_version, c.spool_id, c.spool_number, c.stored_at"
+)
+_CLICK: LiteralString = f"select {COLUMNS} from clicks c where c.click_id = %s"  # noqa: S608
+_POSTBACKS: LiteralString = (
+    f"select {POSTBACK_COLUMNS} from postbacks where click_id = %s"  # noqa: S608
+    " order by received_at, postback_id limit %s"
+)
 _CONVERSIONS = """
     select conversion_id, merchant_id, link_id, event, order_id, status, reason, payout_minor, currency, authenticated,
         received_at, updated_at
-    from conversions where click_id = %s order by received_at, conversion_id
+    from conversions where click_id = %s order by received_at, conversion_id limit %s
 """
 
 
@@ -41,9 +42,10 @@ class ClickItem:
         self._pool = pool
         self._keys = click_id_keys
 
-    def on_get(self, req: falcon.Request, resp: falcon.Response, click_id: str) -> None:
-        """Show the click, its postbacks and its conversions."""
-        resp.media = require_click(self._pool, self._keys, click_id, load_click)
+    @operation("Show a click", not_found=("unknown-click", "click-not-stored"))
+    def on_get(self, req: falcon.Request, resp: falcon.Response, click_id: str) -> ClickDetails:
+        """With its postbacks and its conversions."""
+        return require_click(self._pool, self._keys, click_id, load_click)
 
 
 def require_click(
@@ -60,27 +62,23 @@ def require_click(
     return found
 
 
-def load_click(database: Database, click_id: UUID) -> dict[str, Any] | None:
+def load_click(database: Database, click_id: UUID) -> ClickDetails | None:
     """Return a click with its postbacks and conversions, all of one moment, or None."""
     with database.transaction():
         database.execute("set transaction isolation level repeatable read, read only")
-        click = database.execute(_CLICK, [click_id]).fetchone()
+        # Planned with its value: a plan for any value would prepare to look at every day there is.
+        click = database.execute(_CLICK, [click_id], prepare=False).fetchone()
         if click is None:
             return None
-        postbacks = database.execute(_POSTBACKS, [click_id]).fetchall()
-        conversions = database.execute(_CONVERSIONS, [click_id]).fetchall()
-    return {
-        "click": click,
-        "postbacks": [_with_payout(row) for row in postbacks],
-        "conversions": [_with_payout(row) for row in conversions],
-    }
-
-
-def _with_payout(row: Row) -> Row:
-    """Add the amount in major units as a JSON number; `payout_minor` is the exact one."""
-    minor, currency = row["payout_minor"], row["currency"]
-    has_amount = minor is not None and currency is not None
-    return row | {"payout": float(format_amount(minor, currency)) if has_amount else None}
+        postbacks = database.execute(_POSTBACKS, [click_id, ROWS_MAX + 1]).fetchall()
+        conversions = database.execute(_CONVERSIONS, [click_id, ROWS_MAX + 1]).fetchall()
+    found = {"postbacks": postbacks, "conversions": conversions}
+    return ClickDetails.of(
+        {"click": Click.of(click)},
+        postbacks=list(map(ClickPostback.of_row, postbacks[:ROWS_MAX])),
+        conversions=list(map(ClickConversion.of_row, conversions[:ROWS_MAX])),
+        cut=[name for name, rows in found.items() if len(rows) > ROWS_MAX],
+    )
 
 
 def click_routes(pool: Pool, click_id_keys: Sequence[bytes]) -> list[Route]:

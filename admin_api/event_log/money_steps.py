@@ -3,11 +3,51 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from datetime import datetime
 
+from admin_api.http import Shown
+from admin_api.money import show_entry
 from admin_api.runtime import Row
 from tracking.event_log import Step, StepKind
-from tracking.money import format_amount
+from tracking.money import PayoutSchedule, PayoutState, format_amount
+
+
+class _PayoutDetail(Shown):
+    """A payout that pays some of the conversions' entries."""
+
+    payout_id: int
+    source_id: int
+    currency: str
+    state: PayoutState
+    """Its state today."""
+
+
+class PayoutMadeDetail(_PayoutDetail):
+    """A payout of a period."""
+
+    payout_schedule: PayoutSchedule
+    period_ends_at: datetime
+    """It pays entries that were payable before."""
+    entries: int
+    """How many entries it pays."""
+
+
+class PayoutDecidedDetail(_PayoutDetail):
+    """An operator's decision about a payout."""
+
+    decided_by: str | None
+    override_minor: int | None
+    """What is paid in place of the sum of its entries, in minor units; null for the sum."""
+    note: str | None
+
+
+class PayoutPaidDetail(_PayoutDetail):
+    """The payment of a payout."""
+
+    paid_minor: int
+    """What was paid, in minor units."""
+    paid_by: str | None
+    reference: str | None
 
 
 def money_text(amount_minor: int | None, currency: str | None) -> str:
@@ -17,46 +57,39 @@ def money_text(amount_minor: int | None, currency: str | None) -> str:
     return f"{format_amount(amount_minor, currency)} {currency}"
 
 
-def entry_step(entry: Row, after: str | None) -> Step:
+def entry_step(row: Row, after: str | None) -> Step:
     """Return an entry of the ledger, which follows from the change of key `after`.
 
     A merchant's entry is what it owes the operator, a source's what the operator owes it.
     """
-    amount = money_text(entry["amount_minor"], entry["currency"])
-    party = entry["party"]
-    of = f"{party} {entry[f'{party}_id']}"
-    by = f" by {entry['actor']}" if entry["actor"] else ""
+    entry = show_entry(row)
+    of = f"{entry.party} {row[f'{entry.party}_id']}"
+    by = f" by {entry.actor}" if entry.actor else ""
     return Step(
         StepKind.ENTRY_APPENDED,
-        entry["created_at"],
-        f"entry:{entry['entry_id']}",
-        f"{entry['kind']} of {of}: {amount}{by}",
-        {**entry, "amount": format_amount(entry["amount_minor"], entry["currency"])},
+        entry.created_at,
+        f"entry:{entry.entry_id}",
+        f"{entry.kind} of {of}: {entry.amount} {entry.currency}{by}",
+        entry,
         after=after,
-        sequence=entry["entry_id"],
+        sequence=entry.entry_id,
     )
 
 
 def payout_steps(payout: Row) -> Iterator[Step]:
     """Yield the payout that pays some of the conversions' entries: made, decided about, paid."""
     key = f"payout:{payout['payout_id']}"
-    identity: dict[str, Any] = {name: payout[name] for name in ("payout_id", "source_id", "currency", "state")}
     number = payout["payout_id"]
     yield Step(
         StepKind.PAYOUT_MADE,
         payout["created_at"],
         key,
         f"payout {number} to source {payout['source_id']}, {payout['payout_schedule']}, of {payout['entries']} entries",
-        {
-            **identity,
-            "payout_schedule": payout["payout_schedule"],
-            "period_ends_at": payout["period_ends_at"],
-            "entries": payout["entries"],
-        },
+        PayoutMadeDetail.of(payout),
         sequence=number,
     )
     if payout["decided_at"] is not None:
-        verdict = "rejected" if payout["state"] == "rejected" else "approved"
+        verdict = "rejected" if payout["state"] == PayoutState.REJECTED else "approved"
         override = payout["override_minor"]
         instead = "" if override is None else f", to be paid {money_text(override, payout['currency'])}"
         yield Step(
@@ -64,7 +97,7 @@ def payout_steps(payout: Row) -> Iterator[Step]:
             payout["decided_at"],
             f"{key}:decided",
             f"payout {number} {verdict}{instead}",
-            {**identity, "decided_by": payout["decided_by"], "override_minor": override, "note": payout["note"]},
+            PayoutDecidedDetail.of(payout),
             after=key,
             sequence=number,
         )
@@ -74,12 +107,7 @@ def payout_steps(payout: Row) -> Iterator[Step]:
             payout["paid_at"],
             f"{key}:paid",
             f"payout {number} paid: {money_text(payout['paid_minor'], payout['currency'])}",
-            {
-                **identity,
-                "paid_minor": payout["paid_minor"],
-                "paid_by": payout["paid_by"],
-                "reference": payout["reference"],
-            },
+            PayoutPaidDetail.of(payout),
             after=f"{key}:decided",
             sequence=number,
         )

@@ -1,33 +1,116 @@
-"""The Event Log: everything that happened to a click, in order, found by its id, an order id, `dyn` or an address."""
+"""The Event Log as resources: the trace of a click, found by its id, an order id, `dyn` or an address."""
 
 from __future__ import annotations
 
 import ipaddress
-import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Annotated
 from uuid import UUID
 
 import falcon
+from pydantic import Field, WithJsonSchema
 
 from admin_api.clicks import require_click
-from admin_api.event_log.rows import load_trace_rows
-from admin_api.event_log.search import CANDIDATES_MAX, clicks_of_address, clicks_of_order, postbacks_without_click
-from admin_api.event_log.steps import steps_of
-from admin_api.http.old import NotFoundError, decode_moment, refuse_unknown
-from admin_api.postbacks import present_postback
-from admin_api.runtime import Database, Pool, Row
-from tracking.clicks import clicked_at, parse_click_id, parse_dyn
-from tracking.event_log import in_order, with_times
+from admin_api.event_log.search import (
+    CANDIDATES_MAX,
+    clicks_of_address,
+    clicks_of_order,
+    find_click,
+    postbacks_without_click,
+)
+from admin_api.event_log.trace import Trace, load_trace
+from admin_api.http import (
+    InvalidFieldsError,
+    Moment,
+    NotFoundError,
+    Query,
+    Shown,
+    Text,
+    checked,
+    converted,
+    operation,
+    parse_number,
+)
+from admin_api.postbacks import Postback, show_postback
+from admin_api.runtime import Pool
+from tracking.clicks import parse_click_id, parse_dyn
 from tracking.runtime import FieldError
+from tracking.spool import ClickClass
 
 MINUTES_USUAL = 10
 MINUTES_MAX = 360
-ORDER_CHARACTERS_MAX = 200
+NAME_CHARACTERS_MAX = 200
 _QUESTIONS = ("click_id", "dyn", "order_id", "ip")
-_PARAMETERS = (*_QUESTIONS, "at", "minutes")
-_MINUTES = re.compile("[0-9]{1,3}")
+Name = Annotated[str, Text(NAME_CHARACTERS_MAX)]
+
+
+def _check_network(text: str, field: str) -> str:
+    try:
+        # A zone means something on one machine alone; PostgreSQL knows none.
+        return str(ipaddress.ip_network(text.strip() if "%" not in text else "", strict=False))
+    except ValueError:
+        raise FieldError(
+            field, f"{field} must be an address such as 203.0.113.7, or a network, not {text[:40]!r}"
+        ) from None
+
+
+Network = Annotated[
+    str, checked(_check_network), WithJsonSchema({"type": "string", "pattern": r"^[0-9A-Fa-f:.]+(/[0-9]{1,3})?$"})
+]
+
+
+class TraceQuery(Query):
+    """Which click is meant: exactly one of `click_id`, `dyn`, `order_id`, and `ip` with `at`."""
+
+    click_id: Name | None = None
+    """The click id."""
+    dyn: Name | None = None
+    """The dynamic variable, whatever its prefix."""
+    order_id: Name | None = None
+    """The order id of conversions or postbacks, exactly as it was sent."""
+    ip: Network | None = None
+    """The visitor's address, or a network such as 203.0.113.0/24. It needs `at`."""
+    at: Moment | None = None
+    """About when the click was."""
+    minutes: Annotated[int, Field(ge=1, le=MINUTES_MAX), converted(parse_number)] = MINUTES_USUAL
+    """How far before and after `at` to look."""
+
+    def faults(self) -> Iterator[FieldError]:
+        """Yield what is wrong with the question as a whole."""
+        asked = [name for name in _QUESTIONS if getattr(self, name) is not None]
+        if len(asked) != 1:
+            yield FieldError(
+                "click_id", f"ask by one of {', '.join(_QUESTIONS)} (ip with at), not {len(asked)} of them"
+            )
+        if self.ip is not None and self.at is None:
+            yield FieldError("at", "at is required with ip: about when the click was, such as 2026-10-31T12:00:00Z")
+
+
+class FoundClick(Shown):
+    """A click that the question may mean. Of one that is not stored only its id and its time are known."""
+
+    click_id: UUID
+    clicked_at: datetime
+    link_id: int | None
+    slug: str | None
+    kind: Annotated[ClickClass | None, Field(alias="class")]
+    """What kind of request it was; only those that are `valid` count as clicks."""
+    ip: str | None
+    user_agent: str | None
+
+
+class FoundTrace(Shown):
+    """The clicks that a question may mean, and the trace where that is one click alone."""
+
+    clicks: list[FoundClick]
+    """The newest first, at most 100 of them."""
+    more: bool
+    """Whether there are others."""
+    postbacks_without_click: list[Postback]
+    """The postbacks of an order that name no click of yours, the newest first, at most 100 of them."""
+    trace: Trace | None
+    """Null where the question may mean several clicks or none, and while nothing of the click is stored."""
 
 
 class ClickTrace:
@@ -37,9 +120,10 @@ class ClickTrace:
         self._pool = pool
         self._keys = click_id_keys
 
-    def on_get(self, req: falcon.Request, resp: falcon.Response, click_id: str) -> None:
-        """Show it. A forged id is refused without a query."""
-        resp.media = require_click(self._pool, self._keys, click_id, load_trace)
+    @operation("Show the trace of a click", not_found=("unknown-click", "click-not-stored"))
+    def on_get(self, req: falcon.Request, resp: falcon.Response, click_id: str) -> Trace:
+        """Everything that happened to it, in order."""
+        return require_click(self._pool, self._keys, click_id, load_trace)
 
 
 class TraceSearch:
@@ -49,72 +133,39 @@ class TraceSearch:
         self._pool = pool
         self._keys = click_id_keys
 
-    def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
-        """Answer by exactly one of click_id, dyn, order_id, or ip with at."""
-        refuse_unknown(req, _PARAMETERS)
-        asked = [name for name in _QUESTIONS if req.get_param(name)]
-        if len(asked) != 1:
-            raise FieldError(
-                "click_id", f"ask by one of {', '.join(_QUESTIONS)} (ip with at), not {len(asked)} of them"
-            )
-        text = (req.get_param(asked[0]) or "").strip()
-        postbacks: list[Row] = []
+    @operation("Find the trace of a click", not_found=("unknown-click",))
+    def on_get(self, req: falcon.Request, resp: falcon.Response, query: TraceQuery) -> FoundTrace:
+        """By exactly one of `click_id`, `dyn`, `order_id`, and `ip` with `at`."""
+        faults = list(query.faults())
+        if faults:
+            raise InvalidFieldsError(faults)
+        # A forged name is refused without a query.
+        named = self._named(query)
+        postbacks = []
         with self._pool.connection() as database:
-            if asked[0] == "ip":
-                clicks = clicks_of_address(database, _network(text), *_around(req))
-            elif asked[0] == "order_id":
-                clicks = clicks_of_order(database, _order(text))
-                postbacks = postbacks_without_click(database, text)
+            if named is not None:
+                clicks = [find_click(database, named)]
+            elif query.order_id is not None:
+                clicks = clicks_of_order(database, query.order_id)
+                postbacks = postbacks_without_click(database, query.order_id)
             else:
-                clicks = [self._named(text, asked[0])]
+                assert query.ip is not None
+                assert query.at is not None
+                clicks = clicks_of_address(database, query.ip, query.at, timedelta(minutes=query.minutes))
             trace = load_trace(database, clicks[0]["click_id"]) if len(clicks) == 1 else None
-        resp.media = {
-            "clicks": clicks[:CANDIDATES_MAX],
-            "more": len(clicks) > CANDIDATES_MAX,
-            "postbacks_without_click": [present_postback(row) for row in postbacks],
-            "trace": trace,
-        }
+        return FoundTrace(
+            clicks=[FoundClick.of(click) for click in clicks[:CANDIDATES_MAX]],
+            more=len(clicks) > CANDIDATES_MAX,
+            postbacks_without_click=list(map(show_postback, postbacks)),
+            trace=trace,
+        )
 
-    def _named(self, text: str, name: str) -> Row:
-        parse = parse_dyn if name == "dyn" else parse_click_id
-        click_id = parse(text, self._keys)
-        if click_id is None:
-            raise NotFoundError(f"this is not a {name} that Waypost made", code="unknown-click")
-        return {"click_id": click_id, "clicked_at": clicked_at(click_id)}
-
-
-def load_trace(database: Database, click_id: UUID) -> dict[str, Any] | None:
-    """Return a click's trace; without its request while only postbacks of it are stored, None when nothing is."""
-    rows = load_trace_rows(database, click_id)
-    if rows.click is None and not rows.postbacks:
+    def _named(self, query: TraceQuery) -> UUID | None:
+        """Return the click that a question names by itself, if it does. Raises NotFoundError for a forged name."""
+        for name, text, parse in (("click_id", query.click_id, parse_click_id), ("dyn", query.dyn, parse_dyn)):
+            if text is not None:
+                click_id = parse(text, self._keys)
+                if click_id is None:
+                    raise NotFoundError(f"this is not a {name} that Waypost made", code="unknown-click")
+                return click_id
         return None
-    return {
-        "click_id": click_id,
-        "stored": rows.click is not None,
-        "cut": rows.cut,
-        "steps": with_times(in_order(steps_of(rows))),
-    }
-
-
-def _network(text: str) -> str:
-    try:
-        return str(ipaddress.ip_network(text, strict=False))
-    except ValueError:
-        raise FieldError("ip", f"ip must be an address such as 203.0.113.7, or a network, not {text[:40]!r}") from None
-
-
-def _order(text: str) -> str:
-    if len(text) > ORDER_CHARACTERS_MAX or not text.isprintable():
-        raise FieldError("order_id", f"order_id must be up to {ORDER_CHARACTERS_MAX} printable characters")
-    return text
-
-
-def _around(req: falcon.Request) -> tuple[datetime, timedelta]:
-    """Return the moment asked for and how far around it to look."""
-    at = decode_moment(req, "at")
-    if at is None:
-        raise FieldError("at", "at is required with ip: about when the click was, such as 2026-10-31T12:00:00Z")
-    minutes = req.get_param("minutes") or str(MINUTES_USUAL)
-    if not _MINUTES.fullmatch(minutes) or not 1 <= int(minutes) <= MINUTES_MAX:
-        raise FieldError("minutes", f"minutes must be a whole number from 1 to {MINUTES_MAX}")
-    return at, timedelta(minutes=int(minutes))

@@ -1,75 +1,70 @@
-"""Everything that is stored about one click, read from one state of the database. SQL only; trace_steps tells it."""
+"""Everything that is stored about one click, read from one state of the database. SQL only; trace.py tells it."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, Literal, LiteralString, NamedTuple
 from uuid import UUID
 
+from admin_api.clicks import COLUMNS as CLICK_COLUMNS
+from admin_api.conversions import CHANGE_COLUMNS
+from admin_api.money import ENTRY_COLUMNS
+from admin_api.outgoing import ATTEMPT_COLUMNS
 from admin_api.postbacks import COLUMNS as POSTBACK_COLUMNS
+from admin_api.postbacks import JUDGEMENT_COLUMNS
 from admin_api.runtime import Database, Row
-from tracking.clicks import SUB_NAMES
 
 # Of each table. A click that thousands of postbacks name is an attack, and a page of it is enough to see that.
 ROWS_MAX = 1000
-# Only names of ours are put in.
-_CLICK = f"""
-    select c.click_id, c.clicked_at, c.link_id, c.profile_id, c.config_version, c.class, c.method, c.host, c.slug,
-        c.query, c.parameters, {", ".join(f"c.{name}" for name in SUB_NAMES)}, host(c.ip) as ip, c.user_agent,
-        c.referrer, c.accept_language, c.location, c.spool_id, c.spool_number, c.stored_at,
-        l.name as link_name, l.updated_at as link_updated_at, l.merchant_id, m.name as merchant_name,
-        p.name as profile_name, p.domain, p.redirect_type, p.updated_at as profile_updated_at
+CutTable = Literal[
+    "postbacks", "judgements", "conversions", "changes", "entries", "payouts", "deliveries", "attempts", "issues"
+]
+_CLICK: LiteralString = f"""
+    select {CLICK_COLUMNS}, l.name as link_name, l.updated_at as link_updated_at, l.merchant_id,
+        m.name as merchant_name, p.name as profile_name, p.redirect_type, p.updated_at as profile_updated_at
     from clicks c left join links l on l.link_id = c.link_id left join profiles p on p.profile_id = c.profile_id
         left join merchants m on m.merchant_id = l.merchant_id
     where c.click_id = %s
 """  # noqa: S608
-_POSTBACKS = f"""
+_POSTBACKS: LiteralString = f"""
     select {POSTBACK_COLUMNS}, spool_id, spool_number from postbacks where click_id = %s
     order by received_at, postback_id limit %s
 """  # noqa: S608
-_JUDGEMENTS = """
-    select j.judgement_id, j.replay_id, j.postback_id, j.judged_at, j.changed, j.before, j.after, j.note, r.dry,
-        r.requested_by
-    from postback_judgements j join replays r using (replay_id)
-    where j.postback_id = any(%s) order by j.judgement_id limit %s
+_JUDGEMENTS: LiteralString = f"""
+    select {JUDGEMENT_COLUMNS}, replay_id, r.dry, r.requested_by
+    from postback_judgements join (select replay_id, dry, requested_by from replays) r using (replay_id)
+    where postback_id = any(%s) order by judgement_id limit %s
+"""  # noqa: S608
+_CONVERSIONS: LiteralString = """
+    select conversion_id, event, order_id from conversions where click_id = %s
+    order by received_at, conversion_id limit %s
 """
-_CONVERSIONS = """
-    select conversion_id, merchant_id, event, order_id, status, reason, payout_minor, currency, authenticated, country,
-        received_at
-    from conversions where click_id = %s order by received_at, conversion_id limit %s
-"""
-_CHANGES = """
-    select change_id, conversion_id, changed_at, cause, postback_id, actor, note, from_status, to_status,
-        from_payout_minor, to_payout_minor, from_currency, to_currency, reason, booked_at
-    from conversion_changes where conversion_id = any(%s) order by change_id limit %s
-"""
-_ENTRIES = """
-    select entry_id, party, kind, conversion_id, merchant_id, source_id, amount_minor, currency, original_minor,
-        original_currency, rate::text as rate, rate_date, plan_id, change_id, actor, note, payable_at, payout_id,
-        locked, created_at
-    from entries where conversion_id = any(%s) order by entry_id limit %s
-"""
-_PAYOUTS = """
+_CHANGES: LiteralString = f"""
+    select conversion_id, {CHANGE_COLUMNS} from conversion_changes where conversion_id = any(%s)
+    order by change_id limit %s
+"""  # noqa: S608
+_ENTRIES: LiteralString = f"""
+    select {ENTRY_COLUMNS} from entries where conversion_id = any(%s) order by entry_id limit %s
+"""  # noqa: S608
+_PAYOUTS: LiteralString = """
     select payout_id, source_id, currency, payout_schedule, period_ends_at, state, override_minor, note, paid_minor,
         reference, decided_at, decided_by, paid_at, paid_by, created_at,
         (select count(*) from entries e where e.payout_id = payouts.payout_id and e.kind <> 'payout'
             and e.settles_payout is null) as entries
     from payouts where payout_id = any(%s) order by payout_id limit %s
 """
-_DELIVERIES = """
-    select d.delivery_id, d.outgoing_postback_id, o.name, d.change_id, d.conversion_id, d.event, d.facts, d.state,
-        d.due_at, d.attempts, d.planned_at, d.finished_at
+_DELIVERIES: LiteralString = """
+    select d.delivery_id, d.outgoing_postback_id, o.name, d.change_id, d.event, d.facts, d.state, d.attempts,
+        d.planned_at, d.finished_at
     from deliveries d join outgoing_postbacks o using (outgoing_postback_id)
     where d.conversion_id = any(%s) and not d.is_test order by d.planned_at, d.delivery_id limit %s
 """
-_ATTEMPTS = """
-    select delivery_id, attempt, started_at, ended_at, duration_ms, method, url, headers, body,
-        host(address) as address, response_status, response_headers, response_body, error, detail
-    from delivery_attempts where delivery_id = any(%s) order by started_at, delivery_id, attempt limit %s
-"""
-_ISSUES = """
-    select issue_id, kind, subject_key, state, title, detail, postback_id, conversion_id, count, note, opened_at,
-        last_seen_at, resolved_at
+_ATTEMPTS: LiteralString = f"""
+    select delivery_id, {ATTEMPT_COLUMNS} from delivery_attempts where delivery_id = any(%s)
+    order by started_at, delivery_id, attempt limit %s
+"""  # noqa: S608
+_ISSUES: LiteralString = """
+    select issue_id, kind, state, title, detail, postback_id, count, note, opened_at, resolved_at
     from issues where click_id = %s order by issue_id limit %s
 """
 
@@ -87,7 +82,7 @@ class TraceRows(NamedTuple):
     deliveries: list[Row]
     attempts: list[Row]
     issues: list[Row]
-    cut: list[str]
+    cut: list[CutTable]
 
 
 def load_trace_rows(database: Database, click_id: UUID) -> TraceRows:
@@ -95,26 +90,34 @@ def load_trace_rows(database: Database, click_id: UUID) -> TraceRows:
     with database.transaction():
         database.execute("set transaction isolation level repeatable read, read only")
         # Planned with its value: a plan for any value would prepare to look at every day there is.
-        click = database.execute(_CLICK.encode(), [click_id], prepare=False).fetchone()
-        found: dict[str, list[Row]] = {}
-        found["postbacks"] = _load(database, _POSTBACKS, click_id)
-        found["conversions"] = _load(database, _CONVERSIONS, click_id)
-        conversion_ids = _ids(found["conversions"], "conversion_id")
-        found["judgements"] = _load(database, _JUDGEMENTS, _ids(found["postbacks"], "postback_id"))
-        found["changes"] = _load(database, _CHANGES, conversion_ids)
-        found["entries"] = _load(database, _ENTRIES, conversion_ids)
-        found["payouts"] = _load(database, _PAYOUTS, sorted(set(_ids(found["entries"], "payout_id"))))
-        found["deliveries"] = _load(database, _DELIVERIES, conversion_ids)
-        found["attempts"] = _load(database, _ATTEMPTS, _ids(found["deliveries"], "delivery_id"))
-        found["issues"] = _load(database, _ISSUES, click_id)
-    cut = [name for name, rows in found.items() if len(rows) > ROWS_MAX]
-    return TraceRows(click, **{name: rows[:ROWS_MAX] for name, rows in found.items()}, cut=cut)
+        click = database.execute(_CLICK, [click_id], prepare=False).fetchone()
+        cut: list[CutTable] = []
 
+        def load(table: CutTable, query: LiteralString, key: object) -> list[Row]:
+            rows = [] if key == [] else database.execute(query, [key, ROWS_MAX + 1]).fetchall()
+            if len(rows) > ROWS_MAX:
+                cut.append(table)
+            return rows[:ROWS_MAX]
 
-def _load(database: Database, query: str, key: object) -> list[Row]:
-    if key == []:
-        return []
-    return database.execute(query.encode(), [key, ROWS_MAX + 1]).fetchall()
+        postbacks = load("postbacks", _POSTBACKS, click_id)
+        conversions = load("conversions", _CONVERSIONS, click_id)
+        # Of those that are shown alone: nothing below may be about another.
+        conversion_ids = _ids(conversions, "conversion_id")
+        entries = load("entries", _ENTRIES, conversion_ids)
+        deliveries = load("deliveries", _DELIVERIES, conversion_ids)
+        return TraceRows(
+            click,
+            postbacks,
+            load("judgements", _JUDGEMENTS, _ids(postbacks, "postback_id")),
+            conversions,
+            load("changes", _CHANGES, conversion_ids),
+            entries,
+            load("payouts", _PAYOUTS, sorted(set(_ids(entries, "payout_id")))),
+            deliveries,
+            load("attempts", _ATTEMPTS, _ids(deliveries, "delivery_id")),
+            load("issues", _ISSUES, click_id),
+            cut,
+        )
 
 
 def _ids(rows: Sequence[Mapping[str, Any]], name: str) -> list[Any]:

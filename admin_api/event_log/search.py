@@ -1,19 +1,19 @@
-"""Finds the clicks that a question may mean: by order id, or by address and time. SQL only."""
+"""Finds the clicks that a question may mean: by id, by order id, or by address and time. SQL only."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, LiteralString
 from uuid import UUID
 
 from admin_api.postbacks import COLUMNS as POSTBACK_COLUMNS
 from admin_api.runtime import Database, Row
-from tracking.clicks import first_click_id
+from tracking.clicks import clicked_at, first_click_id
 
 CANDIDATES_MAX = 100
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_CLICK_FIELDS = "click_id, clicked_at, link_id, slug, class, host(ip) as ip, user_agent"
+_FIELDS: LiteralString = "click_id, clicked_at, link_id, slug, class, host(ip) as ip, user_agent"
 # What names the order: conversions, and postbacks whether or not they made one.
 _BY_ORDER = """
     select click_id from conversions where order_id = %(order_id)s
@@ -21,42 +21,46 @@ _BY_ORDER = """
     order by click_id desc limit %(limit)s
 """
 # One query a click, planned with its value: each looks at one day's partition.
-_CLICK = f"select {_CLICK_FIELDS} from clicks where click_id = %s"  # noqa: S608
-_UNMATCHED = f"""
+_CLICK: LiteralString = f"select {_FIELDS} from clicks where click_id = %s"  # noqa: S608
+_UNMATCHED: LiteralString = f"""
     select {POSTBACK_COLUMNS} from postbacks where order_id = %s and click_id is null
     order by received_at desc, postback_id desc limit %s
 """  # noqa: S608
 # A click id begins with its time, so the minutes asked for are a range of the primary key, in one day or two.
-_BY_ADDRESS = f"""
-    select {_CLICK_FIELDS} from clicks
+_BY_ADDRESS: LiteralString = f"""
+    select {_FIELDS} from clicks
     where click_id >= %(low)s and click_id < %(high)s and ip <<= %(network)s::inet
     order by click_id desc limit %(limit)s
 """  # noqa: S608
 
 
+def find_click(database: Database, click_id: UUID) -> Row:
+    """Return a click. Of one that is not stored no more is known than its id, and the time in it."""
+    row = database.execute(_CLICK, [click_id], prepare=False).fetchone()
+    if row is not None:
+        return row
+    unknown = dict.fromkeys(("link_id", "slug", "class", "ip", "user_agent"))
+    return {"click_id": click_id, "clicked_at": clicked_at(click_id), **unknown}
+
+
 def clicks_of_order(database: Database, order_id: str) -> list[Row]:
     """Return the clicks that conversions or postbacks of an order name, the newest first, stored or not."""
     rows = database.execute(_BY_ORDER, {"order_id": order_id, "limit": CANDIDATES_MAX + 1}).fetchall()
-    return [_click(database, row["click_id"]) for row in rows]
+    return [find_click(database, row["click_id"]) for row in rows]
 
 
 def postbacks_without_click(database: Database, order_id: str) -> list[Row]:
     """Return the postbacks of an order that name no click at all, the newest first."""
-    return database.execute(_UNMATCHED.encode(), [order_id, CANDIDATES_MAX]).fetchall()
+    return database.execute(_UNMATCHED, [order_id, CANDIDATES_MAX]).fetchall()
 
 
 def clicks_of_address(database: Database, network: str, at: datetime, within: timedelta) -> list[Row]:
     """Return the clicks from an address or network around a moment, the newest first."""
     query, values = address_query(network, at, within)
-    return database.execute(query.encode(), values, prepare=False).fetchall()
+    return database.execute(query, values, prepare=False).fetchall()
 
 
-def address_query(network: str, at: datetime, within: timedelta) -> tuple[str, Mapping[str, Any]]:
+def address_query(network: str, at: datetime, within: timedelta) -> tuple[LiteralString, Mapping[str, Any]]:
     """Return the query for an address and its values."""
     bounds = {"low": first_click_id(max(at - within, _EPOCH)), "high": first_click_id(at + within)}
     return _BY_ADDRESS, {**bounds, "network": network, "limit": CANDIDATES_MAX + 1}
-
-
-def _click(database: Database, click_id: UUID) -> Row:
-    row = database.execute(_CLICK.encode(), [click_id], prepare=False).fetchone()
-    return row if row is not None else {"click_id": click_id, "clicked_at": None}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, NamedTuple
@@ -43,14 +43,15 @@ _Path = tuple[tuple[datetime, int, int], ...]
 class Step(NamedTuple):
     """One thing that happened. `key` names it, `after` the step that led to it; `summary` is a sentence.
 
-    `sequence` orders steps of one kind that happened in the same moment.
+    `detail` is all that is known of it, as whoever tells it declares that. `sequence` orders steps of one kind that
+    happened in the same moment.
     """
 
     kind: StepKind
     at: datetime
     key: str
     summary: str
-    detail: Mapping[str, Any]
+    detail: Any
     after: str | None = None
     sequence: int = 0
 
@@ -92,9 +93,9 @@ def with_times(steps: Sequence[Step]) -> list[dict[str, Any]]:
             {
                 "at": step.at,
                 "since_ms": since_ms,
-                "kind": step.kind.value,
+                "kind": step.kind,
                 "summary": step.summary,
-                "detail": dict(step.detail),
+                "detail": step.detail,
             }
         )
         before = step.at

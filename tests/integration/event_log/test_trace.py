@@ -12,6 +12,7 @@ from uuid import UUID
 
 import pytest
 from falcon.testing import Result
+from psycopg.types.json import Jsonb
 
 import worker_cases as cases
 from admin_api.app import Collaborators
@@ -19,8 +20,10 @@ from admin_api.event_log import rows as trace_rows
 from admin_api.event_log.search import address_query
 from admin_api.runtime import Database
 from admin_client import AdminClient, admin_client
+from documented import assert_as_documented
 from tracking.clicks import clicked_at, encode_dyn
 from tracking.event_log import StepKind
+from tracking.outgoing import sample_facts
 from tracking.postbacks.fixes import FIXES
 from tracking.spool import Postback
 from worker.clicks import task as clicks
@@ -86,6 +89,57 @@ def one(found: list[dict[str, Any]], kind: StepKind) -> dict[str, Any]:
 def problem(result: Result) -> tuple[int, str, str | None]:
     assert result.headers["content-type"] == "application/problem+json"
     return result.status_code, result.json["code"], result.json.get("field")
+
+
+def deliver(database: Database, click_id: str) -> None:
+    """Store a delivery of every change, with an attempt that failed and one that did not."""
+    database.execute(
+        "insert into outgoing_postbacks (name, url, secrets) values ('Partner', 'https://p.example/', '{whsec_x}')"
+    )
+    database.execute(
+        "insert into deliveries (outgoing_postback_id, change_id, conversion_id, click_id, event, facts, state,"
+        " due_at, attempts, finished_at) select 1, change_id, conversion_id, %s, 'ftd', %s, 'delivered', null, 2,"
+        " now() + interval '1 second' from conversion_changes",
+        [click_id, Jsonb(sample_facts())],
+    )
+    database.execute(
+        "insert into delivery_attempts (delivery_id, attempt, method, url, response_status, error)"
+        " select delivery_id, n, 'GET', 'https://p.example/', case n when 2 then 204 end,"
+        " case n when 1 then 'timed-out' end"
+        " from deliveries, generate_series(1, 2) as n"
+    )
+
+
+def open_and_resolve_issue(database: Database, click_id: str) -> None:
+    """Store an issue about the click that an operator has resolved."""
+    database.execute("select open_issue('corrected-postback', 'x', 'A title', '{}', 1, null, null, %s)", [click_id])
+    database.execute("update issues set state = 'resolved', resolved_at = now(), note = 'mended'")
+
+
+def make_payout(database: Database) -> None:
+    """Store a commission of one of the conversions, and an approved payout that pays it."""
+    database.execute("insert into sources (name) values ('News')")
+    database.execute(
+        "insert into entries (party, kind, conversion_id, source_id, amount_minor, currency, payout_schedule,"
+        " payable_at) select 'source', 'commission', conversion_id, 1, 1000, 'USD', 'weekly', now() - interval '1 day'"
+        " from conversions limit 1"
+    )
+    database.execute("select make_payout(1, 'USD', 'weekly', now())")
+    database.execute("update payouts set state = 'approved', decided_at = now(), decided_by = 'anna'")
+
+
+def replay_postbacks(database: Database) -> None:
+    """Store a dry replay of the first postback."""
+    fields = ("reason", "detail", "click_id", "event", "order_id", "status", "payout_minor", "currency")
+    before = {"outcome": "refused", **dict.fromkeys((*fields, "conversion_id", "conversion"))}
+    database.execute(
+        "insert into replays (filter, dry, state, requested_by, finished_at) values ('{}', true, 'done', 'anna', now())"
+    )
+    database.execute(
+        "insert into postback_judgements (replay_id, postback_id, changed, before, after)"
+        " select 1, postback_id, true, %s, %s from postbacks order by received_at limit 1",
+        [Jsonb(before), Jsonb(before | {"outcome": "recorded"})],
+    )
 
 
 def test_a_click_is_told_from_its_request_to_its_row(admin: AdminClient, stored: Stored) -> None:
@@ -210,34 +264,11 @@ def test_the_server_clocks_cannot_turn_the_story_around(admin: AdminClient, stor
 def test_deliveries_issues_and_payouts_are_told(admin: AdminClient, stored: Stored, database: Database) -> None:
     click_id = stored.click()
     stored.postback(click_id, fields={"order_id": "A-1"})
-    database.execute("insert into sources (name) values ('News')")
-    database.execute(
-        "insert into outgoing_postbacks (name, url, secrets) values ('Partner', 'https://p.example/', '{whsec_x}')"
-    )
-    database.execute(
-        "insert into deliveries (outgoing_postback_id, change_id, conversion_id, click_id, event, facts, state,"
-        " due_at, attempts, finished_at) select 1, change_id, conversion_id, %s, 'ftd', '{}', 'delivered', null, 2,"
-        " now() + interval '1 second' from conversion_changes",
-        [click_id],
-    )
-    database.execute(
-        "insert into delivery_attempts (delivery_id, attempt, method, url, response_status, error)"
-        " select delivery_id, n, 'GET', 'https://p.example/', case n when 2 then 204 end,"
-        " case n when 1 then 'timed-out' end"
-        " from deliveries, generate_series(1, 2) as n"
-    )
-    database.execute(
-        "select open_issue('corrected-postback', 'x', 'A title', '{}', 1, postback_id, null, click_id) from postbacks"
-    )
-    database.execute("update issues set state = 'resolved', resolved_at = now(), note = 'mended'")
-    database.execute(
-        "insert into entries (party, kind, conversion_id, source_id, amount_minor, currency, payout_schedule,"
-        " payable_at) select 'source', 'commission', conversion_id, 1, 1000, 'USD', 'weekly', now() - interval '1 day'"
-        " from conversions"
-    )
-    database.execute("select make_payout(1, 'USD', 'weekly', now())")
-    database.execute("update payouts set state = 'approved', decided_at = now(), decided_by = 'anna'")
-    found = traced(admin, click_id)
+    deliver(database, click_id)
+    open_and_resolve_issue(database, click_id)
+    make_payout(database)
+    result = admin.request("GET", f"/v1/clicks/{click_id}/trace")
+    found = steps(result)
     attempts = [step for step in found if step["kind"] == "delivery-attempted"]
     assert [step["detail"]["response_status"] for step in attempts] == [None, 204]
     assert [step["summary"].rpartition(": ")[2] for step in attempts] == ["timed-out", "204"]
@@ -264,6 +295,47 @@ def test_a_click_that_thousands_of_postbacks_name_is_cut_and_says_so(
     assert [step["kind"] for step in steps(result)].count("postback-received") == 3
 
 
+def test_a_click_of_more_conversions_than_are_shown_has_a_trace(
+    admin: AdminClient, stored: Stored, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The daily revenue share of three years is a thousand conversions of one click."""
+    click_id = stored.click()
+    for number in range(5):
+        stored.postback(click_id, fields={"order_id": f"A-{number}", "event": "revenue_share"})
+    # As if each had been received before the one that was stored before it.
+    database.execute("update conversions set received_at = received_at - interval '1 h' * right(order_id, 1)::integer")
+    monkeypatch.setattr(trace_rows, "ROWS_MAX", 3)
+    result = admin.request("GET", f"/v1/clicks/{click_id}/trace")
+    made = [step["detail"] for step in steps(result) if step["kind"] == StepKind.CONVERSION_MADE]
+    assert [each["order_id"] for each in made] == ["A-2", "A-3", "A-4"]
+    assert set(result.json["cut"]) >= {"postbacks", "conversions"}
+
+
+def test_a_step_of_every_kind_has_the_fields_that_are_documented(
+    admin: AdminClient, stored: Stored, database: Database
+) -> None:
+    """One click to which everything happened."""
+    corrections = [{"field": "payout", "from": "25,00", "to": "25.00", "rule": "decimal-comma"}]
+    made = cases.click()
+    stored.postback(made.click_id, fields={"order_id": "A-1", "corrections": corrections})
+    stored.click(**made._asdict())
+    stored.postback(made.click_id, fields={"order_id": "A-1", "status": "reversed"})
+    replay_postbacks(database)
+    deliver(database, made.click_id)
+    open_and_resolve_issue(database, made.click_id)
+    make_payout(database)
+    assert admin.request("POST", "/v1/payouts/1/pay", {"reference": "T-1"}).status_code == 200
+    result = admin.request("GET", f"/v1/clicks/{made.click_id}/trace")
+    assert {step["kind"] for step in steps(result)} == set(StepKind)
+    assert_as_documented(admin, "GET /v1/clicks/{click_id}/trace", result)
+    found = steps(result)
+    corrected, replayed = one(found, StepKind.POSTBACK_CORRECTED), one(found, StepKind.POSTBACK_REPLAYED)
+    assert corrected["detail"]["corrections"] == corrections
+    assert replayed["summary"] == "would have been refused → recorded"
+    assert (replayed["detail"]["dry"], replayed["detail"]["requested_by"]) == (True, "anna")
+    assert one(found, StepKind.PAYOUT_PAID)["detail"]["reference"] == "T-1"
+
+
 def test_a_forged_or_unstored_click_has_no_trace(admin: AdminClient) -> None:
     genuine = cases.click().click_id
     for path, code in (("x", "unknown-click"), (genuine[:-1] + "x", "unknown-click"), (genuine, "click-not-stored")):
@@ -283,8 +355,11 @@ def test_a_click_is_found_by_order_id_dyn_and_address(admin: AdminClient, stored
         f"ip=203.0.113.9&at={at}",
         f"ip=203.0.113.9&at={at}&minutes=1",
     ):
-        answer = admin.request("GET", f"/v1/trace?{query}").json
+        result = admin.request("GET", f"/v1/trace?{query}")
+        assert_as_documented(admin, "GET /v1/trace", result)
+        answer = result.json
         assert [click["click_id"] for click in answer["clicks"]] == [click_id], query
+        assert [(click["slug"], click["class"]) for click in answer["clicks"]] == [("abc", "valid")], query
         assert (answer["more"], answer["postbacks_without_click"]) == (False, [])
         assert answer["trace"] == admin.request("GET", f"/v1/clicks/{click_id}/trace").json
 
@@ -315,7 +390,9 @@ def test_an_address_is_looked_for_around_its_time_only(admin: AdminClient, store
 def test_a_postback_of_an_order_that_names_no_click_is_shown_with_its_fix(admin: AdminClient, stored: Stored) -> None:
     fields = {"click_id": None, "order_id": "A-77"}
     stored.postback("not one", answered=404, reason="unknown-click", fields=fields)
-    answer = admin.request("GET", "/v1/trace?order_id=A-77").json
+    result = admin.request("GET", "/v1/trace?order_id=A-77")
+    assert_as_documented(admin, "GET /v1/trace", result)
+    answer = result.json
     assert (answer["clicks"], answer["trace"]) == ([], None)
     (postback,) = answer["postbacks_without_click"]
     assert (postback["reason"], postback["fix"]) == ("unknown-click", FIXES["unknown-click"])
@@ -324,10 +401,11 @@ def test_a_postback_of_an_order_that_names_no_click_is_shown_with_its_fix(admin:
 
 QUESTIONS = [
     ("", "click_id"),
-    ("order_id=", "click_id"),
+    ("order_id=", "order_id"),
     ("order_id=A&dyn=B", "click_id"),
     ("ip=203.0.113.9", "at"),
     ("ip=somewhere&at=2026-10-31", "ip"),
+    ("ip=fe80::1%25eth0&at=2026-10-31", "ip"),
     ("ip=203.0.113.9&at=yesterday", "at"),
     ("ip=203.0.113.9&at=2026-10-31&minutes=0", "minutes"),
     ("ip=203.0.113.9&at=2026-10-31&minutes=9999", "minutes"),
@@ -341,6 +419,16 @@ QUESTIONS = [
 def test_a_question_that_cannot_be_answered_names_its_field(admin: AdminClient, query: str, field: str) -> None:
     status, _, blamed = problem(admin.request("GET", f"/v1/trace?{query}"))
     assert (status, blamed) == (400, field)
+
+
+def test_all_that_is_wrong_with_a_question_is_named_at_once(admin: AdminClient) -> None:
+    for query, fields in (
+        ("ip=somewhere&at=yesterday&minutes=0&order=A", ["ip", "at", "minutes", "order"]),
+        ("ip=203.0.113.9&order_id=A", ["click_id", "at"]),
+    ):
+        result = admin.request("GET", f"/v1/trace?{query}")
+        assert problem(result)[:2] == (400, result.json["errors"][0]["code"])
+        assert [each["field"] for each in result.json["errors"]] == fields
 
 
 def test_a_forged_name_of_a_click_is_404(admin: AdminClient) -> None:

@@ -1,0 +1,130 @@
+"""What the edge and the worker did with a request, as steps of the click's trace. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated, Literal
+from uuid import UUID
+
+from pydantic import Field
+
+from admin_api.http import Shown
+from admin_api.runtime import Row
+from tracking.clicks import SUB_NAMES
+from tracking.event_log import Step, StepKind
+from tracking.spool import ClickClass
+
+_CLASS_WORDS = {
+    ClickClass.VALID: "it counts as a click",
+    ClickClass.HEAD: "a HEAD request, which is kept apart and is no click",
+    ClickClass.PREFETCH: "the browser fetched it ahead, so it is kept apart and is no click",
+}
+
+
+class ClickRequestedDetail(Shown):
+    """The visitor's request."""
+
+    click_id: UUID
+    method: str
+    host: str
+    slug: str
+    query: str
+    """The query as it was sent."""
+    parameters: dict[str, str]
+    """Every query parameter, decoded."""
+    subs: dict[str, str]
+    """Those of `sub1` to `sub10` that the request brought or the link has."""
+    ip: str | None
+    """The visitor's address, where it was kept."""
+    user_agent: str
+    referrer: str
+    accept_language: str
+
+
+class ClickDecidedDetail(Shown):
+    """Which link and profile answered the request, and why. Names are today's; null is what is no longer there."""
+
+    config_version: int
+    """The version of the configuration that decided it."""
+    kind: Annotated[ClickClass, Field(alias="class")]
+    """What kind of request it was; only those that are `valid` count as clicks."""
+    link_id: int
+    link_name: str | None
+    profile_id: int
+    profile_name: str | None
+    merchant_id: int | None
+    """The link's merchant, as it is today."""
+    merchant_name: str | None
+    why: list[str]
+    """The reasons, as sentences."""
+    changed_since: list[Literal["link", "profile"]]
+    """Which of the two was changed after the click."""
+
+
+class ClickRedirectedDetail(Shown):
+    """Where the visitor was sent."""
+
+    location: str
+    redirect_type_now: Literal["301", "302", "js"] | None
+    """How the profile redirects today; null where it is no longer there."""
+
+
+class ClickStoredDetail(Shown):
+    """The record that the worker stored it from."""
+
+    spool_id: str
+    spool_number: int
+    """The number of the record in its spool."""
+
+
+def click_steps(click: Row) -> Iterator[Step]:
+    """Yield what the edge and the worker did with the request."""
+    at = click["clicked_at"]
+    path = f"/click/{click['slug']}" + (f"?{click['query']}" if click["query"] else "")
+    subs = {name: click[name] for name in SUB_NAMES if click[name] is not None}
+    yield Step(
+        StepKind.CLICK_REQUESTED,
+        at,
+        "click:requested",
+        f"{click['method']} {click['host']}{path} from {click['ip'] or 'an address that was not kept'}",
+        ClickRequestedDetail.of(click, subs=subs),
+    )
+    why = list(_reasons(click))
+    changes = {name: click[f"{name}_updated_at"] for name in ("link", "profile")}
+    changed_since = [name for name, changed_at in changes.items() if changed_at is not None and changed_at > at]
+    yield Step(
+        StepKind.CLICK_DECIDED,
+        at,
+        "click:decided",
+        "; ".join(why),
+        ClickDecidedDetail.of(click, why=why, changed_since=changed_since),
+        after="click:requested",
+    )
+    yield Step(
+        StepKind.CLICK_REDIRECTED,
+        at,
+        "click:redirected",
+        f"sent on to {click['location']}",
+        ClickRedirectedDetail.of(click, redirect_type_now=click["redirect_type"]),
+        after="click:decided",
+    )
+    yield Step(
+        StepKind.CLICK_STORED,
+        click["stored_at"],
+        "click:stored",
+        f"stored from record {click['spool_number']} of spool {click['spool_id']}",
+        ClickStoredDetail.of(click),
+        after="click:redirected",
+    )
+
+
+def _reasons(click: Row) -> Iterator[str]:
+    """Yield why the edge answered as it did. Names are today's, where link and profile are still there."""
+    yield f"link {click['link_id']}{_quoted(click['link_name'])} by the slug {click['slug']} on {click['host']}"
+    yield f"active profile {click['profile_id']}{_quoted(click['profile_name'])}, so the request is recorded"
+    yield f"class {click['class']}: {_CLASS_WORDS.get(click['class'], 'as the rules of its class say')}"
+    yield f"by version {click['config_version']} of the configuration"
+
+
+def _quoted(name: str | None) -> str:
+    return "" if name is None else f" “{name}”"
