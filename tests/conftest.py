@@ -7,19 +7,49 @@ unique names are made there and dropped; with REDIS_URL set, its database number
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Iterator
 from pathlib import Path
-from urllib.parse import urlsplit
 
-import psycopg
 import pytest
 from redis import Redis
 
-from admin_api.migrate import migrate
-from config.database import migration_files
 from config.settings import embedded_settings
+from database_copies import DatabaseCopies, copies_on
+from distribution import DurationRecorder, is_worker, keep_to_one_process, longest_first, notice
 from embedded_servers import running_postgres, running_valkey, server_home
+from quiet import QUIET, QuietPlaces
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add our own option."""
+    group = parser.getgroup("waypost")
+    group.addoption("--record-durations", action="store_true", help="Write to tests/durations.txt what modules take.")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_cmdline_main(config: pytest.Config) -> None:
+    """Decide about worker processes before pytest-xdist does."""
+    keep_to_one_process(config)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Record durations in the process that hears of all tests; share the machine in those that run them."""
+    config.addinivalue_line("markers", f"{QUIET}: compares times, so no other test of this run may run beside it")
+    if is_worker(config):
+        config.pluginmanager.register(QuietPlaces(config.workerinput["testrunuid"]))  # type: ignore[attr-defined]
+    elif config.option.record_durations:
+        config.pluginmanager.register(DurationRecorder())
+
+
+def pytest_report_header(config: pytest.Config) -> str | None:
+    """Say at the start what is unusual about this run."""
+    return notice(config)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Begin with the longest modules where several processes share them."""
+    if is_worker(config):
+        longest_first(items)
 
 
 @pytest.fixture(scope="session")
@@ -35,7 +65,7 @@ def postgres_server() -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def redis_server() -> Iterator[str]:
-    """Yield the URL of a Redis that these tests have to themselves, FLUSHALL included if it is the embedded one."""
+    """Yield the URL of a Redis database that these tests have to themselves, and empty."""
     given = embedded_settings().redis_url
     if given:
         with Redis.from_url(given) as client:
@@ -50,25 +80,24 @@ def redis_server() -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def template_database(postgres_server: str) -> Iterator[str]:
-    """Yield the name of a migrated database, from which each test's is copied."""
-    name = f"waypost_template_{secrets.token_hex(4)}"
-    _execute(postgres_server, f"create database {name}")
-    try:
-        _migrate(_with_database(postgres_server, name))
-        yield name
-    finally:
-        _execute(postgres_server, f"drop database {name} with (force)")
+def database_copies(postgres_server: str) -> Iterator[DatabaseCopies]:
+    """Yield what makes a migrated database for each test."""
+    with copies_on(postgres_server) as copies:
+        yield copies
+
+
+@pytest.fixture(scope="session")
+def template_database(database_copies: DatabaseCopies) -> str:
+    """Return the name of the migrated database that the others are copies of."""
+    return database_copies.template
 
 
 @pytest.fixture
-def database_url(postgres_server: str, template_database: str) -> Iterator[str]:
+def database_url(database_copies: DatabaseCopies) -> Iterator[str]:
     """Yield the URL of a fresh, migrated database."""
-    name = f"waypost_test_{secrets.token_hex(6)}"
-    # Copied as files, not through the write-ahead log: three times as fast where nothing is synced.
-    _execute(postgres_server, f"create database {name} template {template_database} strategy file_copy")
-    yield _with_database(postgres_server, name)
-    _execute(postgres_server, f"drop database {name} with (force)")
+    url = database_copies.make()
+    yield url
+    database_copies.drop(url)
 
 
 @pytest.fixture
@@ -84,17 +113,3 @@ def redis_url(redis_server: str) -> Iterator[str]:
 def home(tmp_path: Path) -> Path:
     """Return a directory to use as WAYPOST_HOME; it does not exist yet."""
     return tmp_path / "home"
-
-
-def _execute(url: str, statement: str) -> None:
-    with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute(statement)
-
-
-def _with_database(url: str, name: str) -> str:
-    return urlsplit(url)._replace(path=f"/{name}").geturl()
-
-
-def _migrate(url: str) -> None:
-    with psycopg.connect(url, autocommit=True) as connection:
-        migrate(connection, migration_files())

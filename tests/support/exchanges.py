@@ -15,7 +15,7 @@ _LOCATION = re.compile(rb"(?i)\r\nlocation: ([^\r\n]*)\r\n")
 # How long a server may take to begin an answer, and after how long it has said it all.
 _BEGIN_S = 6.0
 _SILENCE_S = 2.0
-_LANES = 8
+_LANES = 64
 
 
 class Exchange(NamedTuple):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import signal
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -130,7 +131,7 @@ def _running(
         wait_until(lambda: _answers(process, port, home / f"{name}.log"), 30, f"{name} to answer")
         yield Front(port, home, process)
     finally:
-        process.terminate()
+        os.killpg(process.pid, signal.SIGKILL)
         process.wait(15)
 
 

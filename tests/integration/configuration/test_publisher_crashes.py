@@ -73,7 +73,7 @@ def test_a_flushed_redis_is_filled_under_a_new_epoch(admin: AdminClient, databas
     admin.link(admin.merchant())
     settle(database, redis)
     before = fetch_meta(redis)
-    redis.flushall()
+    redis.flushdb()
     settle(database, redis)
     after = fetch_meta(redis)
     assert before is not None
@@ -123,7 +123,7 @@ def test_a_publisher_that_was_overtaken_writes_nothing(redis: Redis) -> None:
 
 def test_a_flush_between_look_and_write_leaves_no_scrap_of_a_configuration(redis: Redis) -> None:
     publish_everything(redis, "e1", 1, [("p:a", b"[1]"), ("p:b", b"[1]")])
-    redis.flushall()
+    redis.flushdb()
     with pytest.raises(StalePublicationError):
         publish(redis, "e1", 1, 2, {"p:a": b"[2]"})
     assert fetch_meta(redis) is None
@@ -140,7 +140,7 @@ def test_a_full_publication_that_was_interrupted_is_not_swapped_in(redis: Redis,
             if number == 2500 and interruption == "other":
                 publish_everything(redis, "e2", 3, [("p:other", b"[2]")])
             elif number == 2500:
-                redis.flushall()
+                redis.flushdb()
             yield f"p:{number}", b"[1]"
 
     with pytest.raises((StalePublicationError, RedisError)):

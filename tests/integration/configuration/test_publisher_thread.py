@@ -40,7 +40,7 @@ def test_after_any_operations_redis_equals_the_database(
             elif number % 40 == 25:
                 relay.mend()
             elif number % 40 == 35:
-                redis.flushall()
+                redis.flushdb()
             elif number == 60:
                 running.stop()
                 running = start_publisher(database_url, relayed)

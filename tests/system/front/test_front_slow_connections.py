@@ -127,6 +127,7 @@ def assert_others_are_not_slowed(place: str, port: int, trickle: Callable[[], Tr
     raise AssertionError(f"others' p99 beside {SLOW} slow connections, as a multiple of quiet: {', '.join(seen)}")
 
 
+@pytest.mark.quiet
 @pytest.mark.timeout(120 + 5 * TRICKLE_S)
 @pytest.mark.parametrize("behind", ["nothing", "nginx", "caddy"])
 @pytest.mark.parametrize("server", EVENT_LOOPS)
@@ -138,6 +139,7 @@ def test_slow_headers_do_not_slow_the_others(server: str, behind: str, tmp_path:
         assert_others_are_not_slowed(f"{server} behind {behind}, headers", port, lambda: Trickle(port))
 
 
+@pytest.mark.quiet
 @pytest.mark.timeout(120 + 5 * TRICKLE_S)
 @pytest.mark.parametrize("behind", PROXIES)
 @pytest.mark.parametrize("server", EVENT_LOOPS)
@@ -152,6 +154,7 @@ def test_slow_bodies_do_not_slow_the_others_behind_a_proxy(server: str, behind: 
             end_edge(intake)
 
 
+@pytest.mark.quiet
 @pytest.mark.timeout(120 + 5 * TRICKLE_S)
 def test_slow_bodies_do_not_slow_the_others_at_the_bare_intake(tmp_path: Path) -> None:
     home = tmp_path / "edge"
