@@ -1,4 +1,4 @@
-"""The ledger and the page of one click, on rows as the worker writes them and reports as agents send them."""
+"""The ledger, on rows as the worker writes them and reports as agents send them."""
 
 from __future__ import annotations
 
@@ -11,9 +11,8 @@ from redis import Redis
 
 from admin_api.runtime import Database
 from admin_api.spool import ledger
-from admin_client import CLICK_ID_KEYS, AdminClient
+from admin_client import AdminClient
 from config.configuration import SPOOLS_KEY
-from tracking.clicks import ClickIdMint, ProcessIdentity
 
 LATER = 10.0
 
@@ -116,49 +115,3 @@ def test_without_a_fresh_report_the_answer_says_so(
     answer = figures(admin)
     assert five(answer) == (10, 0, 10, 0, 0)
     assert answer["stale"] is True
-
-
-def mint() -> str:
-    return ClickIdMint(CLICK_ID_KEYS, ProcessIdentity(1, 2, 3)).mint()[0]
-
-
-def test_a_forged_click_id_is_unknown(admin: AdminClient) -> None:
-    another_key = ClickIdMint((b"a key of somebody else",), ProcessIdentity(1, 2, 3)).mint()[0]
-    for forged in ("x", "00000000-0000-7000-8000-000000000000", "%00", "'; select 1 --", another_key):
-        result = admin.request("GET", f"/v1/clicks/{forged}")
-        assert (result.status_code, result.json["code"]) == (404, "unknown-click")
-
-
-def test_a_genuine_click_id_without_a_row_is_not_stored(admin: AdminClient) -> None:
-    result = admin.request("GET", f"/v1/clicks/{mint()}")
-    assert (result.status_code, result.json["code"]) == (404, "click-not-stored")
-
-
-def test_a_click_is_shown_with_its_postbacks_and_conversions(admin: AdminClient, database: Database) -> None:
-    click_id = mint()
-    database.execute("create table clicks_all partition of clicks default")
-    database.execute(
-        "insert into clicks (click_id, clicked_at, link_id, profile_id, config_version, class, method, host, slug,"
-        " query, parameters, sub1, ip, user_agent, referrer, accept_language, location, spool_id, spool_number)"
-        " values (%s, now(), 1, 2, 3, 'valid', 'GET', 'h', 's', 'a=1', '{\"a\": \"1\"}', 'one', '2001:db8::1',"
-        " 'ua', '', '', 'l', '1-0-clicks', 0)",
-        [click_id],
-    )
-    conversion = database.execute(
-        "insert into conversions (click_id, merchant_id, link_id, event, status, payout_minor, currency, authenticated,"
-        " clicked_at, received_at) values (%s, 1, 1, 'ftd', 'approved', 2550, 'USD', true, now(), now())"
-        " returning conversion_id",
-        [click_id],
-    ).fetchone()
-    assert conversion is not None
-    stored_postbacks(database, 2)
-    database.execute("update postbacks set click_id = %s, conversion_id = %s", [click_id, conversion["conversion_id"]])
-    answer = admin.request("GET", f"/v1/clicks/{click_id.upper()}").json
-    click = answer["click"]
-    assert (click["click_id"], click["sub1"], click["sub10"]) == (click_id, "one", None)
-    assert (click["parameters"], click["ip"], click["clicked_at"][-1]) == ({"a": "1"}, "2001:db8::1", "Z")
-    (shown,) = answer["conversions"]
-    assert (shown["event"], shown["status"], shown["payout"], shown["payout_minor"]) == ("ftd", "approved", 25.5, 2550)
-    assert shown["conversion_id"] == str(conversion["conversion_id"])
-    assert [postback["conversion_id"] for postback in answer["postbacks"]] == [shown["conversion_id"]] * 2
-    assert [postback["payout"] for postback in answer["postbacks"]] == [None, None]
