@@ -59,7 +59,7 @@ class NewOutgoingPostback(OutgoingPostbackFields):
     """What the template needs to know of your account at the partner. Not stored; it is part of the URL."""
 
 
-class NewSecret(Shown):
+class NewSigningSecret(Shown):
     """A secret that signs what is sent, shown this once."""
 
     outgoing_postback_id: int
@@ -143,7 +143,7 @@ class OutgoingPostbackSecret:
         self._pool = pool
 
     @operation("Make a secret that signs what is sent", statuses=(HTTPStatus.CREATED,))
-    def on_post(self, req: falcon.Request, resp: falcon.Response, outgoing_postback_id: int) -> NewSecret:
+    def on_post(self, req: falcon.Request, resp: falcon.Response, outgoing_postback_id: int) -> NewSigningSecret:
         """The newest two sign."""
         secret = mint_secret()
         with self._pool.connection() as database, database.transaction():
@@ -154,7 +154,7 @@ class OutgoingPostbackSecret:
                 " where outgoing_postback_id = %s",
                 [kept, outgoing_postback_id],
             )
-        return NewSecret(outgoing_postback_id=outgoing_postback_id, secret=secret)
+        return NewSigningSecret(outgoing_postback_id=outgoing_postback_id, secret=secret)
 
 
 class OutgoingPostbackTest:

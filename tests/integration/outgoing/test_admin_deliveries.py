@@ -11,9 +11,10 @@ from psycopg.types.json import Jsonb
 
 import delivery_cases as partners
 import worker_cases as cases
+from admin_api.outgoing.delivery_objects import DeliveryFacts
 from admin_api.runtime import Database
 from admin_client import AdminClient
-from tracking.outgoing import LEASE_S
+from tracking.outgoing import LEASE_S, sample_facts
 from waiting import wait_until
 
 URL = "https://partner.example/pb?c={external_id}&p={payout}"
@@ -168,6 +169,10 @@ def test_every_documented_field_of_a_delivery_is_served(
     replayed = admin.request("POST", f"/v1/deliveries/{delivery_id}/replay").json
     changed = {name for name, value in replayed.items() if value != shown[name]}
     assert changed == {"state", "due_at", "finished_at"}
+
+
+def test_every_fact_of_a_delivery_is_shown() -> None:
+    assert set(DeliveryFacts.model_fields) == set(sample_facts())
 
 
 def test_facts_of_an_older_release_are_shown_with_null_for_what_they_lack(

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
+import psycopg
 import pytest
 from psycopg.types.json import Jsonb
 from redis import Redis
 from rq import Queue
 
+from admin_api.postbacks.replay_objects import JudgedConversion, JudgedPostback
 from admin_api.postbacks.replay_table import judgements_query
 from admin_api.runtime import Database
 from admin_client import AdminClient
 from query_plans import database_of_a_module, plan_of
 from tracking.runtime import JobSerializer, Task
+from worker.postbacks.replay_table import load_snapshots
 
 FILTERS = ("postback_ids", "outcome", "reason", "merchant_id", "event", "from", "to")
 JUDGED = {
@@ -234,6 +237,22 @@ def test_every_documented_field_of_a_replay_and_its_judgements_is_served(
         assert list(shown) == list(schemas[name]["properties"]) == schemas[name]["required"]
     assert (judgement["before"], judgement["after"]) == (JUDGED, after)
     assert listed["outcomes"] == {"refused": {"recorded": 1}}
+
+
+def test_all_that_the_worker_keeps_of_a_judged_postback_is_shown(
+    database: Database, database_url: str, postback_id: str
+) -> None:
+    conversion_id = uuid4()
+    database.execute(
+        "insert into conversions (conversion_id, click_id, merchant_id, link_id, event, status, authenticated,"
+        " clicked_at, received_at) values (%s, gen_random_uuid(), 1, 1, 'ftd', 'approved', true, now(), now())",
+        [conversion_id],
+    )
+    database.execute("update postbacks set conversion_id = %s", [conversion_id])
+    with psycopg.connect(database_url) as worker:
+        (snapshot,) = load_snapshots(worker, [UUID(postback_id)]).values()
+    assert set(snapshot) == set(JudgedPostback.model_fields)
+    assert set(snapshot["conversion"]) == set(JudgedConversion.model_fields)
 
 
 @pytest.fixture(scope="module")
