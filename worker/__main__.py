@@ -1,4 +1,7 @@
-"""`python -m worker clicks|postbacks|deliveries|maintenance`: one worker on one queue, until SIGTERM or SIGINT."""
+"""`python -m worker clicks|postbacks|deliveries|maintenance`: one worker on one queue, until SIGTERM or SIGINT.
+
+`python -m worker rates FILE` loads exchange rates and ends.
+"""
 
 from __future__ import annotations
 
@@ -16,17 +19,23 @@ from config.countries import CountryTable
 from config.database import SchemaError, require_schema
 from config.settings import SettingError, worker_settings
 from tracking.runtime import QueueName
+from worker import rates_command
 from worker.maintenance import Schedule
 from worker.outgoing import Dispatcher, OutgoingClient
 from worker.runtime import Database, Resources, RetryableError, install, load_tasks, log, run, start_logging, task_queue
 
-USAGE = f"usage: python -m worker {'|'.join(QueueName)} (exactly one queue a process)"
+USAGE = (
+    f"usage: python -m worker {'|'.join(QueueName)} (exactly one queue a process)\n"
+    f"       {rates_command.USAGE.removeprefix('usage: ')}"
+)
 # A job in hand is finished. One that takes longer is left as by a kill -9: it rolls back, and its batch comes again.
 STOP_LIMIT_S = 8.0
 
 
 def main(arguments: list[str]) -> int:
     """Run one worker; return the exit status: 0 stopped, 1 old schema, 2 wrong usage or settings."""
+    if arguments[:1] == ["rates"]:
+        return rates_command.main(arguments[1:])
     if len(arguments) != 1 or arguments[0] not in set(QueueName):
         sys.stderr.write(f"{USAGE}\n")
         return 2

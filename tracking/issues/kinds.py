@@ -1,4 +1,4 @@
-"""Issues: what an operator should look at, by kind. A closed list that is also a filter and the rows of a table in
+"""The kinds of issues, each of which tells an operator what to look at. Each is a value of a filter, and a row of
 docs/admin-api.md.
 """
 
@@ -8,18 +8,19 @@ from enum import StrEnum
 
 
 class IssueKind(StrEnum):
-    """What happened. The subject, one issue each, is chosen so that one cause is one issue, however often it acts."""
+    """What happened. There is one issue for each kind and subject, however often the same happens."""
 
     CORRECTED_POSTBACK = "corrected-postback"
     PARKED_POSTBACK = "parked-postback"
     DELIVERY_SUSPENDED = "delivery-suspended"
     RECONCILIATION_DIFFERENCE = "reconciliation-difference"
     RATE_MISSING = "rate-missing"
+    RATES_STALE = "rates-stale"
     BOOKING_FAILED = "booking-failed"
 
 
 class IssueState(StrEnum):
-    """open → resolved by an operator; resolved → open when it happens again."""
+    """open → resolved by an operator, or by itself; resolved → open when it happens again."""
 
     OPEN = "open"
     RESOLVED = "resolved"

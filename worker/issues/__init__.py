@@ -1,7 +1,7 @@
-"""Opens issues in the transaction of what they are about."""
+"""Opens issues, and resolves those whose cause is gone, in the transaction of what they are about."""
 
 from __future__ import annotations
 
-from worker.issues.table import open_issue
+from worker.issues.table import open_issue, open_issue_once, resolve_issues
 
-__all__ = ["open_issue"]
+__all__ = ["open_issue", "open_issue_once", "resolve_issues"]

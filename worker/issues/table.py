@@ -1,8 +1,8 @@
-"""Opens issues from the worker, in the transaction of what they are about. SQL only."""
+"""Opens issues, and resolves those whose cause is gone, in the transaction of what they are about. SQL only."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -12,6 +12,14 @@ from tracking.issues import IssueKind
 from worker.runtime import Connection
 
 _OPEN = "select open_issue(%s, %s, %s, %s, %s, %s, %s, %s)"
+_OPEN_ONCE = (
+    "select open_issue(%(kind)s, %(subject_key)s, %(title)s, %(detail)s, null, null, null, null)"
+    " where not exists (select from issues where kind = %(kind)s and subject_key = %(subject_key)s)"
+)
+_RESOLVE = (
+    "update issues set state = 'resolved', resolved_at = now(), revision = revision + 1, note = %s"
+    " where kind = %s and state = 'open' and subject_key <> all(%s)"
+)
 
 
 def open_issue(
@@ -33,3 +41,16 @@ def open_issue(
     """
     about = [merchant_id, postback_id, conversion_id, click_id]
     connection.execute(_OPEN, [kind.value, subject_key, title, Jsonb(dict(detail)), *about])
+
+
+def open_issue_once(
+    connection: Connection, kind: IssueKind, subject_key: str, title: str, detail: Mapping[str, Any]
+) -> None:
+    """Open an issue of a state that lasts, unless there ever was one: seen again it is the same, and not counted."""
+    values = {"kind": kind.value, "subject_key": subject_key, "title": title, "detail": Jsonb(dict(detail))}
+    connection.execute(_OPEN_ONCE, values)
+
+
+def resolve_issues(connection: Connection, kind: IssueKind, still: Sequence[str], note: str) -> None:
+    """Resolve the open issues of a kind whose cause is gone: all but those of the subjects `still`."""
+    connection.execute(_RESOLVE, [note, kind.value, list(still)])

@@ -40,8 +40,9 @@ _LOCK = (
 _ITEMS = (
     "select c.conversion_id, c.click_id, m.merchant_id, b.source_id, c.status, c.payout_minor, c.currency,"
     " (c.received_at at time zone 'UTC')::date, b.commission, b.plan_id, b.payout_schedule,"
-    " coalesce(b.payable_at, now() + make_interval(days => b.hold_days)), b.rate, b.rate_date, b.original_currency,"
-    " b.postponed"
+    " coalesce(b.payable_at, make_interval(days => b.hold_days) + coalesce((select min(a.changed_at)"
+    " from conversion_changes a where a.conversion_id = c.conversion_id and a.to_status = 'approved'), now())),"
+    " b.rate, b.rate_date, b.original_currency, case when b.postponed then b.missing_rate end"
     " from bookings b join conversions c using (conversion_id) left join merchants m on m.merchant_id = c.merchant_id"
     " where b.conversion_id = any(%s) order by b.conversion_id"
 )
@@ -70,20 +71,31 @@ _APPEND = (
 _SAVE = (
     "update bookings set commission_minor = %(commission_minor)s, currency = %(currency)s, reasons = %(reasons)s,"
     " original_minor = %(original_minor)s, original_currency = %(original_currency)s, rate = %(rate)s,"
-    " rate_date = %(rate_date)s, postponed = %(postponed)s, payable_at = coalesce(payable_at, %(payable_at)s),"
-    " booked_at = now() where conversion_id = %(conversion_id)s"
+    " rate_date = %(rate_date)s, postponed = false, missing_rate = null,"
+    " payable_at = coalesce(payable_at, %(payable_at)s), booked_at = now() where conversion_id = %(conversion_id)s"
 )
-_UNFINISHED = (
-    "select conversion_id from bookings where (postponed or renew) and conversion_id > %s"
-    " order by conversion_id limit %s"
+# What was booked before stays as it is, in the booking as in the ledger.
+_POSTPONE = (
+    "update bookings set reasons = %(reasons)s, postponed = true, missing_rate = %(missing_rate)s, booked_at = now()"
+    " where conversion_id = %(conversion_id)s"
 )
-
+_UNFINISHED = """
+    select conversion_id from bookings where renew and conversion_id > %(after)s
+    union
+    select conversion_id from bookings where postponed and conversion_id > %(after)s
+        and (missing_rate = any(%(found)s) or missing_rate is null)
+    order by 1 limit %(limit)s
+"""
+_STOP_WAITING = "update bookings set postponed = false, missing_rate = null, renew = false where conversion_id = %s"
 
 Values = dict[str, Any]
 
 
 class Item(NamedTuple):
-    """A conversion to book: what it is now, and the terms that were chosen for it. `merchant_id` null: no account."""
+    """A conversion to book: what it is now, and the terms that were chosen for it. `merchant_id` null: no account.
+
+    `missing_rate` is the one that its commission waits for since it was last booked.
+    """
 
     conversion_id: UUID
     click_id: UUID
@@ -100,7 +112,7 @@ class Item(NamedTuple):
     rate: Decimal | None
     rate_date: date | None
     original_currency: str | None
-    postponed: bool
+    missing_rate: str | None
 
     @property
     def approved(self) -> bool:
@@ -192,7 +204,7 @@ def entry_row(item: Item, party: Party, due: DueEntry, change_id: int | None, ra
 def booking_row(item: Item, commission: Commission, currency: str | None) -> Values:
     """Return what a conversion earns now and why not more. Its terms stay as they are."""
     amount = item.amount if commission.rate is not None else None
-    earns = item.approved and item.source_id is not None and commission.missing is None
+    earns = item.approved and item.source_id is not None
     return {
         "conversion_id": item.conversion_id,
         "commission_minor": commission.amount_minor,
@@ -202,20 +214,32 @@ def booking_row(item: Item, commission: Commission, currency: str | None) -> Val
         "original_currency": amount.currency if amount is not None else None,
         "rate": commission.rate.rate if commission.rate is not None else None,
         "rate_date": commission.rate.rate_date if commission.rate is not None else None,
-        "postponed": commission.missing is not None,
         "payable_at": item.payable_at if earns else None,
     }
 
 
-def save_all(connection: Connection, entries: Sequence[Values], bookings: Sequence[Values]) -> None:
-    """Append entries and keep bookings. PERF: 1.3 ms a conversion in all; sent one by one it was 1.9."""
+def postponed_row(item: Item, commission: Commission, missing_rate: str) -> Values:
+    """Return that a conversion waits for a rate, and for which."""
+    reasons = [reason.value for reason in commission.reasons]
+    return {"conversion_id": item.conversion_id, "reasons": reasons, "missing_rate": missing_rate}
+
+
+def save_all(
+    connection: Connection, entries: Sequence[Values], bookings: Sequence[Values], postponed: Sequence[Values]
+) -> None:
+    """Append entries and write bookings. PERF: 1.3 ms a conversion in all; sent one by one it was 1.9."""
     with connection.cursor() as cursor:
-        if entries:
-            cursor.executemany(_APPEND, entries)
-        if bookings:
-            cursor.executemany(_SAVE, bookings)
+        for statement, rows in ((_APPEND, entries), (_SAVE, bookings), (_POSTPONE, postponed)):
+            if rows:
+                cursor.executemany(statement, rows)
 
 
-def load_unfinished(connection: Connection, after: UUID, limit: int) -> list[UUID]:
-    """Return conversions whose booking waits for a rate, or is to be made anew, in the order of their ids."""
-    return [row[0] for row in connection.execute(_UNFINISHED, [after, limit]).fetchall()]
+def load_unfinished(connection: Connection, after: UUID, found: Sequence[str], limit: int) -> list[UUID]:
+    """Return conversions that wait for one of the rates `found`, or are to be booked anew, in the order of ids."""
+    values = {"after": after, "found": list(found), "limit": limit}
+    return [row[0] for row in connection.execute(_UNFINISHED, values).fetchall()]
+
+
+def stop_waiting(connection: Connection, conversion_id: UUID) -> None:
+    """Try a conversion no more, until it changes or an operator wants it booked anew."""
+    connection.execute(_STOP_WAITING, [conversion_id])

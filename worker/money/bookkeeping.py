@@ -28,9 +28,12 @@ from worker.money.booking_table import (
     load_plans,
     load_unfinished,
     lock_clicks,
+    postponed_row,
     save_all,
+    stop_waiting,
 )
 from worker.money.booking_terms import choose_terms
+from worker.money.missing_rates import find_missing, missing_key, open_missing, resolve_found
 from worker.money.rates import Rates
 from worker.money.valuation import asks_for_deposits, commission_of, plan_of, revenue_of
 from worker.outgoing import plan_deliveries, ring
@@ -38,12 +41,6 @@ from worker.runtime import Connection, Resources, is_transient, log, resources
 
 CHANGES_PER_ROUND = 200
 _FIRST_ID = UUID(int=0)
-# What has opened again meanwhile is news and stays open.
-_RESOLVE_RATES = (
-    "update issues set state = 'resolved', resolved_at = now(), revision = revision + 1,"
-    " note = 'the rate is here, and what waited for it is booked'"
-    " where kind = %s and state = 'open' and subject_key <> all(%s) and last_seen_at < %s"
-)
 
 
 def run_bookkeeping() -> None:
@@ -52,21 +49,20 @@ def run_bookkeeping() -> None:
 
 
 def book_postponed() -> None:
-    """Task: book again what waited for a rate, and what operators want booked under new terms."""
+    """Task: book what waited for a rate that is there now, and what operators want booked under new terms."""
     used = resources.current()
-    began_at = used.database.run(lambda connection: connection.execute("select now()").fetchone())
+    waiting = used.database.run(find_missing)
     after, booked = _FIRST_ID, 0
-    missing: set[MissingRate] = set()
     while not used.stop.is_set():
-        waiting = used.database.run(lambda connection, at=after: load_unfinished(connection, at, CHANGES_PER_ROUND))  # type: ignore[misc]
-        if not waiting:
+        ids = used.database.run(
+            lambda connection, at=after: load_unfinished(connection, at, waiting.found, CHANGES_PER_ROUND)  # type: ignore[misc]
+        )
+        if not ids:
+            used.database.run(lambda connection: resolve_found(connection, waiting.looked_at))
             break
-        missing |= used.database.run(lambda connection, ids=waiting: book_all(connection, ids))  # type: ignore[misc]
-        after, booked = waiting[-1], booked + len(waiting)
-    if booked and not used.stop.is_set():
-        still = [_rate_key(lack) for lack in missing]
-        values = [IssueKind.RATE_MISSING.value, still, *(began_at or ())]
-        used.database.run(lambda connection: connection.execute(_RESOLVE_RATES, values))
+        used.database.run(lambda connection, these=ids: _book_waiting(connection, these))  # type: ignore[misc]
+        after, booked = ids[-1], booked + len(ids)
+    if booked:
         log("booked-again", conversions=booked)
 
 
@@ -91,11 +87,8 @@ def book(connection: Connection, conversion_id: UUID) -> None:
 
 def book_all(
     connection: Connection, conversion_ids: Sequence[UUID], change_ids: Mapping[UUID, int] | None = None
-) -> set[MissingRate]:
-    """Book conversions in one transaction; return the rates that are missing for some of them.
-
-    `change_ids` are the newest changes that they are booked for.
-    """
+) -> None:
+    """Book conversions in one transaction. `change_ids` are the newest changes that they are booked for."""
     with connection.transaction():
         lock_clicks(connection, conversion_ids)
         choose_terms(connection, conversion_ids)
@@ -107,30 +100,30 @@ def book_all(
         find_rate = Rates(connection)
         entries: list[Values] = []
         bookings: list[Values] = []
-        missing: set[MissingRate] = set()
+        postponed: list[Values] = []
         news: dict[MissingRate, Item] = {}
         for item in items:
             plan = plan_of(item, plans)
             commission = commission_of(item, plan, deposits.get((item.click_id, item.merchant_id or 0), []), find_rate)
             earned = {plan.currency: commission.amount_minor} if plan is not None and commission.amount_minor else {}
-            bookings.append(booking_row(item, commission, next(iter(earned), None)))
             lacking = [(Party.MERCHANT, revenue_of(item))]
             if commission.missing is None:
+                bookings.append(booking_row(item, commission, next(iter(earned), None)))
                 lacking.append((Party.SOURCE, earned))
             else:
                 # What is booked of it stays until it is known what should be.
-                missing.add(commission.missing)
-                if not item.postponed:
+                key = missing_key(commission.missing)
+                postponed.append(postponed_row(item, commission, key))
+                if item.missing_rate != key:
                     news.setdefault(commission.missing, item)
             change_id = (change_ids or {}).get(item.conversion_id)
             for party, target in lacking:
                 for due in due_entries(party, target, booked.get((item.conversion_id, party), {})):
                     rate = commission.rate if party is Party.SOURCE and due.currency in target else None
                     entries.append(entry_row(item, party, due, change_id, rate))
-        save_all(connection, entries, bookings)
-        for lack in sorted(news):
-            _open_rate_missing(connection, lack, news[lack])
-    return missing
+        save_all(connection, entries, bookings, postponed)
+        for missing in sorted(news):
+            open_missing(connection, missing, news[missing])
 
 
 def _round(connection: Connection) -> tuple[int, int]:
@@ -139,61 +132,80 @@ def _round(connection: Connection) -> tuple[int, int]:
         changes = lock_unbooked(connection, CHANGES_PER_ROUND)
         if not changes:
             return 0, 0
-        try:
-            with connection.transaction():
-                planned = _book_together(connection, changes)
-        except psycopg.Error as error:
-            if is_transient(error):
-                raise
-            planned = sum(_book_alone(connection, change) for change in changes)
+        # Changes come oldest first, so that the newest one of each conversion stays.
+        newest = {change.conversion_id: change.change_id for change in changes}
+        if not _book_together(connection, sorted(newest), newest):
+            for change in changes:
+                _book_alone(connection, change.conversion_id, change.change_id)
+        planned = _plan(connection, changes)
         mark_booked(connection, changes)
     return len(changes), planned
 
 
-def _book_together(connection: Connection, changes: Sequence[Change]) -> int:
-    # Changes come oldest first, so that the newest one of each conversion stays.
-    newest = {change.conversion_id: change.change_id for change in changes}
-    book_all(connection, sorted(newest), newest)
-    return sum(plan_deliveries(connection, change) for change in changes)
+def _book_waiting(connection: Connection, conversion_ids: Sequence[UUID]) -> None:
+    """Book conversions that waited for a rate or are to be booked anew."""
+    with connection.transaction():
+        if not _book_together(connection, conversion_ids, {}):
+            for conversion_id in conversion_ids:
+                _book_alone(connection, conversion_id, None)
 
 
-def _book_alone(connection: Connection, change: Change) -> int:
-    """Book one change of a round that PostgreSQL refused, so that the one at fault does not hold up the others."""
+def _book_together(connection: Connection, conversion_ids: Sequence[UUID], change_ids: Mapping[UUID, int]) -> bool:
+    """Book conversions; return False, with nothing booked, when PostgreSQL refuses one of them."""
     try:
-        with connection.transaction():
-            return _book_together(connection, [change])
+        book_all(connection, conversion_ids, change_ids)
     except psycopg.Error as error:
         if is_transient(error):
             raise
-        log("booking-failed", logging.ERROR, change=change.change_id, conversion=change.conversion_id, error=error)
-        open_issue(
-            connection,
-            IssueKind.BOOKING_FAILED,
-            str(change.conversion_id),
-            "A change of a conversion could not be booked",
-            {"change_id": change.change_id, "error": str(error)},
-            conversion_id=change.conversion_id,
-        )
-        return 0
+        return False
+    return True
 
 
-def _open_rate_missing(connection: Connection, lack: MissingRate, item: Item) -> None:
+def _book_alone(connection: Connection, conversion_id: UUID, change_id: int | None) -> None:
+    """Book a conversion, so that one that PostgreSQL refuses holds up no other; that one becomes an issue."""
+    try:
+        book_all(connection, [conversion_id], {} if change_id is None else {conversion_id: change_id})
+    except psycopg.Error as error:
+        if is_transient(error):
+            raise
+        _report(connection, "booked", conversion_id, change_id, error)
+        _leave_to_operator(connection, conversion_id)
+
+
+def _leave_to_operator(connection: Connection, conversion_id: UUID) -> None:
+    """Give a conversion that cannot be booked its terms, without which nobody can ask to book it again, and no more."""
+    try:
+        with connection.transaction():
+            choose_terms(connection, [conversion_id])
+            stop_waiting(connection, conversion_id)
+    except psycopg.Error as error:
+        if is_transient(error):
+            raise
+
+
+def _plan(connection: Connection, changes: Sequence[Change]) -> int:
+    """Plan deliveries, even of what could not be booked: that can be booked again later, but not reported again."""
+    try:
+        with connection.transaction():
+            return sum(plan_deliveries(connection, change) for change in changes)
+    except psycopg.Error as error:
+        if is_transient(error):
+            raise
+        if len(changes) == 1:
+            _report(connection, "reported to partners", changes[0].conversion_id, changes[0].change_id, error)
+            return 0
+    return sum(_plan(connection, [change]) for change in changes)
+
+
+def _report(
+    connection: Connection, done: str, conversion_id: UUID, change_id: int | None, error: psycopg.Error
+) -> None:
+    log("booking-failed", logging.ERROR, change=change_id, conversion=conversion_id, error=error)
     open_issue(
         connection,
-        IssueKind.RATE_MISSING,
-        _rate_key(lack),
-        f"No exchange rate from {lack.source} to {lack.target} counts on {lack.day}",
-        {
-            "source": lack.source,
-            "target": lack.target,
-            "day": lack.day.isoformat(),
-            "fix": "add it at /v1/exchange-rates; commissions that wait for it are booked within a minute",
-        },
-        merchant_id=item.merchant_id,
-        conversion_id=item.conversion_id,
-        click_id=item.click_id,
+        IssueKind.BOOKING_FAILED,
+        str(conversion_id),
+        f"A change of a conversion could not be {done}",
+        {"change_id": change_id, "error": str(error)},
+        conversion_id=conversion_id,
     )
-
-
-def _rate_key(lack: MissingRate) -> str:
-    return f"{lack.source}:{lack.target}:{lack.day}"

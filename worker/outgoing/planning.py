@@ -16,10 +16,11 @@ from tracking.outgoing import conversion_facts
 from worker.conversions import Change
 from worker.runtime import Connection
 
-# A suspended one goes on collecting: what it missed is sent when the operator enables it again.
+# A suspended one goes on collecting: what it missed is sent when the operator enables it again. A commission that waits
+# for an exchange rate is not known; 0 would be a price.
 _MATCHING = (
     "select p.outgoing_postback_id, c.click_id, c.event, c.order_id, c.country, l.link_id, l.slug, s.name,"
-    " b.commission_minor, b.currency"
+    " case when not b.postponed then b.commission_minor end, case when not b.postponed then b.currency end"
     " from conversions c left join links l on l.link_id = c.link_id"
     " left join bookings b on b.conversion_id = c.conversion_id"
     " left join sources s on s.source_id = coalesce(b.source_id, l.source_id)"

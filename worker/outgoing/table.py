@@ -19,9 +19,10 @@ from worker.outgoing.client import Request
 from worker.runtime import Connection
 from worker.spool import storable_text
 
-# Of every partner as many as it has room for, in turns: the first of each, then the second of each, … A test is sent
-# whatever the state of its outgoing postback. Only what was chosen is locked: what another process has locked, or
-# claimed meanwhile, is left to it.
+# Of every partner as many as it has room for, in turns: the first of each, then the second of each, and so on. A test
+# is sent whatever the state of its outgoing postback. A later change of a conversion waits until the earlier ones are
+# sent or given up: else a partner could hear of a reversal first, and then of the approval before it. Only what was
+# chosen is locked: what another process has locked, or claimed meanwhile, is left to it.
 _CLAIM = """
     with rooms as (select * from unnest(%(origins)s::text[], %(rooms)s::int[]) as room (origin, room)),
     candidates as (
@@ -30,6 +31,9 @@ _CLAIM = """
         cross join lateral (
             select d.delivery_id, d.due_at from deliveries d
             where d.outgoing_postback_id = p.outgoing_postback_id and d.state = 'pending' and d.due_at <= now()
+                and not exists (
+                    select from deliveries e where e.conversion_id = d.conversion_id and e.state = 'pending'
+                        and e.outgoing_postback_id = d.outgoing_postback_id and e.change_id < d.change_id)
             order by d.due_at limit least(coalesce(r.room, %(limit)s), %(free)s)
         ) due
         where p.state = 'enabled'

@@ -17,6 +17,7 @@ import worker_cases as cases
 from money_cases import DAY, Books, opened_books
 from tracking.spool import Postback
 from worker.clicks import task as clicks
+from worker.conversions import lock_unbooked
 from worker.money import book_changes, book_postponed, run_bookkeeping
 from worker.money.bookkeeping import book
 from worker.postbacks import task as postbacks
@@ -288,13 +289,53 @@ def test_the_database_itself_keeps_entries(books: Books, statement: str) -> None
 
 def test_a_change_that_cannot_be_booked_holds_up_no_other(books: Books) -> None:
     books.plan(cpa_minor=4000)
-    books.connection.execute("alter table entries add check (conversion_id is null or merchant_id = 1)")
+    books.connection.execute(
+        "alter table entries add constraint only_one check (conversion_id is null or merchant_id = 1)"
+    )
     bad = books.conversion(merchant_id=2)
     good = [books.conversion() for _ in range(3)]
     assert book_changes(books.used) == 4
     assert [len(books.entries(each)) for each in (bad, *good)] == [0, 2, 2, 2]
     issue = "select kind, subject_key, conversion_id from issues"
     assert books.connection.execute(issue).fetchall() == [("booking-failed", str(bad), bad)]
+    # It has its terms, without which nobody could ask to book it again.
+    books.connection.execute("alter table entries drop constraint only_one")
+    books.connection.execute("update bookings set renew = true where conversion_id = %s", [bad])
+    book_postponed()
+    assert len(books.entries(bad)) == 2
+
+
+def test_partners_hear_of_a_change_that_cannot_be_booked(books: Books) -> None:
+    books.add("outgoing_postbacks", name="A partner", url="https://p.example/", secrets=["whsec_x"])
+    books.connection.execute("alter table entries add check (merchant_id = 1)")
+    bad, good = books.conversion(merchant_id=2), books.conversion()
+    book_changes(books.used)
+    told = books.connection.execute("select conversion_id from deliveries").fetchall()
+    assert {row[0] for row in told} == {bad, good}
+
+
+def test_a_change_that_partners_cannot_be_told_of_is_booked_and_holds_up_no_other(books: Books) -> None:
+    books.plan(cpa_minor=4000)
+    books.add("outgoing_postbacks", name="A partner", url="https://p.example/", secrets=["whsec_x"])
+    bad, good = sorted(books.conversion() for _ in range(2))
+    books.connection.execute(f"alter table deliveries add check (conversion_id <> '{bad}')")
+    assert book_changes(books.used) == 2
+    assert [len(books.entries(each)) for each in (bad, good)] == [2, 2]
+    assert books.value("select conversion_id from deliveries") == good
+    assert books.value("select title from issues") == "A change of a conversion could not be reported to partners"
+
+
+def test_a_change_waits_for_the_one_before_it_that_another_process_is_booking(books: Books, database_url: str) -> None:
+    first = books.conversion(status="pending")
+    books.change(first, status="approved")
+    other = books.conversion()
+    with psycopg.connect(database_url) as connection, connection.transaction():
+        (taken,) = lock_unbooked(connection, 1)
+        assert taken.conversion_id == first
+        with books.connection.transaction():
+            assert [each.conversion_id for each in lock_unbooked(books.connection, 10)] == [other]
+    with books.connection.transaction():
+        assert len(lock_unbooked(books.connection, 10)) == 3
 
 
 def test_many_processes_book_every_change_once(books: Books, database_url: str, redis_url: str) -> None:

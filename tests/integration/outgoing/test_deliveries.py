@@ -376,3 +376,22 @@ def age(database_url: str, interval: str) -> None:
     """Have every outgoing postback fail since long ago."""
     with psycopg.connect(database_url) as connection:
         connection.execute("update outgoing_postbacks set failing_since = now() - %s::interval", [interval])
+
+
+def test_a_later_change_waits_until_the_earlier_one_is_sent_or_given_up(configured_url: str, redis_url: str) -> None:
+    with partner(answering(500)) as shop, partners.dispatching(configured_url, redis_url):
+        partners.outgoing_postback(configured_url, shop.url("/?st={status}&o={order_id}"), statuses=[])
+        converted(configured_url, order_id="A")
+        wait_until(lambda: len(shop.received) == 1, what="the first attempt")
+        with psycopg.connect(configured_url) as connection:
+            connection.execute("update conversions set status = 'reversed'")
+        shop.behaviour = answering(200)
+        partners.plan(configured_url)
+        # Another conversion does not wait for these two.
+        converted(configured_url, order_id="B")
+        wait_until(lambda: query_of(shop.received[-1])["o"] == "B", what="the other conversion")
+        with psycopg.connect(configured_url) as connection:
+            connection.execute("update deliveries set due_at = now() where state = 'pending'")
+        wait_until(lambda: len(shop.received) == 4, what="both changes")
+    sent = [(query_of(each)["o"], query_of(each)["st"]) for each in shop.received]
+    assert sent == [("A", "approved"), ("B", "approved"), ("A", "approved"), ("A", "reversed")]
