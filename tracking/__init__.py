@@ -1,1 +1,1 @@
-"""The words every Waypost process speaks: pure code, no I/O, no imports from the other packages."""
+"""The domain that all Waypost processes share: pure code that does no I/O and imports no other package of ours."""

@@ -1,4 +1,4 @@
-"""Click ids, the parameters and macros of a click, and destination templates with their expansion. Pure."""
+"""Click ids, the parameters of a click, and destination templates with their macros and their expansion. Pure."""
 
 from __future__ import annotations
 

@@ -6,10 +6,10 @@ A click id is a valid UUIDv7 (RFC 9562). Its 128 bits, most significant first:
     12  node                     2  variant 0b10
      8  slot   12  generation   18  sequence   24  tag
 
-Node, slot and generation name one run of one edge process: a node is a host, a slot is held by one process at a time
-under a file lock, a generation is one taking of that slot. Within a run the (millisecond, sequence) pair only grows,
-so two ids can never be equal, whatever the clock does. The tag is keyed BLAKE2b over the other fifteen fields' bits:
-it tells our ids from invented ones, it does not authenticate the merchant, because every visitor sees click ids.
+Node, slot and generation name one run of one edge process. A node is a host. A slot is held by one process at a time
+under a file lock, and its generation grows each time it is taken. Within a run, the pair of milliseconds and sequence
+only grows, so two ids are never equal, whatever the clock does. The tag is the keyed BLAKE2b of all other bits. It
+tells our ids from invented ones, but does not authenticate the merchant, since every visitor sees click ids.
 """
 
 from __future__ import annotations
@@ -48,8 +48,8 @@ class ProcessIdentity(NamedTuple):
 class ClickIdMint:
     """Mints click ids for one process.
 
-    `keys` are byte strings of at least 16 bytes, the first one mints. `now_ms` gives Unix milliseconds; a clock that
-    steps back is held at the last value, and a millisecond that runs out of sequence numbers borrows the next one.
+    `keys` are byte strings of at least 16 bytes; the first one mints. `now_ns` gives Unix nanoseconds. While the clock
+    is behind the newest id, ids keep the time of that id; a millisecond without sequence numbers left borrows the next.
     Not thread-safe: the caller holds its append lock.
     """
 
@@ -62,8 +62,8 @@ class ClickIdMint:
         generation %= GENERATION_COUNT
         self._state = _keyed_state(keys[0])
         self._now_ns = now_ns
-        # PERF: only the last six bytes differ between ids of one millisecond; the text and the hash of all before
-        # them is kept (`python -m tests.own_cost` has the cost of an id as a line).
+        # PERF: the ids of one millisecond differ only in their last six bytes. The text and the hash state of the bytes
+        # before are kept (`python -m tests.own_cost` shows the cost of an id).
         self._middle = f"-7{node:03x}-{(0b10 << 14) | (slot << 6) | (generation >> 6):04x}-"
         self._tail = bytes.fromhex(self._middle.replace("-", ""))
         self._serial = (generation & 0x3F) << 18
@@ -86,7 +86,7 @@ class ClickIdMint:
         return f"{self._start}{serial.hex()}{state.hexdigest()}", self._last_ms
 
     def ahead_ms(self) -> int:
-        """Return by how much the newest id is ahead of the clock: above 0 only after the clock was set back."""
+        """Return by how many milliseconds the newest id is ahead of the clock, which was then set back."""
         return self._last_ms - self._now_ns() // 1_000_000
 
     def _begin_ms(self, ms: int) -> None:
@@ -99,15 +99,15 @@ class ClickIdMint:
 
 
 def parse_click_id(text: str, keys: Sequence[bytes]) -> UUID | None:
-    """Return the id when it is well formed and carries a tag made with one of `keys`, else None. No I/O."""
+    """Return the id if it is well formed and its tag was made with one of `keys`, else None."""
     raw = click_id_bytes(text, keys)
     return None if raw is None else UUID(bytes=raw)
 
 
 def click_id_bytes(text: str, keys: Sequence[bytes]) -> bytes | None:
-    """Return the sixteen bytes of what `parse_click_id` accepts, else None.
+    """Return the sixteen bytes of an id that `parse_click_id` accepts, else None.
 
-    PERF: 1.5 microseconds where the same by way of a UUID took 5.
+    PERF: this takes 1.5 microseconds; the same by way of a UUID took 5.
     """
     lowered = text.strip().lower()
     if not _TEXT.fullmatch(lowered):
@@ -122,9 +122,9 @@ def click_id_bytes(text: str, keys: Sequence[bytes]) -> bytes | None:
 
 
 def are_genuine(texts: Sequence[str], key: bytes) -> bool:
-    """Return whether all ids are written as `mint` writes them and carry tags made with `key`.
+    """Return whether all ids are written exactly as `mint` writes them and have tags made with `key`.
 
-    PERF: what ids have in common is looked at for all at once, so one takes half the time of `click_id_bytes`.
+    PERF: the form of all ids is checked at once, so an id takes half the time that `click_id_bytes` takes.
     """
     count = len(texts)
     joined = "".join(texts)
@@ -139,7 +139,7 @@ def are_genuine(texts: Sequence[str], key: bytes) -> bool:
         raw = bytes.fromhex(digits)
     except ValueError:
         return False
-    # fromhex also takes capitals and skips spaces.
+    # bytes.fromhex also accepts capital letters and skips spaces.
     if len(raw) != _ID_BYTES * count or raw.hex() != digits:
         return False
     tags = []
@@ -153,17 +153,17 @@ def are_genuine(texts: Sequence[str], key: bytes) -> bool:
 
 
 def clicked_at(click_id: UUID) -> datetime:
-    """Return the moment a click id names, aware and in UTC, to the millisecond."""
+    """Return the time of a click id, aware and in UTC, to the millisecond."""
     return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=click_id.int >> 80)
 
 
 def first_click_id(moment: datetime) -> UUID:
-    """Return the smallest UUID of a moment: the bound of a partition. It is not itself a click id."""
+    """Return the smallest UUID of a moment, to be the bound of a partition. It is not a click id itself."""
     ms = (moment - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(milliseconds=1)
     return UUID(int=ms << 80)
 
 
 @lru_cache(maxsize=16)
 def _keyed_state(key: bytes) -> blake2b:
-    # Shared: whoever hashes with it takes a copy.
+    # It is shared: copy it before you hash with it.
     return blake2b(digest_size=_TAG_BYTES, key=key)

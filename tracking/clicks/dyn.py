@@ -1,7 +1,7 @@
-"""The dynamic variable: a click id in a form for merchants whose parameter takes no UUID, with the source's prefix.
+"""The dynamic variable: a click id as text for merchants whose parameter takes no UUID.
 
-Two to four letters of the source, then 24 digits to the base 36 of the click id without its six fixed bits. It reads
-the same in capitals and small letters, and nothing of the id is left out, so it is as hard to forge.
+It consists of the source's prefix, two to four letters, and 24 digits to the base 36: the click id without its six
+fixed bits. Capitals and small letters are the same. Nothing else is left out, so it is as hard to forge as the id.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ _CODE_BITS = 122
 
 
 def encode_dyn(prefix: str, click_id: str) -> str:
-    """Return the dynamic variable of a click id as it stands in a record: 36 characters."""
+    """Return the dynamic variable of a click id of 36 characters, as `mint` writes it."""
     bits = int(click_id.replace("-", ""), 16)
-    # Without the version (bits 76 to 79) and the variant (bits 62 and 63), which are the same in every id.
+    # The version (bits 76 to 79) and the variant (bits 62 and 63) are left out: they are the same in every id.
     value = (bits >> 80) << 74 | (bits >> 64 & 0xFFF) << 62 | bits & (1 << 62) - 1
     code = ""
     for _ in range(CODE_DIGITS):
@@ -32,7 +32,7 @@ def encode_dyn(prefix: str, click_id: str) -> str:
 
 
 def parse_dyn(text: str, keys: Sequence[bytes]) -> UUID | None:
-    """Return the click id of a dynamic variable that carries a tag made with one of `keys`, else None. No I/O."""
+    """Return the click id of a dynamic variable if its tag was made with one of `keys`, else None."""
     match = _DYN.fullmatch(text.strip())
     if match is None:
         return None

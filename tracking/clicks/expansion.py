@@ -1,4 +1,4 @@
-"""How a compiled template becomes the URL of one click: the plan is made once a link, the filling in once a click."""
+"""Makes the URL of one click from a compiled template, after preparing once for the link whatever can be."""
 
 from __future__ import annotations
 
@@ -14,26 +14,27 @@ _SUB_INDEX = {name: index for index, name in enumerate(SUB_NAMES)}
 
 
 class Expansion(NamedTuple):
-    """A compiled template, its macros sorted by where their values come from. Numbers are places in `pieces`."""
+    """A compiled template with its macros sorted by where their values come from. Numbers are indexes of `pieces`."""
 
     pieces: list[str]
     click_id: tuple[int, ...]
-    # Place; the query parameters that fill it, the first one present wins; what stands there when there is none.
+    # The index, the query parameters whose value goes there (the first one that is present), and the default.
     query: tuple[tuple[int, tuple[str, ...], str], ...]
     other: tuple[tuple[int, str], ...]
 
 
 def prepare_expansion(parts: Sequence[str], sub_defaults: Sequence[str | None]) -> Expansion:
-    """Return the plan of a link's compiled template (tracking.clicks.template)."""
+    """Return the expansion of a link's compiled template (tracking.clicks.template)."""
     return Expansion(list(parts), *_places(tuple(parts[1::2]), tuple(sub_defaults)))
 
 
-# PERF: the links of one operator name the same few macros in the same order, and a link that is not remembered waits.
+# PERF: an operator's links use the same few macros in the same order, and a click of a link that is not cached needs
+# this.
 @lru_cache(1024)
 def _places(
     names: tuple[str, ...], sub_defaults: tuple[str | None, ...]
 ) -> tuple[tuple[int, ...], tuple[tuple[int, tuple[str, ...], str], ...], tuple[tuple[int, str], ...]]:
-    """Return where the values of these macros come from, as a Plan has it."""
+    """Return where the values of these macros come from: the last three fields of an Expansion."""
     click_id, query, other = [], [], []
     for place, name in zip(range(1, 2 * len(names), 2), names, strict=True):
         index = _SUB_INDEX.get(name)
@@ -50,9 +51,9 @@ def _places(
 
 
 def expand(expansion: Expansion, click_id: str, query: str, value_of: Callable[[str], str]) -> str:
-    """Return the URL of one click. `query` is as in parse_query; `value_of` knows the macros of `expansion.other`.
+    """Return the URL of one click. `query` is as in parse_query; `value_of` gives the values of `expansion.other`.
 
-    Every value is percent-encoded as UTF-8, so no value can leave its place. A click id needs no encoding.
+    SECURITY: every value is percent-encoded as UTF-8, so none can reach beyond its place. A click id needs no encoding.
     """
     source, click_id_places, query_places, other_places = expansion
     pieces = source.copy()
@@ -65,7 +66,7 @@ def expand(expansion: Expansion, click_id: str, query: str, value_of: Callable[[
                 if name in parameters:
                     value = parameters[name]  # noqa: PLW2901
                     break
-            # PERF: most values are letters and digits; quote() would cost a microsecond to leave them as they are.
+            # PERF: most values are letters and digits. It would take quote() a microsecond to leave them as they are.
             pieces[place] = value if value.isascii() and value.isalnum() else _quoted(value)
     for place, name in other_places:
         pieces[place] = _quoted(value_of(name))

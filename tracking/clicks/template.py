@@ -1,6 +1,6 @@
-"""Destination templates: checked and split once when a link is saved, expanded on every click by the expansion module.
+"""Destination templates: a link's URL is checked and compiled once, when the link is saved.
 
-A compiled template alternates literal text and macro names, literal first and last:
+In a compiled template, literal text and macro names alternate; it begins and ends with a literal text:
 `https://m.example/?c={click_id}` is `("https://m.example/?c=", "click_id", "")`.
 """
 
@@ -18,12 +18,12 @@ TemplateParts = tuple[str, ...]
 URL_CHARACTERS_MAX = 4096
 SUB_COUNT = 10
 SUB_NAMES = tuple(f"sub{number}" for number in range(1, SUB_COUNT + 1))
-# The macros Waypost fills in itself; any other name is the click's query parameter of that name.
+# The macros that Waypost has values for. Any other name means the click's query parameter of that name.
 CLICK_MACROS = frozenset(
     {"click_id", "dyn", "timestamp", "user_agent", "ip", "country", "source", "link_id", "slug", "referrer", *SUB_NAMES}
 )
 UNAVAILABLE_MACROS = frozenset({"region", "city", "device", "os", "browser", "campaign", "language", "random"})
-# `{dyn}` as it is served: with the prefix of the link's source after it. No query parameter can have this name.
+# `{dyn}` is published with the prefix of the link's source after it. No query parameter can have such a name.
 DYN_PREFIX = "dyn:"
 
 _MACRO = re.compile(r"\{([A-Za-z_][A-Za-z0-9_.-]{0,63})\}")
@@ -74,8 +74,8 @@ def compile_template(url: str, field: str) -> TemplateParts:
     for name in names:
         if name in UNAVAILABLE_MACROS:
             raise FieldError(field, f"{field} uses {{{name}}}, which this version cannot fill in; remove it")
-    # A placeholder stands in for each macro while the URL as a whole is checked; it survives quoting unchanged. The
-    # check writes the host in small letters.
+    # To check the whole URL, each macro is replaced by a marker that quoting does not change. The check writes the host
+    # in small letters.
     marker = "wpmacro"
     while marker in url.lower():
         marker += "x"
@@ -95,7 +95,7 @@ def compile_template(url: str, field: str) -> TemplateParts:
 
 
 def with_source_prefix(parts: TemplateParts, prefix: str) -> list[str]:
-    """Return a compiled template as it is served, each `{dyn}` with the prefix of the link's source."""
+    """Return a compiled template as it is published: each `{dyn}` has the prefix of the link's source."""
     return [f"{DYN_PREFIX}{prefix}" if at % 2 and part == "dyn" else part for at, part in enumerate(parts)]
 
 

@@ -1,4 +1,4 @@
-"""Conversion events and statuses, postback outcomes and reasons: the closed lists. Pure."""
+"""The closed lists of conversion events and statuses, and of postback outcomes and reasons. Pure."""
 
 from __future__ import annotations
 

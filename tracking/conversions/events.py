@@ -1,4 +1,4 @@
-"""Conversion events and statuses: the closed lists, and which event counts once for a click."""
+"""The closed lists of conversion events and statuses, and of postback outcomes and reasons."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ LEGAL_TRANSITIONS = frozenset(
 
 
 class PostbackOutcome(StrEnum):
-    """What became of a postback, as the worker judged it."""
+    """What the worker decided about a postback."""
 
     RECORDED = "recorded"
     TRANSITION = "transition"
@@ -49,7 +49,7 @@ class PostbackOutcome(StrEnum):
 
 
 class PostbackReason(StrEnum):
-    """Why a postback or its conversion is as it is; also a metric label and a row of docs/postbacks.md."""
+    """Why a postback was refused, or has its outcome. Each is a metric label and a row of docs/postbacks.md."""
 
     BAD_BODY = "bad-body"
     BAD_FIELD = "bad-field"

@@ -1,4 +1,4 @@
-"""The steps of a click's life in one order: what caused a step comes before it, whatever the clocks said. Pure."""
+"""The steps of a click's life, in one order: a step comes after its cause, whatever their clocks say. Pure."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class StepKind(StrEnum):
 
 
 _RANKS = {kind: rank for rank, kind in enumerate(StepKind)}
-# A step's place among those of one moment: the ranks and sequences of what led to it, and its own.
+# A step's place among those of one moment: the ranks and sequences of its causes, from the first one on, and its own.
 _Path = tuple[tuple[datetime, int, int], ...]
 
 
@@ -59,8 +59,8 @@ class Step(NamedTuple):
 def in_order(steps: Sequence[Step]) -> list[Step]:
     """Return steps in the order in which they happened.
 
-    Clocks of several machines wrote their times, so a step is placed no earlier than what led to it. Of one moment,
-    such as a transaction's, what follows from one step stands together.
+    The times come from the clocks of several machines, so a step is never placed before its cause. Of the steps of one
+    moment, such as those of one transaction, those with the same cause are together.
     """
     by_key = {step.key: step for step in steps}
     places: dict[str, tuple[datetime, _Path]] = {}
@@ -69,7 +69,7 @@ def in_order(steps: Sequence[Step]) -> list[Step]:
         known = places.get(step.key)
         if known is not None:
             return known
-        # A chain of causes that comes back to itself ends where it began.
+        # If a chain of causes is a circle, it ends at the step that it began with.
         places[step.key] = (step.at, ())
         cause = by_key.get(step.after) if step.after is not None else None
         earliest, path = place(cause) if cause is not None else (step.at, ())
@@ -83,7 +83,7 @@ def in_order(steps: Sequence[Step]) -> list[Step]:
 def with_times(steps: Sequence[Step]) -> list[dict[str, Any]]:
     """Return ordered steps as they are shown, each with the milliseconds since the one before.
 
-    Below zero says that two clocks differ.
+    A negative number means that two clocks differ.
     """
     shown = []
     before: datetime | None = None

@@ -1,4 +1,4 @@
-"""The kinds of issues that an operator should look at. Pure."""
+"""The kinds and states of issues, which tell an operator what to look at. Pure."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""What an approved conversion earns its source, computed from the event type's commission and the plan. Pure.
+"""Computes what an approved conversion earns its source, by the commission of its event type and the plan. Pure.
 
-An amount is only ever computed of what was reported: a missing amount or rate earns nothing and says so.
+Nothing is guessed: if the amount or a rate is missing, the commission is 0 and its reasons say why.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from tracking.money.commission_plans import Plan
 from tracking.money.currencies import AMOUNT_MINOR_MAX
 from tracking.money.exchange_rates import AppliedRate, RateLookup, convert
 
-# What counts toward the baseline of a plan, over all of a click.
+# The events whose amounts count toward the baseline of a plan, over all conversions of a click.
 DEPOSIT_EVENTS = (Event.FTD.value, Event.DEPOSIT.value)
 
 
 class CommissionKind(StrEnum):
-    """Which terms of a plan an event type earns."""
+    """The terms of a plan that an event type earns."""
 
     NONE = "none"
     CPA = "cpa"
@@ -32,7 +32,7 @@ class CommissionKind(StrEnum):
 
 
 class CommissionReason(StrEnum):
-    """Why a conversion earns nothing, or not all that its event type could."""
+    """Why a conversion earns nothing, or less than its event type can."""
 
     EVENT_EARNS_NONE = "event-earns-none"
     NO_SOURCE = "no-source"
@@ -45,7 +45,7 @@ class CommissionReason(StrEnum):
 
 
 class Amount(NamedTuple):
-    """What a merchant reported, in minor units, and the day (UTC) whose exchange rate counts."""
+    """An amount that a merchant reported, in minor units, and the day (UTC) of its exchange rate."""
 
     amount_minor: int
     currency: str
@@ -53,7 +53,7 @@ class Amount(NamedTuple):
 
 
 class MissingRate(NamedTuple):
-    """The rate without which nothing can be computed."""
+    """An exchange rate that is needed and not known."""
 
     source: str
     target: str
@@ -62,9 +62,9 @@ class MissingRate(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Commission:
-    """What is earned, in the plan's currency. `rate` is set where the merchant's amount had to be converted.
+    """What is earned, in minor units of the plan's currency. `rate` is the one by which the revenue was converted.
 
-    With `missing` set nothing is known yet: the amount is 0 and to be computed again.
+    If `missing` is set, nothing is known yet: the amount is 0 and has to be computed again.
     """
 
     amount_minor: int = 0
@@ -78,7 +78,8 @@ def compute_commission(
 ) -> Commission:
     """Return what a conversion earns under a plan.
 
-    `revenue` is its own amount, `deposits` the approved ones of its click: ftd and deposit, its own included.
+    `revenue` is the conversion's own amount. `deposits` are the amounts of all approved deposits of its click, its own
+    included.
     """
     calculation = _Calculation(plan, find_rate)
     try:
@@ -93,7 +94,7 @@ def compute_commission(
 
 
 class _NoRate(Exception):  # noqa: N818
-    """Ends a reckoning; never leaves this module."""
+    """Ends a calculation. It never leaves this module."""
 
     def __init__(self, missing: MissingRate) -> None:
         super().__init__(missing)
@@ -101,7 +102,7 @@ class _NoRate(Exception):  # noqa: N818
 
 
 class _Calculation:
-    """One conversion under one plan: collects the reasons, and the rate of its own amount."""
+    """The calculation for one conversion under one plan. It collects the reasons, and the rate of the revenue."""
 
     def __init__(self, plan: Plan, find_rate: RateLookup) -> None:
         self._plan = plan
@@ -110,7 +111,7 @@ class _Calculation:
         self.rate: AppliedRate | None = None
 
     def earn(self, kind: CommissionKind, revenue: Amount | None, deposits: Sequence[Amount]) -> int:
-        """Return the sum of the parts that the kind has."""
+        """Return the sum of the terms that the kind consists of."""
         if kind is CommissionKind.NONE:
             return self._nothing(CommissionReason.EVENT_EARNS_NONE)
         earned = 0

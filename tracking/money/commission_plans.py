@@ -1,7 +1,7 @@
-"""Which commission plan a conversion falls under, and why no other. Pure: the same plans give the same answer always.
+"""Finds the commission plan of a conversion, and why no other plan applies. Pure.
 
-A plan applies only within its brand and countries and from its first day on, however it was chosen. Of those that
-apply: the link's, else the profile's, else the account's default, else the most specific match.
+A plan applies only to its brand and countries, and from its first day on. Of the plans that apply, this takes the
+link's, else the profile's, else the account's default, else the most specific one.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 
 class PlanRung(StrEnum):
-    """The precedence, highest first."""
+    """How a plan was found. They are in the order of precedence, the highest first."""
 
     LINK = "link"
     PROFILE = "profile"
@@ -36,15 +36,15 @@ class PlanVerdict(StrEnum):
     NOT_STARTED = "not-started"
     LOWER_RUNG = "lower-rung"
     OLDER_START = "older-start"
-    # Same rung and first day: the plan made last counts.
+    # Of plans with the same rung and first day, the one made last applies.
     OLDER_PLAN = "older-plan"
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a source earns, in minor units of `currency`; null where the plan has no such term.
+    """What a source earns, in minor units of `currency`. A term that the plan does not have is None.
 
-    `merchant_id` null is any brand, `countries` empty any country.
+    Without a `merchant_id` the plan is for any brand, without `countries` for any country.
     """
 
     plan_id: int
@@ -61,7 +61,7 @@ class Plan:
 
 
 class PlanLookup(NamedTuple):
-    """What a plan is looked for: a conversion's account, country and day, and the plans its link names."""
+    """What decides which plan applies: a conversion's account, country and day, and the plans set for its link."""
 
     merchant_id: int | None
     country: str | None
@@ -72,7 +72,7 @@ class PlanLookup(NamedTuple):
 
 
 class Candidate(NamedTuple):
-    """A plan, the rung it would stand on, and what became of it."""
+    """A plan, how it was found, and why it won or lost."""
 
     plan: Plan
     rung: PlanRung
@@ -83,9 +83,9 @@ _RANKS = {rung: rank for rank, rung in enumerate(PlanRung)}
 
 
 def resolve_plan(plans: Iterable[Plan], case: PlanLookup) -> list[Candidate]:
-    """Return every plan in the order of precedence with its verdict; the winner, if there is one, comes first.
+    """Return every plan with its verdict: first those that apply, then the others, both in the order of precedence.
 
-    After those that apply come those that do not, in the same order.
+    If any plan applies, the first one is the winner.
     """
     placed = [(plan, _rung(plan, case), _refusal(plan, case)) for plan in plans]
     placed.sort(
@@ -96,7 +96,7 @@ def resolve_plan(plans: Iterable[Plan], case: PlanLookup) -> list[Candidate]:
             -each[0].plan_id,
         )
     )
-    # What is not refused stands behind the first, which then is not refused either.
+    # If a plan applies, then so does the first one.
     return [
         Candidate(plan, rung, refusal or _standing(plan, rung, placed[0][0], placed[0][1]))
         for plan, rung, refusal in placed
@@ -109,7 +109,7 @@ def winner(candidates: Iterable[Candidate]) -> Candidate | None:
 
 
 def plan_from_row(row: Mapping[str, Any]) -> Plan:
-    """Return a row of commission_plans as a plan; `row` is by column name and may hold more."""
+    """Return the plan of a row of commission_plans. `row` is by column name and may have further columns."""
     values = {name: row[name] for name in Plan.__dataclass_fields__}
     return Plan(**values | {"countries": frozenset(values["countries"])})
 
@@ -141,7 +141,7 @@ def _refusal(plan: Plan, case: PlanLookup) -> PlanVerdict | None:
 
 
 def _standing(plan: Plan, rung: PlanRung, first: Plan, first_rung: PlanRung) -> PlanVerdict:
-    """Return how a plan that applies stands against the one that won."""
+    """Return the verdict on a plan that applies, by comparison with the one that won."""
     if plan.plan_id == first.plan_id:
         return PlanVerdict.WON
     if rung is not first_rung:

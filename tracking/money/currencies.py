@@ -1,6 +1,4 @@
-"""Money: integer minor units and an ISO 4217 code. Reads and writes decimal text without ever passing through a
-float.
-"""
+"""Money is an integer of minor units and an ISO 4217 code. Decimal text is parsed and formatted without any float."""
 
 from __future__ import annotations
 
@@ -14,7 +12,7 @@ from tracking.runtime import FieldError
 AMOUNT_MINOR_MAX = 10**15
 _AMOUNT = re.compile(r"-?[0-9]{1,15}(\.[0-9]{1,6})?")
 _CODE = re.compile(r"[A-Za-z]{3}")
-# Of a code that ISO 4217 has withdrawn since it was stored.
+# The minor digits of a currency that was withdrawn after its amounts were stored.
 _USUAL_DIGITS = 2
 
 
@@ -34,7 +32,7 @@ def parse_currency(text: str, field: str = "currency") -> str:
 
 
 def is_currency(code: str) -> bool:
-    """Whether money can be counted in the units of a code: ISO 4217 lists it now, and with minor units."""
+    """Whether ISO 4217 lists the code as in use, and with minor units."""
     return code in _minor_digits()
 
 
@@ -49,7 +47,9 @@ def minor_digits(currency: str) -> int:
 
 
 def parse_amount(text: str, currency: str, field: str = "payout") -> int:
-    """Return `text` in minor units of `currency`, or raise FieldError. Accepts 25, 25.5, 25.00; refuses to round."""
+    """Return `text` in minor units of `currency`, or raise FieldError. It takes 25, 25.5 and 25.00, and never
+    rounds.
+    """
     trimmed = text.strip()
     if not _AMOUNT.fullmatch(trimmed):
         raise FieldError(field, f"{field} must be a plain decimal number such as 25.00, not {text[:40]!r}")
@@ -72,7 +72,7 @@ def format_amount(amount_minor: int, currency: str) -> str:
 # PERF: the list is an XML file, which takes 25 ms and 1.2 MB. An edge process that answers only clicks never reads it.
 @lru_cache(1)
 def _minor_digits() -> Mapping[str, int]:
-    """Return the minor digits of every currency that has any. Source: ISO 4217, list one, as the package brings it."""
+    """Return the minor digits of every currency in use. Source: list one of ISO 4217, from the package iso4217."""
     from iso4217 import raw_table
 
     digits = {code: str(entry["CcyMnrUnts"]) for code, entry in raw_table.items() if code}

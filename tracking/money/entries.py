@@ -1,6 +1,7 @@
-"""The ledger's words, and which entries bring what is booked of a conversion to what it should be. Pure.
+"""The kinds of ledger entries, and which entries correct what is booked for a conversion. Pure.
 
-A merchant's entries are what it owes the operator, a source's what the operator owes it; a balance is their sum.
+A merchant's entries are what it owes the operator. A source's entries are what the operator owes it. A balance is the
+sum of entries.
 """
 
 from __future__ import annotations
@@ -11,28 +12,28 @@ from typing import NamedTuple
 
 
 class Party(StrEnum):
-    """Whose account an entry is of."""
+    """The party to whose account an entry belongs."""
 
     MERCHANT = "merchant"
     SOURCE = "source"
 
 
 class EntryKind(StrEnum):
-    """What an entry is."""
+    """What an entry is for."""
 
     # What a merchant pays for a conversion, and what a source earns by one.
     REVENUE = "revenue"
     COMMISSION = "commission"
-    # A change of either, or an operator's own correction.
+    # A change of one of these, or an operator's own correction.
     ADJUSTMENT = "adjustment"
-    # Takes all of a conversion back.
+    # Takes back all that is booked for a conversion.
     REVERSAL = "reversal"
-    # What a source was paid; negative.
+    # What a source was paid; it is negative.
     PAYOUT = "payout"
 
 
 class DueEntry(NamedTuple):
-    """An entry to append."""
+    """An entry that has to be appended."""
 
     kind: EntryKind
     currency: str
@@ -43,9 +44,9 @@ _FIRST = {Party.MERCHANT: EntryKind.REVENUE, Party.SOURCE: EntryKind.COMMISSION}
 
 
 def due_entries(party: Party, target: Mapping[str, int], booked: Mapping[str, int]) -> list[DueEntry]:
-    """Return the entries that make the sums `booked` of one conversion, by currency, those of `target`.
+    """Return the entries that turn what is `booked` for one conversion into `target`. Both are sums by currency.
 
-    Currencies are never mixed: an amount in another currency takes the old one back and books the new one.
+    Currencies are never mixed: if the currency changes, one entry takes the old amount back and one books the new one.
     """
     due = []
     for currency in sorted({*target, *booked}):

@@ -1,7 +1,7 @@
-"""Exchange rates: which one counts on a day, and how an amount is converted by it. Pure; rounds once, half to even.
+"""Finds the exchange rate of a day and converts amounts by it, rounding once, half to even. Pure.
 
-A rate is dated and counts for some days after its date, since central banks publish none on weekends and holidays.
-Where nothing counts there is no rate: none is guessed.
+A rate is valid on its date and for some days after it, since central banks publish none on weekends and holidays. If no
+rate is valid on a day, there is none; nothing is guessed.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from enum import StrEnum
 from tracking.money.currencies import AMOUNT_MINOR_MAX, minor_digits
 
 PIVOT_CURRENCY = "EUR"
-# Digits of a rate that was computed (turned round, or across the euro) and is kept with the amounts it made.
+# The digits of a rate that is computed from others. It is stored with the amounts that are converted by it.
 RATE_DIGITS = 12
-# Enough for the largest amount, a kept rate and a percentage without any rounding between.
+# Enough digits to multiply the largest amount, a rate and a percentage without rounding.
 _PRECISION = 60
 
 
 class RateOrigin(StrEnum):
-    """Who says so: the European Central Bank, or the operator, whose rates come first."""
+    """Where a rate comes from: the European Central Bank, or the operator, whose rates take precedence."""
 
     ECB = "ecb"
     OPERATOR = "operator"
@@ -30,7 +30,7 @@ class RateOrigin(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """One unit of `base` is `rate` units of `quote`, from `rate_date` on for `valid_days` more days."""
+    """One unit of `base` is `rate` units of `quote`. It is valid on `rate_date` and `valid_days` days longer."""
 
     origin: RateOrigin
     base: str
@@ -40,25 +40,25 @@ class Rate:
     valid_days: int = 7
 
     def is_valid_on(self, day: date) -> bool:
-        """Whether it may be used on a day."""
+        """Whether it is valid on a day."""
         return 0 <= (day - self.rate_date).days <= self.valid_days
 
 
 @dataclass(frozen=True, slots=True)
 class AppliedRate:
-    """The rate an amount is converted by, with the date it is of; of two dates, the older."""
+    """The rate by which an amount is converted, and its date; the older date if it is computed from two rates."""
 
     rate: Decimal
     rate_date: date
 
 
 RatesByPair = Mapping[tuple[str, str], Sequence[Rate]]
-# Finds the rate from one currency to another that counts on a day.
+# Finds the rate from one currency to another on a day, None if there is none.
 RateLookup = Callable[[str, str, date], AppliedRate | None]
 
 
 def rate_finder(rates: Iterable[Rate]) -> RateLookup:
-    """Return how to look rates up among those given."""
+    """Return a function that finds rates among those given."""
     by_pair: dict[tuple[str, str], list[Rate]] = {}
     for rate in rates:
         by_pair.setdefault((rate.base, rate.quote), []).append(rate)
@@ -70,9 +70,9 @@ def rate_finder(rates: Iterable[Rate]) -> RateLookup:
 
 
 def find_rate(by_pair: RatesByPair, source: str, target: str, day: date) -> AppliedRate | None:
-    """Return the rate that counts: the operator's for the two currencies either way round, else across the euro.
+    """Return the rate of a day: the operator's for the two currencies, in either direction, else one across the euro.
 
-    Each leg across the euro is the operator's too where there is one, else the European Central Bank's.
+    Across the euro, each of the two rates is the operator's if there is one, else the European Central Bank's.
     """
     if source == target:
         return AppliedRate(Decimal(1), day)
@@ -89,7 +89,7 @@ def find_rate(by_pair: RatesByPair, source: str, target: str, day: date) -> Appl
 def convert(amount_minor: int, source: str, target: str, rate: Decimal, percent: Decimal = Decimal(100)) -> int:
     """Return `percent` of an amount in minor units of another currency, rounded half to even.
 
-    Raises OverflowError where the result is larger than any amount that is kept.
+    Raises OverflowError if the result is larger than any amount that Waypost keeps.
     """
     with localcontext(prec=_PRECISION):
         shift = minor_digits(target) - minor_digits(source)
@@ -103,7 +103,7 @@ def convert(amount_minor: int, source: str, target: str, rate: Decimal, percent:
 def _leg(
     by_pair: RatesByPair, source: str, target: str, day: date, origins: Sequence[RateOrigin]
 ) -> AppliedRate | None:
-    """Return the newest rate of two currencies that counts on a day, of the first origin that has one."""
+    """Return the newest rate of two currencies that is valid on a day, from the first origin that has one."""
     if source == target:
         return AppliedRate(Decimal(1), day)
     for origin in origins:
@@ -116,7 +116,7 @@ def _leg(
             if each.origin is origin and each.is_valid_on(day)
         ]
         if found:
-            # Of the same date the one as written comes before the one turned round, as it was found first.
+            # Of two rates of the same date, the one in this direction was found first, and max() returns the first.
             return max(found, key=lambda used: used.rate_date)
     return None
 

@@ -1,6 +1,6 @@
-"""When sources are paid, and which of them: periods of each schedule, and what is held back and why. Pure.
+"""The periods of each payout schedule, what a source can be paid at their end, and why it is held back. Pure.
 
-Weeks begin on Monday and months on the first, at midnight UTC.
+Weeks begin on Monday and months on the first day, at midnight UTC.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class PayoutState(StrEnum):
 
 
 class HeldBack(StrEnum):
-    """Why what is payable is not paid out this time; it stays payable."""
+    """Why an amount is not paid out this time. It stays payable."""
 
     NOT_POSITIVE = "not-positive"
     BELOW_MINIMUM = "below-minimum"
@@ -47,10 +47,10 @@ class HeldBack(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Payable:
-    """What a source may be paid of one currency and schedule, in minor units.
+    """What a source can be paid in one currency by one schedule, in minor units.
 
-    `minimum_minor` is in the same currency, null where no rate says what it is. `standing` is the state of a payout
-    there is for the period already.
+    `minimum_minor` is in the same currency, None if a rate for it is missing. `standing` is the state of the period's
+    payout, if it was made already.
     """
 
     source_id: int
@@ -63,7 +63,7 @@ class Payable:
 
 
 def period_end(schedule: PayoutSchedule, now: datetime) -> datetime:
-    """Return the end of the last whole period, which is the beginning of the present one."""
+    """Return the end of the last whole period: the beginning of the present one."""
     midnight = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     if schedule is PayoutSchedule.MONTHLY:
         return midnight.replace(day=1)
@@ -77,7 +77,7 @@ def period_ends(now: datetime) -> dict[PayoutSchedule, datetime]:
 
 
 def payable_groups(rows: Iterable[Mapping[str, Any]], find_rate: RateLookup, now: datetime) -> list[Payable]:
-    """Return what the database's payable_at() gives, each with its minimum: the largest of its event types'."""
+    """Return the rows of the database's payable_at(), each with its minimum: the largest one of its event types."""
     return [
         Payable(
             source_id=row["source_id"],
@@ -93,7 +93,7 @@ def payable_groups(rows: Iterable[Mapping[str, Any]], find_rate: RateLookup, now
 
 
 def _minimum(minimums: Mapping[str, int], currency: str, find_rate: RateLookup, now: datetime) -> int | None:
-    """Return the largest of some minimums, by currency, in one currency; null where a rate is missing."""
+    """Return the largest of some minimums, given by currency, in one currency; None if a rate is missing."""
     largest = 0
     for of_currency, amount_minor in minimums.items():
         used = find_rate(of_currency, currency, now.astimezone(UTC).date())
@@ -107,7 +107,7 @@ def _minimum(minimums: Mapping[str, int], currency: str, find_rate: RateLookup, 
 
 
 def held_back(payable: Payable, *, anew: bool) -> HeldBack | None:
-    """Return why no payout is made, or None. `anew`: one that was rejected is made again, as an operator asks for."""
+    """Return why no payout is made, or None. With `anew`, one that was rejected is made again."""
     if payable.standing is PayoutState.REJECTED and not anew:
         return HeldBack.REJECTED_BEFORE
     if payable.standing not in (None, PayoutState.REJECTED):

@@ -1,4 +1,4 @@
-"""What an outgoing postback says, when a delivery is tried again, and which addresses it may go to. Pure."""
+"""What an outgoing postback contains, when a delivery is tried again, and to which addresses it may go. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Deliveries: their states, how an attempt can fail, and when the next one is made. Pure."""
+"""The states of a delivery, how an attempt can fail, and when the next one is made. Pure."""
 
 from __future__ import annotations
 
@@ -9,17 +9,18 @@ from enum import StrEnum
 # The schedule that Standard Webhooks 1.0.0 gives as its example: ten attempts, the last after 75 h 35 min 5 s.
 DELAYS_S = (5, 300, 1800, 7200, 18_000, 36_000, 50_400, 72_000, 86_400)
 ATTEMPTS_MAX = len(DELAYS_S) + 1
-# Each delay is up to so much shorter or longer, so that what failed together does not come back together.
+# Each delay is at random up to so much shorter or longer, so that deliveries that failed together do not return
+# together.
 JITTER = 0.1
 RETRY_AFTER_MAX_S = 86_400
 SUSPEND_AFTER_S = 5 * 86_400
-# When an attempt that nobody reported the end of is made again. Longer than an attempt can take, a slow resolver
-# (30 s) and the largest OUTGOING_TIMEOUT_S (60 s) included.
+# An attempt whose end was not recorded is made again after this. It is longer than any attempt takes: 30 s for a slow
+# resolver, and the largest OUTGOING_TIMEOUT_S, 60 s.
 LEASE_S = 120
 
 
 class DeliveryState(StrEnum):
-    """pending → delivered | failed; a replay makes either pending again."""
+    """pending → delivered | failed. A replay makes either of them pending again."""
 
     PENDING = "pending"
     DELIVERED = "delivered"
@@ -27,7 +28,9 @@ class DeliveryState(StrEnum):
 
 
 class OutgoingState(StrEnum):
-    """Of an outgoing postback. Suspended by Waypost, for five days of failure; the others are the operator's."""
+    """The state of an outgoing postback. Waypost suspends it after five days of failures; an operator sets the
+    others.
+    """
 
     ENABLED = "enabled"
     DISABLED = "disabled"
@@ -52,10 +55,9 @@ class AttemptError(StrEnum):
 
 
 def retry_delay_s(tries: int, chance: float, retry_after_s: float | None = None) -> float | None:
-    """Return after how long to try again, `tries` attempts of this round having failed; None when that was the last.
+    """Return the seconds until the next attempt after `tries` failed ones, None if there is no other attempt.
 
-    `chance`, from 0 to 1, is where in the jitter it falls. What the partner asked for is kept to, up to a day; it
-    never makes the next attempt earlier.
+    `chance`, from 0 to 1, picks the jitter. A longer pause that the partner asks for is kept, up to a day.
     """
     if tries > len(DELAYS_S):
         return None
@@ -64,7 +66,7 @@ def retry_delay_s(tries: int, chance: float, retry_after_s: float | None = None)
 
 
 def parse_retry_after(text: str | None, now: datetime) -> float | None:
-    """Return the seconds that a Retry-After header asks to wait, None when there is none that can be read."""
+    """Return the seconds that a Retry-After header asks to wait, None if there is none or it is malformed."""
     if not text:
         return None
     trimmed = text.strip()

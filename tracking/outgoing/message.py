@@ -1,7 +1,7 @@
-"""What an outgoing postback says: its macros, the URL of one delivery, and the JSON body of a POST. Pure.
+"""What an outgoing postback contains: its macros, the URL of one delivery, and the JSON body of a POST. Pure.
 
-The *facts* of a delivery are a flat JSON object, made once when it is planned: the names below, and `parameters`, all
-query parameters of the click. An amount stands in minor units; `payout` is the same in major units, as text.
+The *facts* of a delivery are a JSON object that is made when it is planned. It has the names below, and `parameters`:
+all query parameters of the click. Amounts are in minor units; `payout` is the same amount in major units, as text.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from tracking.outgoing.public_address import Network, check_host
 
 Facts = Mapping[str, Any]
 
-# Filled in by Waypost; any other name is the query parameter of that name of the click.
+# The macros that Waypost has values for. Any other name means the click's query parameter of that name.
 OUTGOING_MACROS = (
     *("click_id", "external_id", "conversion_id", "delivery_id", "event", "status", "previous_status"),
     *("payout", "payout_minor", "currency", "commission", "commission_minor", "commission_currency", "order_id"),
@@ -30,7 +30,7 @@ _IN_BODY = tuple(name for name in OUTGOING_MACROS if name not in ("delivery_id",
 
 
 def conversion_facts(conversion: Facts, click: Facts) -> dict[str, Any]:
-    """Return the facts of a delivery from what a change says of its conversion and what its click brought."""
+    """Return the facts of a delivery from those of the changed conversion and those of its click."""
     parameters = click.get("parameters") or {}
     return {
         **{name: None for name in OUTGOING_MACROS if name != "delivery_id"},
@@ -45,7 +45,7 @@ def conversion_facts(conversion: Facts, click: Facts) -> dict[str, Any]:
 
 
 def sample_facts() -> dict[str, Any]:
-    """Return made-up facts of a test delivery: each text says that it is one, the amount is 1.00 USD."""
+    """Return made-up facts of a test delivery: each text begins with `test-`, and the amount is 1.00 USD."""
     said: dict[str, Any] = {
         **{name: f"test-{name.replace('_', '-')}" for name in OUTGOING_MACROS if name != "delivery_id"},
         "event": "conversion",
@@ -67,18 +67,18 @@ def sample_facts() -> dict[str, Any]:
 def compile_outgoing(url: str, field: str, allowed: Sequence[Network] = ()) -> TemplateParts:
     """Return the compiled template of an outgoing postback's URL, or raise FieldError naming `field` and the fix.
 
-    A host that is known not to be public is refused; `allowed` are the networks that are as good as public.
+    A host that is known not to be public is refused, unless it is in one of the `allowed` networks.
     """
     parts = compile_template(url, field)
-    # A macro cannot stand in the host, so the host is in the first part.
+    # A template has no macro in its host, so the whole host is in the first part.
     check_host(urlsplit(parts[0]).hostname or "", allowed, field)
     return parts
 
 
 def render_url(parts: TemplateParts, facts: Facts, delivery_id: str) -> str:
-    """Return the URL of one delivery: every value percent-encoded as UTF-8 where it lands, nothing for what is unknown.
+    """Return the URL of one delivery, with every value percent-encoded as UTF-8. An unknown value is empty.
 
-    Raises FieldError for a URL that may not be called, whoever wrote it into the database.
+    SECURITY: the URL is checked again, since anybody could have written it into the database. Raises FieldError.
     """
     pieces = list(parts)
     for place in range(1, len(pieces), 2):
@@ -87,7 +87,7 @@ def render_url(parts: TemplateParts, facts: Facts, delivery_id: str) -> str:
 
 
 def render_body(facts: Facts, *, is_test: bool) -> dict[str, Any]:
-    """Return the JSON object that a POST carries: `type`, `timestamp` and `data`, as Standard Webhooks suggests."""
+    """Return the JSON object of a POST: `type`, `timestamp` and `data`, as Standard Webhooks suggests."""
     moment = facts.get("timestamp")
     return {
         "type": f"conversion.{facts.get('status')}",

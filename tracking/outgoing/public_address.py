@@ -1,7 +1,7 @@
-"""Which addresses an outgoing request may go to: the public Internet, and networks the operator allows. Pure.
+"""Decides to which addresses an outgoing request may go: public ones, and networks that the operator allows. Pure.
 
-SECURITY: a partner's URL is written by somebody who may not be let into the operator's network. What is not known to be
-public is refused, and an IPv4 address hidden in an IPv6 one is judged as what it is.
+SECURITY: whoever writes a partner's URL must not reach the operator's own network by it. An address that is not known
+to be public is refused, and an IPv4 address inside an IPv6 address is checked as an IPv4 address.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _SPECIAL_IPV4 = tuple(
         *("0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12"),
         *("192.0.0.0/24", "192.0.2.0/24", "192.31.196.0/24", "192.52.193.0/24", "192.88.99.0/24", "192.168.0.0/16"),
         *("192.175.48.0/24", "198.18.0.0/15", "198.51.100.0/24", "203.0.113.0/24", "224.0.0.0/4", "240.0.0.0/4"),
-        # Public by its number, but answered by the host's own platform on Azure.
+        # A public number, but on Azure it is a service of the platform that the host runs on.
         "168.63.129.16/32",
     )
 )
@@ -32,9 +32,9 @@ _GLOBAL_IPV6 = IPv6Network("2000::/3")
 _SPECIAL_IPV6 = tuple(
     IPv6Network(text) for text in ("2001::/23", "2001:db8::/32", "2002::/16", "2620:4f:8000::/48", "3fff::/20")
 )
-# A translator of the local network turns these into IPv4 (RFC 6052).
+# A translator in the local network turns these into IPv4 addresses (RFC 6052).
 _NAT64 = IPv6Network("64:ff9b::/96")
-# Interface ids that tunnel to the IPv4 address in their lower half (ISATAP, RFC 5214).
+# An address with one of these before its last 32 bits tunnels to the IPv4 address in those bits (ISATAP, RFC 5214).
 _ISATAP = (0x00005EFE, 0x02005EFE)
 _NUMBER = re.compile(r"0[xX][0-9a-fA-F]*|[0-9]+")
 
@@ -61,7 +61,7 @@ def check_address(address: Address, allowed: Sequence[Network] = ()) -> None:
 
 
 def check_host(host: str, allowed: Sequence[Network], field: str) -> None:
-    """Raise FieldError for a host of a URL that can be known, without asking anybody, to be no public one."""
+    """Raise FieldError if a URL's host is known not to be public without looking its name up."""
     name = host.rstrip(".").lower()
     try:
         address = parse_host_address(name)
@@ -74,10 +74,10 @@ def check_host(host: str, allowed: Sequence[Network], field: str) -> None:
 
 
 def parse_host_address(host: str) -> Address | None:
-    """Return the address that a host is when read as resolvers read it, None for a name.
+    """Return the address that a host is, as resolvers read it; None if it is a name.
 
-    `2130706433`, `0x7f.1` and `0177.0.0.1` are all 127.0.0.1. Raises AddressError for what ends in a number and is no
-    address, and for an IPv6 address with a zone.
+    `2130706433`, `0x7f.1` and `0177.0.0.1` are all 127.0.0.1. Raises AddressError for an IPv6 address with a zone, and
+    for a host that ends in a number and is not an address.
     """
     bare = host.removeprefix("[").removesuffix("]")
     if ":" in bare:
@@ -97,14 +97,16 @@ def parse_host_address(host: str) -> Address | None:
 
 
 def parse_resolved_address(text: str) -> Address:
-    """Return an address as the system's resolver gives it; one with a zone is refused with AddressError."""
+    """Return an address that the system's resolver gave. Raises AddressError if it has a zone."""
     if "%" in text:
         raise AddressError(f"{text} is an address of the local link")
     return ip_address(text)
 
 
 def _numbers_address(parts: list[str]) -> IPv4Address | None:
-    """Return the address of one to four numbers, the last of which fills what the others leave (inet_aton)."""
+    """Return the address of one to four numbers. The last one fills the bytes that the others leave, as in
+    inet_aton.
+    """
     if len(parts) > 4 or not all(_NUMBER.fullmatch(part) for part in parts):
         return None
     values = [_number(part) for part in parts]
@@ -127,7 +129,9 @@ def _number(text: str) -> int | None:
 
 
 def _unwrap(address: Address) -> Address:
-    """Return the IPv4 address that a mapped, translated or tunnelled IPv6 address leads to, else the address."""
+    """Return the IPv4 address to which a mapped, translated or tunnelled IPv6 address leads, else the address
+    itself.
+    """
     if isinstance(address, IPv4Address):
         return address
     if address.ipv4_mapped is not None:
@@ -135,7 +139,7 @@ def _unwrap(address: Address) -> Address:
     inner = IPv4Address(int(address) & 0xFFFFFFFF)
     if address in _NAT64:
         return inner
-    # Judged by its tunnel only where that leads inside; a public ISATAP address is what its prefix says.
+    # The tunnel counts only if it leads to an address that is not public. Otherwise the prefix decides.
     is_tunnel = (int(address) >> 32) & 0xFFFFFFFF in _ISATAP
     return inner if is_tunnel and not _is_public(inner) else address
 

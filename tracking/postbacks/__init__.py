@@ -1,4 +1,4 @@
-"""What a postback request says: its parameters, which click it means, and what to do about a bad one. Pure."""
+"""Parses a postback request: its parameters, its click and its fields; and says how to correct a bad one. Pure."""
 
 from __future__ import annotations
 

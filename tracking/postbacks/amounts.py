@@ -1,7 +1,7 @@
-"""Amounts as merchants write them: `25`, `25,00`, `1.234,56`, `$25`, `€ 25`. Read where there is one way to read them.
+"""Parses amounts as merchants write them: `25`, `25,00`, `1.234,56`, `$25`, `€ 25`.
 
-A text with two readings is refused and both are named: three digits after a lone dot or comma may be thousands or
-decimals, unless the account has said which of the two is its decimal separator.
+An amount that can mean two things is refused, and the message names both. Three digits after a lone dot or comma may be
+thousands or decimals, unless the account has said which of the two is its decimal separator.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _DOLLARS = frozenset(
         " XCD",
     )
 )
-# Source: the currency symbols of Unicode CLDR. A sign that several currencies share stands for all of them.
+# Source: the currency symbols of Unicode CLDR. A sign that several currencies share means any of them.
 _SIGNS: dict[str, frozenset[str]] = {
     "US$": frozenset({"USD"}),
     "A$": frozenset({"AUD"}),
@@ -59,7 +59,7 @@ _TEXT_CHARACTERS_MAX = 40
 
 
 class WrittenAmount(NamedTuple):
-    """An amount in minor units of `currency`; `is_plain` says that it was written as digits and a decimal point."""
+    """An amount in minor units of `currency`. `is_plain`: it was written with digits and a decimal point alone."""
 
     amount_minor: int
     currency: str
@@ -67,7 +67,7 @@ class WrittenAmount(NamedTuple):
 
 
 class JsonNumber(str):
-    """The text of a number as JSON has it: a dot in it is the decimal point, whatever an account writes elsewhere."""
+    """A number as it is written in JSON: a dot in it is the decimal point, whatever the account's separator is."""
 
     __slots__ = ()
 
@@ -75,10 +75,10 @@ class JsonNumber(str):
 def parse_written_amount(
     text: str, currency: str, *, is_stated: bool = True, decimal_separator: str | None = None, field: str = "payout"
 ) -> WrittenAmount:
-    """Return what `text` says, or raise FieldError with the reason.
+    """Return the amount that `text` states, or raise FieldError with the reason.
 
-    `currency` is the postback's own where `is_stated`, else the account's, which a code in the text overrules.
-    `decimal_separator` is "." or "," where the account has said so.
+    `currency` is the postback's own if `is_stated`, else the account's, and then a code in the text takes its place.
+    `decimal_separator` is "." or "," if the account has set it.
     """
     match = _AMOUNT.fullmatch(text.strip()) if len(text) <= _TEXT_CHARACTERS_MAX else None
     if match is None or (match["before"] and match["after"]):
@@ -97,13 +97,13 @@ def parse_written_amount(
 
 
 def _decimal(number: str, currency: str, separator: str | None, field: str) -> Decimal:
-    """Return the one value that digits and separators can have."""
+    """Return the value of digits and separators, or raise FieldError if they can mean two values."""
     if separator is not None:
         return _with_separator(number, separator, field)
     last_dot, last_comma = number.rfind("."), number.rfind(",")
     if last_dot != -1 and last_comma != -1:
         return _with_separator(number, "." if last_dot > last_comma else ",", field)
-    # A currency of three decimals is written 1.234 by whoever writes a decimal point.
+    # In a currency of three decimals, 1.234 has a decimal point.
     if _THOUSANDS_OR_DECIMALS.fullmatch(number) and not ("." in number and minor_digits(currency) == 3):
         whole, decimals = re.split("[.,]", number)
         raise FieldError(
@@ -117,7 +117,7 @@ def _decimal(number: str, currency: str, separator: str | None, field: str) -> D
 
 
 def _with_separator(number: str, separator: str, field: str) -> Decimal:
-    """Return the value of a number whose decimals follow `separator`; what stands before may be grouped by threes."""
+    """Return the value of a number with this decimal separator. The digits before it may be in groups of three."""
     whole, _, decimals = number.partition(separator)
     digits = whole
     if _GROUPED.fullmatch(whole) and separator not in whole:

@@ -1,6 +1,7 @@
-"""Which click a postback is about: the one genuine click id among its parameters, where ever it stands.
+"""Finds the click of a postback: the one genuine click id among its parameters, whatever parameter has it.
 
-A click id carries a keyed tag, so one that is found in a wrong place is no chance hit. Two different ones are refused.
+A click id has a keyed tag, so one that is found in the wrong parameter is not there by chance. A postback with two
+different ones is refused.
 """
 
 from __future__ import annotations
@@ -14,21 +15,21 @@ from tracking.clicks import parse_click_id, parse_dyn
 from tracking.conversions import PostbackReason
 from tracking.postbacks.parameters import Parameters, PostbackError
 
-# The shortest and the longest text that can be a click id or dynamic variable; white space around it is few.
+# The lengths of the shortest dynamic variable, and of a click id with some white space around it.
 _CHARACTERS_MIN, _CHARACTERS_MAX = 26, 64
-# Of a corrected value so much is kept. SECURITY: a sender's junk must not make its record outgrow the spool.
+# How much of a corrected value is recorded. SECURITY: a sender's junk must not make the record too large for the spool.
 CORRECTION_CHARACTERS_MAX = 1000
 _JUNK_WORDS = frozenset(
     {"null", "undefined", "none", "nil", "nan", "n/a", "(null)", "(none)", "(not set)", "[object object]"}
 )
-# A macro that the sender's system left as it is, in the notations of trackers; the decoding of %NAME% may have spoilt
-# its beginning.
+# A macro that the sender's system did not replace, in the notations of other trackers. Percent-decoding may have
+# damaged the beginning of %NAME%.
 _NAME = "[A-Za-z_][\\w.: -]*"
 _MACRO = re.compile(rf"\[{_NAME}\]|<{_NAME}>|#{_NAME}#|\${_NAME}|__\w+__|[%\ufffd]+\w*%|.*\{{[^{{}}]*\}}.*", re.DOTALL)
 
 
 class CorrectionRule(StrEnum):
-    """How a postback was mended."""
+    """How a postback was corrected."""
 
     CLICK_IN_ANOTHER_PARAMETER = "click-in-another-parameter"
     CLICK_AND_DYN_SWAPPED = "click-and-dyn-swapped"
@@ -37,8 +38,9 @@ class CorrectionRule(StrEnum):
 
 
 class Correction(NamedTuple):
-    """One thing that was mended: the field, what was sent (with its parameter, where that is another field's), what it
-    was taken for.
+    """One correction: the field, what was sent for it, and what that was taken for.
+
+    `from_` begins with the name of the parameter if that belongs to another field.
     """
 
     field: str
@@ -47,15 +49,15 @@ class Correction(NamedTuple):
     rule: CorrectionRule
 
     def as_record(self) -> dict[str, str | None]:
-        """Return it as it stands in the record's fields."""
+        """Return it as the record's fields hold it."""
         sent = None if self.from_ is None else self.from_[:CORRECTION_CHARACTERS_MAX]
         return {"field": self.field, "from": sent, "to": self.to, "rule": self.rule.value}
 
 
 class FoundClick(NamedTuple):
-    """`click_id` is null where there is no genuine one, and `refusal` says why; `is_missing` that nothing was sent.
+    """The click of a postback. Without a genuine id, `click_id` is None and `refusal` says why, or `is_missing` is set.
 
-    `found_in` are the parameters of another meaning that hold it, and hold nothing else.
+    `found_in` are the parameters of other fields that have the click id as their value.
     """
 
     click_id: str | None
@@ -68,8 +70,10 @@ class FoundClick(NamedTuple):
 def find_click(
     parameters: Parameters, keys: Sequence[bytes], names: Sequence[str], own_names: Sequence[str]
 ) -> FoundClick:
-    """Return the click of a postback, or raise PostbackError ambiguous-click. `names` are those accepted for the click
-    id, in order; where the account itself has named the parameter (`own_names`), what stands elsewhere is not asked.
+    """Return the click of a postback, or raise PostbackError ambiguous-click.
+
+    `names` are the parameters accepted for the click id, in order. If the account has named the parameter itself
+    (`own_names`) and it has a genuine id, no other parameter is looked at.
     """
     named = {name: parameters[name].strip() for name in names if parameters.get(name, "").strip()}
     for name in names:
@@ -107,7 +111,7 @@ def find_click(
 
 
 def genuine_click(text: str, keys: Sequence[bytes]) -> str | None:
-    """Return the click id that a text is, as such or as a dynamic variable; None where it is none of ours."""
+    """Return the click id that a text is, also as a dynamic variable; None if it is not one of ours."""
     if not _CHARACTERS_MIN <= len(text) <= _CHARACTERS_MAX:
         return None
     click_id = parse_click_id(text, keys) or parse_dyn(text, keys)
@@ -115,7 +119,7 @@ def genuine_click(text: str, keys: Sequence[bytes]) -> str | None:
 
 
 def is_junk(text: str) -> bool:
-    """Whether a text stands for nothing: a macro that was not filled in, or a language's word for no value."""
+    """Whether a text has no meaning: a macro that was not replaced, or a programming language's word for no value."""
     return text.strip().lower() in _JUNK_WORDS or _MACRO.fullmatch(text.strip()) is not None
 
 

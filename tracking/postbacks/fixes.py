@@ -1,6 +1,4 @@
-"""What to do about a postback that did not become what its sender meant: one sentence for every reason, closed like
-the reasons themselves.
-"""
+"""What to do about a postback that was refused or corrected: a sentence or two for every reason."""
 
 from __future__ import annotations
 
@@ -97,5 +95,5 @@ FIXES: Mapping[str, str] = MappingProxyType(
 
 
 def fix_of(reason: str | None) -> str | None:
-    """Return what mends a postback of this reason, None where there is nothing to mend."""
+    """Return what to do about a postback with this reason, None if there is nothing to do."""
     return None if reason is None else FIXES.get(reason)

@@ -1,6 +1,6 @@
-"""The parameters of a postback request, whatever carries them: query, form or JSON.
+"""Parses the parameters of a postback request: query, form or JSON.
 
-Pure. Any bytes at all are read, or refused with a PostbackError.
+Pure. It takes any bytes at all, and raises nothing but PostbackError.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from tracking.postbacks.amounts import JsonNumber
 from tracking.runtime import WaypostError
 
 _EXPONENT_MAX = 30
-# What stands for a nested JSON value: read as a macro that nobody filled in.
+# The text of a nested JSON value. It looks like a macro that was not replaced, and counts as one.
 NESTED = "{nested}"
 _FORM = "application/x-www-form-urlencoded"
 
@@ -26,7 +26,7 @@ class PostbackError(WaypostError):
 
 
 class Parameters(dict[str, str]):
-    """Name to text, the first value of each name. `repeated` are the names that came with different values."""
+    """The first value of each name. `repeated` are the names that were sent with different values."""
 
     def __init__(self, pairs: Iterable[tuple[str, str]] = ()) -> None:
         super().__init__()
@@ -36,7 +36,7 @@ class Parameters(dict[str, str]):
                 self.repeated.add(name)
 
     def overlaid(self, upper: Parameters) -> Parameters:
-        """Return these with those of `upper` in their place where both have a name."""
+        """Return these parameters and those of `upper`, which take precedence."""
         both = Parameters()
         both.update(self)
         both.update(upper)
@@ -45,9 +45,9 @@ class Parameters(dict[str, str]):
 
 
 def parse_parameters(query: str, content_type: str, body: bytes, *, is_signed: bool = False) -> Parameters:
-    """Return everything a request carries; the body wins over the query. Raises PostbackError bad-body.
+    """Return all parameters of a request; those of the body take precedence. Raises PostbackError bad-body.
 
-    Of a signed request only what the signature covers is read: the body, or the query where there is none.
+    SECURITY: of a signed request, only the part that is signed is parsed: the body, or the query if there is no body.
     """
     parameters = _form_parameters(query)
     kind = content_type.partition(";")[0].strip().lower()
@@ -69,7 +69,7 @@ def _form_parameters(text: str) -> Parameters:
 
 def _json_parameters(body: bytes) -> Parameters:
     try:
-        # Numbers stay the text they are: as floats two long order ids would become one.
+        # Numbers stay text. As floats, two different long order ids could become the same.
         pairs = json.loads(
             body.decode("utf-8-sig"),
             object_pairs_hook=_Pairs,
@@ -87,11 +87,11 @@ def _json_parameters(body: bytes) -> Parameters:
 
 
 class _Pairs(list[tuple[str, Any]]):
-    """The members of a JSON object in their order, names repeated as they came."""
+    """The members of a JSON object in their order, including repeated names."""
 
 
 def _text(value: object) -> str | None:
-    """Return what a JSON value says as text; None for null. A nested value says nothing that a field could be."""
+    """Return a JSON value as text, None for null. A nested value becomes junk, since no field can have one."""
     if value is None:
         return None
     if isinstance(value, bool):
@@ -104,7 +104,7 @@ def _text(value: object) -> str | None:
 
 
 def _plain_number(text: JsonNumber) -> JsonNumber:
-    """Return a number without an exponent, where that is not absurdly long, and a whole one without decimals."""
+    """Return a number without exponent, unless that would be absurdly long, and a whole number without decimals."""
     number = Decimal(text)
     if text.lstrip("-").isdigit() or not number.is_finite() or abs(number.adjusted()) > _EXPONENT_MAX:
         return text
@@ -114,7 +114,7 @@ def _plain_number(text: JsonNumber) -> JsonNumber:
 
 
 def _whole(text: str) -> str:
-    """Return text without lone surrogates, which no database and no record takes."""
+    """Return text without lone surrogates, which can neither be recorded nor stored."""
     return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
 
 

@@ -1,7 +1,7 @@
-"""Reads a postback's fields out of any form it came in: JSON, form or query, under the names other trackers use.
+"""Parses a postback's fields from its parameters, also under the names and words of other trackers.
 
-Pure and shared: the edge reads each postback once, and a replay reads the raw request again with the account's rules of
-that day. What is mended on the way is said in `corrections`; what could be read in two ways is refused.
+Pure. The edge parses each postback once, and a replay parses the raw request again by the account's rules of that day.
+`corrections` says what was corrected. What can mean two things is refused.
 """
 
 from __future__ import annotations
@@ -35,10 +35,10 @@ _NO = frozenset({"", "0", "false", "no"})
 
 @dataclass(frozen=True, slots=True)
 class AccountRules:
-    """How one account's postbacks are read. Words are in small letters.
+    """How one account's postbacks are parsed. Words are in small letters.
 
-    `names` are the accepted names of each field; `own_click_names` those that the account itself has given for the
-    click id. `default_event` is meant where a postback names none. `events` are the event types that exist.
+    `names` are the accepted parameters of each field, `own_click_names` those that the account has set for the click
+    id. `default_event` is the event of a postback that names none. `events` are the event types that exist.
     """
 
     merchant_id: int | None = None
@@ -52,14 +52,14 @@ class AccountRules:
     events: frozenset[str] = frozenset(Event)
 
 
-# What an account says of its postbacks: columns of merchants, and keys of what is served of it.
+# The settings of an account's postbacks: columns of merchants, and keys of the published account's mapping.
 MAPPING_NAMES = ("parameter_names", "event_words", "status_words", "default_event", "decimal_separator", "platform")
 
 
 def account_rules(
     merchant_id: int | None, currency: str, mapping: Mapping[str, Any], events: frozenset[str]
 ) -> AccountRules:
-    """Return an account's rules. `mapping` has what MAPPING_NAMES names, each of which may be missing or null."""
+    """Return an account's rules. `mapping` may have each of MAPPING_NAMES; it may also be missing or None."""
     own = with_platform(mapping.get("parameter_names") or {}, mapping.get("platform"))
     return AccountRules(
         merchant_id,
@@ -75,8 +75,8 @@ def account_rules(
 
 
 def parse_fields(parameters: Parameters, keys: Sequence[bytes], rules: AccountRules) -> dict[str, Any]:
-    """Return the record's `fields`, or raise PostbackError (bad-field, unknown-click, ambiguous-click) or FieldError,
-    naming the field.
+    """Return the record's `fields`. Raises PostbackError (bad-field, unknown-click, ambiguous-click) or FieldError,
+    both of which name the field.
     """
     click = find_click(parameters, keys, rules.names["click_id"], rules.own_click_names)
     parser = _FieldParser(parameters, rules, click)
@@ -101,7 +101,7 @@ def parse_fields(parameters: Parameters, keys: Sequence[bytes], rules: AccountRu
 
 
 def _payout(parser: _FieldParser, rules: AccountRules) -> tuple[int | None, str | None]:
-    """Return the amount in minor units and its currency, or two nulls."""
+    """Return the amount in minor units and its currency, or None for both."""
     code = parser.text("currency")
     stated = parse_currency(code) if code else None
     text = parser.text("payout")
@@ -117,7 +117,7 @@ def _payout(parser: _FieldParser, rules: AccountRules) -> tuple[int | None, str 
 
 
 class _FieldParser:
-    """One postback being read: its parameters under the account's names, and what was mended so far."""
+    """Parses the fields of one postback by the account's rules, and collects the corrections."""
 
     def __init__(self, parameters: Parameters, rules: AccountRules, click: FoundClick) -> None:
         self._parameters = parameters
@@ -126,7 +126,9 @@ class _FieldParser:
         self.corrections = list(click.corrections)
 
     def text(self, field_name: str) -> str | None:
-        """Return the first value under a field's names that says anything, and note what says nothing."""
+        """Return the first value of a field that has a meaning, None if there is none. Junk is noted as a
+        correction.
+        """
         for name in self._rules.names[field_name]:
             value = self._parameters.get(name, "")
             if not value.strip() or name in self._spent:
@@ -136,7 +138,7 @@ class _FieldParser:
             if not is_junk(value):
                 return value if isinstance(value, JsonNumber) else value.strip()
             if field_name == "status":
-                # Left out it would mean approved, so it is not for us to leave out.
+                # Without a status the conversion would be approved, so junk must not be left out here.
                 raise _bad(
                     field_name, f"status is {value[:40]!r}, which your system should have filled in; {_STATUSES}"
                 )
@@ -144,7 +146,7 @@ class _FieldParser:
         return None
 
     def event(self, status_word: str | None) -> str:
-        """Return the event type, from the first of what says it: the event, a flag, the status word, the account."""
+        """Return the event type. It comes from the event, else a flag, else the status word, else the account."""
         rules = self._rules
         word = self.text("event")
         if word is not None:
@@ -162,7 +164,7 @@ class _FieldParser:
         return found
 
     def _flagged(self) -> str | None:
-        """Return the event whose flag is set, or raise PostbackError where several are."""
+        """Return the event whose flag is set, or raise PostbackError if several are."""
         named = {name for names in self._rules.names.values() for name in names}
         flagged = []
         for name, event in EVENT_FLAGS.items():

@@ -1,6 +1,6 @@
-"""Affiliate platforms of merchants: the parameter in which each carries a partner's dynamic variable there and back.
+"""The affiliate platforms that merchants use, and the parameter that each has for a partner's dynamic variable.
 
-Such a parameter takes no UUID, so a destination carries `{dyn}` in it. Pure data; an account names its platform.
+Such a parameter takes no UUID, so a destination has `{dyn}` in it. Pure data; an account names its platform.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 
 class Platform(NamedTuple):
-    """`title` as its maker writes it; `parameter` carries the dynamic variable in links and comes back in postbacks."""
+    """A platform: its name, and the parameter that has the dynamic variable in links and again in postbacks."""
 
     title: str
     parameter: str
@@ -24,7 +24,7 @@ PLATFORMS: dict[str, Platform] = {
 
 
 def with_platform(own: Mapping[str, Sequence[str]], platform: str | None) -> dict[str, tuple[str, ...]]:
-    """Return an account's own parameter names, with its platform's for the click id after them."""
+    """Return an account's own parameter names, followed by its platform's name for the click id."""
     names = {field: tuple(given) for field, given in own.items()}
     known = PLATFORMS.get(platform or "")
     if known is not None and not any(known.parameter in given for given in names.values()):
@@ -33,5 +33,5 @@ def with_platform(own: Mapping[str, Sequence[str]], platform: str | None) -> dic
 
 
 def link_parameter(platform: str) -> str:
-    """Return what the destinations of a platform's merchant have in their query."""
+    """Return the query parameter that the destinations of a platform's merchants need."""
     return f"{PLATFORMS[platform].parameter}={{dyn}}"

@@ -1,6 +1,6 @@
-"""The names and words that postbacks are written in, by default: an account's own come before them.
+"""The parameter names and words that postbacks may use. Those that an account sets itself take precedence.
 
-Where a name or word belongs to one tracker, tests/unit/test_tracker_urls.py says whose documentation has it.
+If a name or word is of one tracker, tests/unit/postbacks/test_tracker_urls.py says whose documentation has it.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ PARAMETER_NAMES: dict[str, tuple[str, ...]] = {
     "order_id": ("order_id", "order", "txid", "tid", "orderid", "action_id", "rdtk_event_id"),
     "status": ("status", "cnv_status"),
 }
-# A parameter of its own for each event, set to 1 when that is what happened.
+# Parameters that are set to 1 if their event happened.
 EVENT_FLAGS: dict[str, Event] = {
     "signups": Event.REGISTRATION,
     "ftd": Event.FTD,
@@ -47,8 +47,8 @@ STATUS_WORDS: dict[str, ConversionStatus] = {status.value: status for status in 
     "3": ConversionStatus.REJECTED,
     "5": ConversionStatus.PENDING,
 }
-# Status words that say by themselves what happened, where a postback names no event: the same conversion is first a
-# lead and then a sale, and each rebill is one more.
+# Status words that also tell the event of a postback that names none: a conversion is first a lead and then a sale, and
+# each rebill is one more deposit.
 EVENT_OF_STATUS_WORD: dict[str, str] = {
     "lead": Event.CONVERSION.value,
     "sale": Event.CONVERSION.value,
@@ -57,7 +57,9 @@ EVENT_OF_STATUS_WORD: dict[str, str] = {
 
 
 def with_own_names(own: Mapping[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
-    """Return the accepted names of each field: an account's own first, and none of them for any other field."""
+    """Return the accepted names of each field, the account's own first. A name of its own is not used for other
+    fields.
+    """
     taken = {name for names in own.values() for name in names}
     return {
         field: (*own.get(field, ()), *(name for name in names if name not in taken))

@@ -1,4 +1,4 @@
-"""Reading a merchant's report, and comparing its rows with what is stored. Pure."""
+"""Reads a merchant's report, and compares its rows with the stored conversions. Pure."""
 
 from __future__ import annotations
 

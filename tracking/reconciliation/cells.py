@@ -1,7 +1,7 @@
-"""Cells of a merchant's report: text of a CSV file, or values of a workbook, read as dates, amounts and ids.
+"""Parses the cells of a merchant's report, text of a CSV file or values of a workbook, as dates, amounts and ids.
 
-How a date and a decimal are written is said by whoever loads the report. Nothing is guessed between two readings: a
-cell that does not fit raises FieldError, whose message says how to mend it.
+Whoever loads the report states how dates and decimals are written in it. Nothing is guessed: a cell that is written in
+another way raises FieldError, whose message says how to correct it.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from tracking.money import AMOUNT_MINOR_MAX, minor_digits
 from tracking.runtime import FieldError
 
 ID_CHARACTERS_MAX = 200
-# Beyond this, a number in a workbook is no longer every digit that was typed: cells are binary floating point.
+# A larger number in a workbook may have lost digits, since its cells are binary floating point.
 WHOLE_NUMBER_MAX = 10**15
 MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _TOKENS: Mapping[str, str] = {
@@ -39,21 +39,21 @@ _SYMBOLS: Mapping[str, frozenset[str]] = {
     "¥": frozenset({"JPY", "CNY"}),
     "$": frozenset({"USD", "CAD", "AUD", "NZD", "HKD", "SGD", "MXN", "TWD", "BRL", "ARS", "CLP", "COP"}),
 }
-# A space, and those that typesetters put between groups of digits.
+# A space, and the spaces that typesetters put between groups of digits.
 _SPACES = re.compile("[ \u00a0\u2009\u202f]")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _SHORTENED = re.compile(r"[0-9](\.[0-9]+)?[eE]\+?[0-9]{1,3}")
 
 
 class DateFormat(NamedTuple):
-    """How a report writes dates: its words, and the pattern made of them."""
+    """How a report writes dates: the words that say so, and the pattern made of them."""
 
     words: str
     pattern: re.Pattern[str]
 
 
 def parse_date_format(words: str, field: str = "date_format") -> DateFormat:
-    """Return the format that words such as `DD.MM.YYYY` state, or raise FieldError."""
+    """Return the format that words such as `DD.MM.YYYY` describe, or raise FieldError."""
     pieces, at = [], 0
     while at < len(words):
         token = _TOKEN.match(words, at)
@@ -69,7 +69,7 @@ def parse_date_format(words: str, field: str = "date_format") -> DateFormat:
 
 
 def parse_date(cell: Any, wanted: DateFormat | None, field: str = "date") -> date:
-    """Return the day that a cell states, or raise FieldError. A workbook's date cells need no format."""
+    """Return the day in a cell, or raise FieldError. A date cell of a workbook needs no format."""
     if isinstance(cell, datetime):
         return cell.date()
     if isinstance(cell, date):
@@ -88,12 +88,12 @@ def parse_date(cell: Any, wanted: DateFormat | None, field: str = "date") -> dat
 
 
 def parse_report_amount(cell: Any, currency: str, decimal: str, field: str = "amount") -> int:
-    """Return an amount in minor units, below zero where the report takes something back, or raise FieldError.
+    """Return an amount in minor units, negative if the report takes it back, or raise FieldError.
 
-    `decimal` is the separator before the decimals in text; the other one may stand between groups of three digits.
+    `decimal` is the decimal separator of text cells. The other separator may be between groups of three digits.
     """
     if isinstance(cell, int | float) and not isinstance(cell, bool):
-        # Six decimals: a cell that shows 0.3 may hold 0.30000000000000004.
+        # It is rounded to six decimals: a cell that shows 0.3 may hold 0.30000000000000004.
         value = Decimal(repr(cell)).quantize(Decimal("0.000001")) if abs(cell) < AMOUNT_MINOR_MAX else None
         shown = repr(cell)
     else:
@@ -128,7 +128,9 @@ def parse_id(cell: Any, field: str) -> str | None:
 
 
 def cell_text(cell: Any) -> str:
-    """Return a cell as a reader of the sheet would copy it: trimmed, whole numbers without decimals."""
+    """Return a cell as one would copy it from the sheet: without white space around it, a whole number without
+    decimals.
+    """
     if cell is None:
         return ""
     if isinstance(cell, float) and cell.is_integer():
@@ -140,7 +142,7 @@ def cell_text(cell: Any) -> str:
 
 @lru_cache(maxsize=1000)
 def _day_of(text: str, pattern: re.Pattern[str]) -> date | None:
-    """Return the day in a text, None unless it is one. PERF: a report has the same few days in all of its rows."""
+    """Return the day of a text, None if it is not one. PERF: a report has the same few days in all its rows."""
     found = pattern.fullmatch(text)
     if found is None:
         return None
@@ -157,7 +159,9 @@ def _day_of(text: str, pattern: re.Pattern[str]) -> date | None:
 
 @lru_cache(maxsize=1000)
 def _amount_of(text: str, currency: str, decimal: str) -> Decimal | None:
-    """Return the number in a text, None unless all of it is one. White space groups digits like the other separator."""
+    """Return the number that a text is, None if it is not one. White space may group digits like the other
+    separator.
+    """
     bare = _SPACES.sub(" ", text)
     negative = bare.startswith("(") and bare.endswith(")")
     bare = bare[1:-1].strip() if negative else bare
@@ -184,7 +188,9 @@ def _amount_of(text: str, currency: str, decimal: str) -> Decimal | None:
 
 
 def _without_currency(text: str, currency: str) -> str:
-    """Take the currency's own code or symbol away from either end; another's stays, and makes it no number."""
+    """Return the text without the currency's code or symbol. Those of another currency stay, and no number is
+    parsed.
+    """
     marks = [currency, *(symbol for symbol, codes in _SYMBOLS.items() if currency in codes)]
     for mark in marks:
         if text.upper().startswith(mark):

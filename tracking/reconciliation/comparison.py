@@ -1,4 +1,4 @@
-"""A merchant's report against what is stored: what a row of it says, and how a row and a conversion compare. Pure."""
+"""Parses a row of a merchant's report, and compares it with a stored conversion. Pure."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SHOWN_CHARACTERS_MAX = 100
 
 
 class RowClass(StrEnum):
-    """How a row of a report and what is stored relate. Every row, and every conversion of the period, has one."""
+    """The result of comparing. Every row of a report and every conversion of its period has one class."""
 
     EQUAL = "equal"
     DIFFERENT = "different"
@@ -30,7 +30,7 @@ class RowClass(StrEnum):
     BAD_ROW = "bad-row"
 
 
-# What to do about rows of a class; nothing about the others.
+# What to do about the rows of a class. Nothing is to do about the other classes.
 CLASS_FIXES: Mapping[RowClass, str] = MappingProxyType(
     {
         RowClass.DIFFERENT: (
@@ -55,7 +55,7 @@ CLASS_FIXES: Mapping[RowClass, str] = MappingProxyType(
 
 
 class Difference(StrEnum):
-    """In what a row and its conversion differ."""
+    """What is different in a row and its conversion."""
 
     AMOUNT = "amount"
     CURRENCY = "currency"
@@ -64,7 +64,7 @@ class Difference(StrEnum):
 
 
 class Column(StrEnum):
-    """What a column of a report may hold."""
+    """The kinds of columns that a report may have."""
 
     DATE = "date"
     AMOUNT = "amount"
@@ -76,10 +76,10 @@ class Column(StrEnum):
 
 
 class ReportRules(NamedTuple):
-    """How a report is read: the place of each column it has, and how its words are meant.
+    """How a report is parsed: the index of each column, and the meaning of its words.
 
-    `currency` is that of rows without one. The words of statuses and events are in lower case. `read_click` turns what
-    stands in the click column into an id, None where it is none of ours.
+    `currency` is the currency of rows that have none. The words of statuses and events are in lower case. `read_click`
+    returns the click id of a text in the click column, None if it is not one of ours.
     """
 
     places: Mapping[Column, int]
@@ -92,7 +92,9 @@ class ReportRules(NamedTuple):
 
 
 class ReportRow(NamedTuple):
-    """What a row says, null where it says nothing; amounts in minor units, what is taken back as `reversed`."""
+    """A parsed row; None for what it does not say. The amount is in minor units; if taken back, status is
+    `reversed`.
+    """
 
     reported_on: date | None
     order_id: str | None
@@ -104,7 +106,7 @@ class ReportRow(NamedTuple):
 
 
 class Fault(NamedTuple):
-    """A cell that cannot be read: the column, what stands there, and what to do."""
+    """A cell that cannot be parsed: its column, its text, and what to do."""
 
     column: Column
     value: str
@@ -112,7 +114,7 @@ class Fault(NamedTuple):
 
 
 class Stated(NamedTuple):
-    """What one side says of a conversion."""
+    """What one side, the report or the database, says about a conversion."""
 
     amount_minor: int | None
     currency: str | None
@@ -121,7 +123,7 @@ class Stated(NamedTuple):
 
 
 def read_row(cells: Sequence[Any], rules: ReportRules) -> ReportRow | list[Fault]:
-    """Return what a row says, or every fault it has. `cells` may be fewer than the columns; the rest are empty."""
+    """Return the parsed row, or all its faults. If there are fewer cells than columns, the others are empty."""
     faults: list[Fault] = []
     said: dict[Column, Any] = {}
     currency = rules.currency
@@ -168,10 +170,10 @@ def read_row(cells: Sequence[Any], rules: ReportRules) -> ReportRow | list[Fault
 
 
 def differences(theirs: Stated, ours: Stated) -> list[Difference]:
-    """Return in what two accounts of a conversion differ. What the report does not say, it does not contradict."""
+    """Return what is different in the report and in the database. What the report does not say is not different."""
     found = []
     if theirs.amount_minor is not None:
-        # Amounts of two currencies are not compared: only a rate could say which is more.
+        # Amounts in different currencies are not compared.
         if ours.amount_minor is not None and theirs.currency != ours.currency:
             found.append(Difference.CURRENCY)
         elif theirs.amount_minor != (ours.amount_minor or 0):
@@ -193,7 +195,7 @@ def _click_of(cell: Any, rules: ReportRules, has_order: bool) -> UUID | None:
     if text is None:
         return None
     click_id = rules.read_click(text)
-    # With an order id, whatever else a merchant keeps in its sub id does no harm.
+    # If the row has an order id, it does not matter what else a merchant has in that column.
     if click_id is None and not has_order:
         raise FieldError(Column.CLICK_ID, f"{text[:40]!r} is not a click id that Waypost made; correct it")
     return click_id

@@ -1,4 +1,4 @@
-"""The root of all errors, the names of queues and tasks, and webhook signatures. Pure."""
+"""The base class of all errors, the names of queues and tasks, and webhook signatures. Pure."""
 
 from __future__ import annotations
 

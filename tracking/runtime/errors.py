@@ -1,10 +1,10 @@
-"""The root of every error Waypost raises on purpose. Domain errors know nothing of HTTP."""
+"""The base classes of all errors that Waypost raises. They know nothing of HTTP."""
 
 from __future__ import annotations
 
 
 class WaypostError(Exception):
-    """An expected failure with a stable kebab-case `code` and, where one is to blame, the field at fault."""
+    """An expected failure with a stable `code` in kebab case, and the name of the bad `field` if there is one."""
 
     code = "waypost-error"
 
@@ -17,7 +17,7 @@ class WaypostError(Exception):
 
 
 class FieldError(WaypostError):
-    """A value from outside that cannot be accepted; `field` names it and the message says how to mend it."""
+    """A value from outside that cannot be accepted. `field` names it, and the message says how to correct it."""
 
     code = "invalid-field"
 

@@ -1,4 +1,4 @@
-"""Names that two processes must agree on: RQ queues, the tasks on them, and how a job is written in Redis."""
+"""Names on which two processes must agree: the RQ queues, their tasks, and how a job is written in Redis."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import Any
 import orjson
 
 BATCH_RECORDS_MAX = 5000
-# A postback is judged one by one, at a few milliseconds each; a job of these must be done well before its deadline.
+# Postbacks are processed one by one, in a few milliseconds each. A job of them must be done well before its timeout.
 POSTBACK_BATCH_RECORDS_MAX = 1000
 
 
 class QueueName(StrEnum):
-    """One queue per worker process, always: with several, RQ falls back to BLPOP and a kill can lose a job."""
+    """The queues. A worker process takes exactly one: with several, RQ uses BLPOP, and a kill can lose a job."""
 
     CLICKS = "clicks"
     POSTBACKS = "postbacks"
@@ -22,7 +22,7 @@ class QueueName(StrEnum):
 
 
 class Task(StrEnum):
-    """Every function a worker may run. A job that names anything else is refused."""
+    """All functions that a worker may run. A job that names another one is refused."""
 
     STORE_CLICKS = "worker.clicks.store_batch"
     STORE_POSTBACKS = "worker.postbacks.store_batch"

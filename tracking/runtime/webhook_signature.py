@@ -13,12 +13,12 @@ SECRET_BYTES = 32
 
 
 def encode_secret(key: bytes) -> str:
-    """Return the form in which a key is shown and stored: `whsec_` and base64."""
+    """Return a key as it is shown and stored: `whsec_` and base64."""
     return SECRET_PREFIX + base64.b64encode(key).decode()
 
 
 def decode_secret(secret: str) -> bytes:
-    """Return the key of a secret. Raises ValueError for what is no base64."""
+    """Return the key of a secret. Raises ValueError if it is not base64."""
     try:
         return base64.b64decode(secret.removeprefix(SECRET_PREFIX), validate=True)
     except binascii.Error as error:
@@ -26,7 +26,9 @@ def decode_secret(secret: str) -> bytes:
 
 
 def signature_headers(message_id: str, timestamp_s: int, body: bytes, secrets: Sequence[str]) -> dict[str, str]:
-    """Return the three headers of a message; it is signed with every secret, so that one can replace another."""
+    """Return the three headers of a message. It is signed with all secrets, so that a new one can replace an old
+    one.
+    """
     signed = f"{message_id}.{timestamp_s}.".encode() + body
     signatures = (hmac.new(decode_secret(secret), signed, sha256).digest() for secret in secrets)
     return {

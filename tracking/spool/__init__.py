@@ -1,4 +1,4 @@
-"""Click and postback records as the spool holds them, and how a spool and its records are addressed. Pure."""
+"""Click and postback records as the spool holds them, the names of spools, and the numbers of their records. Pure."""
 
 from __future__ import annotations
 

@@ -1,9 +1,8 @@
-"""How a spool names itself and its records, and which records PostgreSQL already has.
+"""The names of spools, the numbers of their records, and which records PostgreSQL has stored.
 
-A spool is one append-only stream of one edge process slot: `{node}-{slot}-{birth}-{stream}`, `birth` being random hex
-drawn when its directory is made, so that a directory that was deleted is never taken for its successor. Its records are
-numbered from 0 for ever; a segment's header says the number of its first one, so (segment, offset) and number name the
-same record.
+A spool is one append-only stream of one slot. Its name is `{node}-{slot}-{birth}-{stream}`; `birth` is random hex, so
+that a new spool is never taken for one that was deleted. Its records are numbered from 0, for as long as the spool
+exists. The header of a segment has the number of its first record.
 """
 
 from __future__ import annotations
@@ -16,9 +15,9 @@ Range = tuple[int, int]
 
 
 class Batch(NamedTuple):
-    """Consecutive records of one spool as a job carries them. `first` is the number of `payloads[0]`.
+    """Consecutive records of one spool, as a job carries them. `first` is the number of `payloads[0]`.
 
-    `missing` counts numbers after the payloads that will never come, since their segment was damaged.
+    `missing` is how many numbers right after the payloads are lost, since their segment was damaged.
     """
 
     spool_id: str
@@ -28,12 +27,15 @@ class Batch(NamedTuple):
 
     @property
     def end(self) -> int:
-        """The number after the last one this batch accounts for."""
+        """The number after the last one that this batch accounts for."""
         return self.first + len(self.payloads) + self.missing
 
 
 class Progress(NamedTuple):
-    """Which records of a spool are committed: all below `done`, and the `ahead` ranges, sorted and apart, above it."""
+    """The records of a spool that are committed: all below `done`, and those of the ranges in `ahead`.
+
+    The ranges are sorted; they neither overlap nor touch each other or `done`.
+    """
 
     done: int = 0
     ahead: tuple[Range, ...] = ()
@@ -57,7 +59,7 @@ class Progress(NamedTuple):
         return gaps
 
     def add(self, first: int, end: int) -> Progress:
-        """Return the progress after [first, end) too is committed."""
+        """Return the progress when [first, end) is committed too."""
         if first >= end:
             return self
         ranges = sorted([*self.ahead, (first, end)])
@@ -84,7 +86,7 @@ def stream_of(spool: str) -> str:
 
 
 def encode_progress(progress: Progress) -> bytes:
-    """Return the form in which workers publish a spool's progress to its agent."""
+    """Return a spool's progress as workers publish it to the agent."""
     return orjson.dumps(tuple(progress))
 
 

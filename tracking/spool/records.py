@@ -1,7 +1,7 @@
-"""Click and postback records as they stand in the spool: orjson arrays, the format version first.
+"""Click and postback records as the spool holds them: orjson arrays that begin with the version of their format.
 
-Text that came from a request is kept as the bytes arrived, one character a byte (latin-1, as WSGI hands it over);
-`as_text` turns it into readable text when it is stored. A record that does not fit raises RecordError and is poison.
+Text of a request is kept as the bytes arrived, one character for each byte (latin-1, as in WSGI). `as_text` makes it
+readable when it is stored. A record of an unknown form raises RecordError.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ POSTBACK_RECORD_VERSION = 2
 
 
 class RecordError(WaypostError):
-    """A spool payload that is not a record of any version this code knows."""
+    """A payload that is not a record of any version that this release knows."""
 
     code = "bad-record"
 
 
 class ClickClass(StrEnum):
-    """What kind of request a stored click is; net clicks are the valid ones, gross is all of them."""
+    """The kind of request that a stored click is. Net clicks are the valid ones; gross clicks are all."""
 
     VALID = "valid"
     HEAD = "head"
@@ -33,9 +33,7 @@ class ClickClass(StrEnum):
 
 
 class Click(NamedTuple):
-    """One answered request of a link with an active profile. Times are Unix milliseconds; text is latin-1 of raw
-    bytes.
-    """
+    """One answered request for a link with an active profile. Times are Unix milliseconds; text is latin-1 of bytes."""
 
     click_id: str
     at_ms: int
@@ -58,10 +56,10 @@ class Click(NamedTuple):
 class Postback(NamedTuple):
     """One received postback, as the edge answered it.
 
-    `fields` is what the edge could read: click_id, event, order_id, status, payout_minor, currency, and `corrections`,
-    each with field, from, to and rule; it is null when the request could not be read at all. `merchant_id` is null
-    unless a token named the account. `body` is latin-1 of raw bytes. `nonce` is the id that the signature covers, null
-    unless the request was signed and the signature is good. Version 1 has no nonce and no corrections.
+    `fields` has click_id, event, order_id, status, payout_minor, currency, and `corrections`, each with field, from, to
+    and rule. It is None if the request could not be parsed. `merchant_id` is None unless a token named the account.
+    `body` is latin-1 of bytes. `nonce` is the id of a signed request, None unless its signature is valid. Version 1 has
+    no nonce and no corrections.
     """
 
     postback_id: str
@@ -83,12 +81,12 @@ class Postback(NamedTuple):
     nonce: str | None = None
 
 
-# A field that a version lacks stands last and has a default.
+# A field that an earlier version does not have comes last and has a default.
 _POSTBACK_FIELDS = {1: len(Postback._fields) - 1, POSTBACK_RECORD_VERSION: len(Postback._fields)}
 
 
 def encode_click(click: Click) -> bytes:
-    """Return the spool payload of a click. The edge does the same in `Visit.record`, without making a Click."""
+    """Return the spool payload of a click. `Visit.record` of the edge does the same without making a Click."""
     return orjson.dumps((CLICK_RECORD_VERSION, *click))
 
 
@@ -108,7 +106,7 @@ def decode_postback(payload: str | bytes) -> Postback:
 
 
 def classify(method: str, purpose: str) -> ClickClass:
-    """Return the class of a request from its method and its Sec-Purpose, Purpose or X-Moz header."""
+    """Return the class of a request, by its method and its Sec-Purpose, Purpose or X-Moz header."""
     if method == "HEAD":
         return ClickClass.HEAD
     lowered = purpose.lower()
@@ -118,16 +116,14 @@ def classify(method: str, purpose: str) -> ClickClass:
 
 
 def as_text(raw: str) -> str:
-    """Return latin-1 of raw bytes as readable text for PostgreSQL, which takes no NUL: bad UTF-8 and NUL become
-    U+FFFD.
-    """
+    """Return latin-1 of bytes as text that PostgreSQL can store: invalid UTF-8 and NUL become U+FFFD."""
     if raw.isascii():
         return raw.replace("\x00", "\ufffd")
     return raw.encode("latin-1", "replace").decode("utf-8", "replace").replace("\x00", "\ufffd")
 
 
 def _values(payload: str | bytes, counts: Mapping[int, int]) -> list[Any]:
-    """Return a payload's values after its version. `counts` says how many there are in each version that is read."""
+    """Return a payload's values after its version. `counts` has how many there are in each known version."""
     try:
         values = orjson.loads(payload)
     except orjson.JSONDecodeError as error:
