@@ -35,6 +35,7 @@ BEYOND_A_SCHEMA = {
     "plan_id": "must exist",
     "default_plan_id": "must exist",
     "link_id": "must exist",
+    "conversion_id": "must exist",
     "default_event": "must exist",
     "event_words": "must name event types that exist",
     "status_words": "must have words of printable characters",
@@ -47,6 +48,8 @@ BEYOND_A_SCHEMA = {
     "postback_addresses": "must be networks",
     "parameter_names": "must name each parameter once",
     "revshare_percent": "must have at most four decimals",
+    "quote": "must be another currency than base",
+    "at": "may lie in the future only where nothing is made",
 }
 
 
