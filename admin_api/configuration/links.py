@@ -47,7 +47,7 @@ class LinkFields(Body):
     active: bool = True
     """A link that is switched off goes to its profile's fallback URL, or answers 404."""
     sub1: SubId | None = None
-    """What `sub1` is where a click brings none; likewise the others."""
+    """What `sub1` is where a click brings none. The other nine work in the same way."""
     sub2: SubId | None = None
     sub3: SubId | None = None
     sub4: SubId | None = None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from admin_api.http.authentication import Authentication, actor_of
 from admin_api.http.csv_export import csv_pieces
-from admin_api.http.errors import BodyError, ConflictError, InvalidFieldsError, NotFoundError, RevisionError
+from admin_api.http.errors import ConflictError, InvalidFieldsError, NotFoundError, RevisionError
 from admin_api.http.field_types import (
     ID_MAX,
     AmountMinor,
@@ -37,10 +37,7 @@ from admin_api.http.operations import (
     operation_of,
 )
 from admin_api.http.paging import (
-    PAGE_ROWS,
-    PAGE_ROWS_MAX,
     NumberedPageQuery,
-    PageQuery,
     Place,
     TimedPageQuery,
     encode_place,
@@ -54,7 +51,6 @@ from admin_api.http.parameters import (
     Moment,
     Number,
     SearchText,
-    parse_moment,
     parse_number,
 )
 from admin_api.http.problems import CONTENT_TYPE, SCHEMA, handle_error
@@ -66,14 +62,11 @@ __all__ = [
     "CONTENT_TYPE",
     "ID_MAX",
     "METHODS",
-    "PAGE_ROWS",
-    "PAGE_ROWS_MAX",
     "SCHEMA",
     "AmountMinor",
     "AnyOf",
     "Authentication",
     "Body",
-    "BodyError",
     "Chosen",
     "Condition",
     "ConflictError",
@@ -97,7 +90,6 @@ __all__ = [
     "OneOf",
     "Operation",
     "Page",
-    "PageQuery",
     "PathParameter",
     "Percent",
     "Place",
@@ -125,7 +117,6 @@ __all__ = [
     "operation",
     "operation_of",
     "page_of",
-    "parse_moment",
     "parse_number",
     "received",
     "refuse_control",

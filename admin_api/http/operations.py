@@ -165,9 +165,7 @@ def operation_of(resource: object, method: str) -> Operation | None:
     responder = getattr(resource, f"on_{method}", None)
     if responder is None:
         return None
-    declared: Operation | None = getattr(
-        responder, "operation", None
-    )  # CONVERTING: AttributeError when all are declared
+    declared: Operation = responder.operation
     return declared
 
 
@@ -176,7 +174,5 @@ def open_paths(routes: Iterable[Route]) -> list[str]:
     return [
         route.path
         for route in routes
-        if getattr(route.resource, "on_get", None)
-        and hasattr(route.resource.on_get, "operation")
-        and all(declared.open for method in METHODS if (declared := operation_of(route.resource, method)) is not None)
+        if all(declared.open for method in METHODS if (declared := operation_of(route.resource, method)) is not None)
     ]

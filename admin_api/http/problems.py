@@ -27,7 +27,7 @@ CONTENT_TYPE = "application/problem+json"
 # The body of every error, as it is documented.
 SCHEMA: Mapping[str, Any] = {
     "type": "object",
-    "description": "RFC 9457 problem details. `code` is stable; `detail` says how to mend it.",
+    "description": "RFC 9457 problem details. `code` is stable; `detail` says what to do.",
     "required": ["type", "title", "status", "code", "detail"],
     "properties": {
         "type": {"type": "string"},
@@ -35,7 +35,7 @@ SCHEMA: Mapping[str, Any] = {
         "status": {"type": "integer"},
         "code": {"type": "string"},
         "detail": {"type": "string"},
-        "field": {"type": "string", "description": "The field to blame; the first of several."},
+        "field": {"type": "string", "description": "The field at fault; the first of several."},
         "errors": {
             "type": "array",
             "description": "Every field that cannot be accepted.",

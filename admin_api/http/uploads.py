@@ -13,6 +13,7 @@ from falcon.media import MultipartFormHandler
 from falcon.media.multipart import BodyPart, MultipartParseOptions
 
 from admin_api.http.errors import BodyError
+from tracking.runtime import FieldError
 
 FILE_BYTES_MAX = 128 * 1024 * 1024
 SETTINGS_BYTES_MAX = 64 * 1024
@@ -34,7 +35,7 @@ class Upload(NamedTuple):
 
 @contextmanager
 def received(req: falcon.Request) -> Iterator[Upload]:
-    """Receive a form and hold its file until the end of the block. Raises BodyError, or HTTPContentTooLarge."""
+    """Receive a form and hold its file until the end of the block. Raises BodyError, FieldError, or HTTPContentTooLarge."""
     if (req.content_type or "").partition(";")[0].strip().lower() != falcon.MEDIA_MULTIPART:
         raise falcon.HTTPUnsupportedMediaType(description=_FIX)
     if req.content_length is None:
@@ -61,6 +62,9 @@ def received(req: falcon.Request) -> Iterator[Upload]:
             raise BodyError("a part's name or file name is not UTF-8") from error
         if settings is None or written is None:
             raise BodyError(f"the form lacks a part; {_FIX}")
+        if not file.tell():
+            # An export that failed, more often than a period without anything.
+            raise FieldError("file", "the file is empty; send the one that you meant")
         file.seek(0)
         yield Upload(settings, file, *written)
 

@@ -54,7 +54,7 @@ class IssueQuery(IssueFilter, NumberedPageQuery):
 
 
 class Issue(Shown):
-    """Something that an operator should look at. One cause is one issue, however often it acts."""
+    """Something that an operator should look at. One cause is one issue, however often it occurs."""
 
     issue_id: int
     # Text, since the worker of a newer release may open issues of a kind that is not known here.

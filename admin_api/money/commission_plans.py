@@ -28,7 +28,7 @@ class CommissionPlanFields(Body):
     baseline_minor: AmountMinor | None = None
     """The sum that a player must have deposited, in all, before the CPA amount is earned."""
     cpa_minor: AmountMinor | None = None
-    """What a first deposit or an acquisition earns."""
+    """What an `ftd`, `qualified` or `conversion` earns, where its event type pays CPA."""
     cpl_minor: AmountMinor | None = None
     """What a registration earns."""
     revshare_percent: Percent | None = None

@@ -139,9 +139,14 @@ def _request_body(declared: Operation, schemas: Schemas) -> dict[str, Any] | Non
     if declared.form is not None:
         parts = {
             "settings": schemas[declared.form, "validation"],
-            "file": {"type": "string", "contentMediaType": "application/octet-stream"},
+            "file": {"type": "string", "minLength": 1, "contentMediaType": "application/octet-stream"},
         }
-        form = {"type": "object", "required": list(parts), "properties": parts}
+        form = {
+            "type": "object",
+            "additionalProperties": False,
+            "required": list(parts),
+            "properties": parts,
+        }
         return {
             "required": True,
             "content": {

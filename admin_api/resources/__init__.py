@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from admin_api.resources.addresses import Addresses
 from admin_api.resources.resource import Created, Resource
-from admin_api.resources.rest import Collection, Item, resource_routes
+from admin_api.resources.rest import resource_routes
 from admin_api.resources.rows import insert_row, update_row
 from admin_api.resources.store import insert, load_one, remove, save_changes, save_new
 
 __all__ = [
     "Addresses",
-    "Collection",
     "Created",
-    "Item",
     "Resource",
     "insert",
     "insert_row",

@@ -38,7 +38,7 @@ class Collection:
         )
 
     def create(self, req: falcon.Request, resp: falcon.Response, body: Body) -> Shown:
-        """Some answers hold a secret, which is shown this once."""
+        """Answers with the new object, and with its address in `Location`."""
         with self._pool.connection() as database:
             row, created = save_new(database, self._resource, body.values(), self._addresses)
         resp.etag = str(row["revision"])
