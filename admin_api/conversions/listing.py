@@ -86,8 +86,7 @@ _COLUMNS: LiteralString = (
     " c.order_id, c.status, c.reason, c.payout_minor, c.currency, c.country, c.authenticated, c.clicked_at,"
     " c.received_at, c.updated_at, b.commission, b.commission_minor, b.currency as commission_currency,"
     " b.reasons as commission_reasons, b.plan_id, b.plan_rung, b.original_minor, b.original_currency,"
-    " b.rate::text as rate, b.rate_date, (c.received_at at time zone 'UTC')::date - b.rate_date as rate_age_days,"
-    " b.postponed, b.payable_at, b.booked_at"
+    " b.rate::text as rate, b.rate_date, b.rate_age_days, b.postponed, b.payable_at, b.booked_at"
 )
 CHANGE_COLUMNS: LiteralString = (
     "change_id, changed_at, cause, actor, note, postback_id, from_status, to_status, from_payout_minor,"

@@ -94,6 +94,8 @@ class Entry(Shown):
     """The exchange rate that was used."""
     rate_date: date | None
     """The day whose rate was used."""
+    rate_age_days: int | None
+    """How many days older the rate is than the conversion: 0 for a rate of the day itself."""
     plan_id: int | None
     """The commission plan of a source's entry."""
     change_id: int | None

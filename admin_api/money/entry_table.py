@@ -18,8 +18,8 @@ from tracking.runtime import FieldError
 
 ENTRY_COLUMNS: LiteralString = (
     "entry_id, party, kind, conversion_id, merchant_id, source_id, amount_minor, currency, original_minor,"
-    " original_currency, rate::text as rate, rate_date, plan_id, change_id, actor, note, payout_schedule, payable_at,"
-    " payout_id, locked, created_at"
+    " original_currency, rate::text as rate, rate_date, rate_age_days, plan_id, change_id, actor, note,"
+    " payout_schedule, payable_at, payout_id, locked, created_at"
 )
 # What a merchant owes says nothing of when a source is paid.
 _BALANCES: LiteralString = """

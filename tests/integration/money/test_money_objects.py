@@ -100,7 +100,7 @@ def test_a_conversion_that_is_not_booked_has_no_commission_yet(books: Books, adm
 def test_an_entry_and_a_payout_say_the_same_amounts(books: Books, admin: AdminClient) -> None:
     entry, payout = served(admin, "/v1/entries?party=source"), served(admin, "/v1/payouts")
     assert (entry["amount"], entry["amount_minor"], entry["payout_id"]) == ("31.25", 3125, payout["payout_id"])
-    assert (entry["rate"], entry["rate_date"], entry["locked"]) == ("1.25", "2026-10-28", False)
+    assert (entry["rate"], entry["rate_date"], entry["rate_age_days"]) == ("1.25", "2026-10-28", 2)
     amounts = {"computed": "31.25", "override": None, "amount": "31.25", "paid": None, "amount_minor": 3125}
     assert {name: payout[name] for name in amounts} == amounts
     assert (payout["source"], payout["state"], payout["entries"]) == ("source", "open", 1)
