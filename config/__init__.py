@@ -1,1 +1,1 @@
-"""What every process is configured by: settings, the served schema, its publication, servers and supervision."""
+"""The configuration of all processes: settings, the published profiles and links, and servers and their supervision."""

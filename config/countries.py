@@ -1,4 +1,4 @@
-"""Country of an address, from the MaxMind-format file the operator supplies. A failed lookup never fails anything."""
+"""Looks up the country of an address in the operator's file of MaxMind's format. A lookup never raises."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _DESCRIPTORS = Path("/proc/self/fd")
 
 
 class CountryTable:
-    """Answers `country`; without a file every answer is empty."""
+    """The countries of addresses. Without a readable file, all are unknown."""
 
     def __init__(self, path: Path | None) -> None:
         self._reader: Any = None
@@ -27,7 +27,7 @@ class CountryTable:
             _log.error("GEOIP_COUNTRY_DB %s cannot be read, countries stay unknown: %s", path, error)
 
     def country(self, address: str) -> str:
-        """Return the ISO 3166 code of an address, or an empty string."""
+        """Return the ISO 3166 code of an address, an empty string if it is unknown."""
         if self._reader is None or not address:
             return ""
         try:
@@ -41,10 +41,10 @@ class CountryTable:
 
 
 def _open(path: Path) -> Any:
-    """Return a reader of a nameless copy of the file; of the file itself where no copy can be made.
+    """Return a reader of a nameless copy of the file, or of the file itself if no copy can be made.
 
-    It is read through a map. Whoever copies a newer file over this one, instead of moving it there, would end every
-    process that looks an address up at that moment (SIGBUS), and give it nonsense afterwards.
+    The reader maps the file. If somebody copied a newer file over it, instead of moving it there, every process that
+    looks up an address at that moment would end (SIGBUS), and lookups after it would return nonsense.
     """
     if not _DESCRIPTORS.is_dir():
         return maxminddb.open_database(str(path))

@@ -1,4 +1,4 @@
-"""What every PostgreSQL client shares: the migrations of this release, and the check that refuses an old schema."""
+"""The migrations of this release, and the check that refuses a database without them. All PostgreSQL clients use it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ MIGRATIONS_DIR = Path(__file__).resolve().parent.parent / "migrations"
 
 
 class SchemaError(WaypostError):
-    """The database's schema is older than this release; running it would lose or corrupt data."""
+    """The database's schema is older than this release, which could lose or corrupt data in it."""
 
     code = "old-schema"
 
@@ -25,7 +25,7 @@ def migration_files() -> list[Path]:
 
 
 def applied_migrations(connection: psycopg.Connection[Any]) -> set[str]:
-    """Return the names of the migrations a database has, an empty set when it has never been migrated."""
+    """Return the names of a database's migrations, an empty set if it was never migrated."""
     with connection.cursor(row_factory=tuple_row) as cursor:
         found = cursor.execute("select to_regclass('schema_migrations') is not null").fetchone()
         if not found or not found[0]:

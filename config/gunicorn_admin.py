@@ -1,4 +1,6 @@
-"""gunicorn's configuration of the admin API: one process, so that one publisher and one pool serve all its threads."""
+"""gunicorn's configuration of the admin API. It is one process, so that all threads share one publisher and one
+pool.
+"""
 
 from __future__ import annotations
 
@@ -16,10 +18,10 @@ threads = _settings.threads
 keepalive = 15
 timeout = 60
 graceful_timeout = 8
-# PERF: the heartbeat file would be on disk, where a full or slow disk makes gunicorn kill the worker.
+# By default the heartbeat file is on disk, and gunicorn kills the worker if that disk is full or slow.
 worker_tmp_dir = str(_SHARED_MEMORY) if _SHARED_MEMORY.is_dir() else None
 accesslog = None
 errorlog = "-"
 loglevel = _settings.log_level
-# gunicorn would open a control socket under the home directory of the user, shared by all gunicorns of that user.
+# By default gunicorn opens a control socket in the user's home directory, the same for all its gunicorns.
 control_socket_disable = True

@@ -1,7 +1,8 @@
-"""`python -m config.meinheld_check`: its exit status says whether the meinheld just compiled can serve the edge.
+"""`python -m config.meinheld_check`: the exit status says whether the installed meinheld can serve the edge.
 
-Importing it proves nothing: compiled without NDEBUG it aborts on its first request, and with its parser strict it
-answers 400 to a raw byte beyond ASCII in a query, which loses the click. So a process of its own serves such a request.
+Importing it proves nothing. Compiled without NDEBUG, it aborts on its first request. Compiled with a strict parser, it
+answers 400 to a raw byte beyond ASCII in a query, and the click is lost. So it serves such a request, in a child
+process.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ _TIMEOUT_S = 10
 
 
 def answers(listener: socket.socket) -> bool:
-    """Say whether a meinheld that serves `listener` in a child process answers 200."""
+    """Return whether a meinheld that serves `listener` in a child process answers 200."""
     child = os.fork()
     if child == 0:
         _serve(listener)

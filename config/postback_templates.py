@@ -1,4 +1,6 @@
-"""The templates of outgoing postbacks that come with Waypost (postback_templates.toml), and filling them in."""
+"""The templates of outgoing postbacks that Waypost brings along (postback_templates.toml), filled with account
+values.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,7 @@ _VALUE_CHARACTERS_MAX = 200
 
 
 class PostbackTemplate(NamedTuple):
-    """How one partner takes conversions. `account_values` are the names of what stands for the operator's account."""
+    """How one partner takes conversions. `account_values` are the placeholders for the operator's account there."""
 
     template: str
     name: str
@@ -42,7 +44,7 @@ def postback_templates() -> Mapping[str, PostbackTemplate]:
 
 
 def fill_template(template: PostbackTemplate, values: object) -> str:
-    """Return the URL of a template with the operator's account in it, or raise FieldError naming what is missing."""
+    """Return the URL of a template with the operator's account values in it. Raises FieldError if one is missing."""
     field = "template_values"
     needed = ", ".join(template.account_values) or "none"
     if not isinstance(values, dict) or set(values) != set(template.account_values):

@@ -1,4 +1,4 @@
-"""64-bit words in a small file that processes map and share; the page cache keeps them when the writer dies."""
+"""Small files of 64-bit words that several processes map. When the writer dies, the page cache keeps what it wrote."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ WORD_BYTES = 8
 
 
 def map_words(path: Path, count: int, *, writable: bool) -> mmap.mmap:
-    """Return the mapped file of `count` words, made if it is to be written. Raises FileNotFoundError, or ValueError
-    where it is shorter.
+    """Return the map of a file of `count` words. If `writable`, the file is made if there is none.
+
+    Raises FileNotFoundError, or ValueError if the file is shorter.
     """
     size = count * WORD_BYTES
     descriptor = os.open(path, (os.O_RDWR | os.O_CREAT) if writable else os.O_RDONLY, 0o600)
@@ -25,7 +26,7 @@ def map_words(path: Path, count: int, *, writable: bool) -> mmap.mmap:
 
 
 def _allocate(descriptor: int, size: int) -> None:
-    """Give the file its blocks now. Without them, a word written on a full disk would end the process (SIGBUS)."""
+    """Reserve the file's blocks on disk. Without them, writing a word on a full disk would end the process (SIGBUS)."""
     try:
         os.posix_fallocate(descriptor, 0, size)
     except OSError as error:

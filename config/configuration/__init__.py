@@ -1,4 +1,4 @@
-"""The configuration as it is published to Redis and mirrored on every edge host."""
+"""The configuration of the edge: its published form, its publication in Redis, and its mirror on every edge host."""
 
 from __future__ import annotations
 

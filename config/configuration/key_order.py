@@ -1,4 +1,4 @@
-"""A whole configuration in the order of its keys, by way of a second LMDB file that is gone afterwards."""
+"""Puts a whole configuration in the order of its keys, in a second LMDB file that is removed afterwards."""
 
 from __future__ import annotations
 
@@ -14,17 +14,18 @@ import lmdb
 _NAME = "sorting"
 _PAGE_BYTES = 4096
 _RESERVED_ENTRIES = 1000
-# What one entry can add at most, besides its value: a leaf and a branch that it splits, and a page that is not full.
+# The most pages that one entry can add, besides those of its value: a split leaf, a split branch, and a partly full
+# page.
 _PAGES_AN_ENTRY = 3
 _PAGES_BESIDE = 16
 
 
 @contextmanager
-def in_key_order(directory: Path, max_bytes: int, served: Iterable[tuple[str, bytes]]) -> Iterator[lmdb.Cursor]:
-    """Yield a cursor over the entries in order. The file lies in `directory`. Raises OSError where the disk is full.
+def in_key_order(directory: Path, max_bytes: int, entries: Iterable[tuple[str, bytes]]) -> Iterator[lmdb.Cursor]:
+    """Yield a cursor over the entries in order. The file is in `directory`. Raises OSError if the disk is full.
 
-    PERF: it is written through its map, so that the entries wait in the page cache and not in this process: twice as
-    fast as chunks that are committed, and half the memory.
+    PERF: the file is written through its map, so the entries are in the page cache and not in this process. Committing
+    chunks of entries instead takes twice as long and twice the memory.
     """
     place = directory / _NAME
     # Left over by a writer that was killed.
@@ -32,21 +33,22 @@ def in_key_order(directory: Path, max_bytes: int, served: Iterable[tuple[str, by
     try:
         opened = lmdb.open(str(place), map_size=max_bytes, sync=False, writemap=True)
         with closing(opened) as environment, environment.begin(write=True) as transaction:
-            _fill(place / "data.mdb", transaction, served)
+            _fill(place / "data.mdb", transaction, entries)
             yield transaction.cursor()
     finally:
         shutil.rmtree(place, ignore_errors=True)
 
 
-def _fill(file: Path, transaction: lmdb.Transaction, served: Iterable[tuple[str, bytes]]) -> None:
-    """Put the entries, each thousand when the file has the blocks for it.
+def _fill(file: Path, transaction: lmdb.Transaction, entries: Iterable[tuple[str, bytes]]) -> None:
+    """Write the entries. Before each thousand, reserve the blocks for them on disk.
 
-    Without them a full disk would end this process (SIGBUS) when it touches a page, and with it the shipping of clicks.
+    Without reserved blocks, a full disk would end this process (SIGBUS) when it writes to a page, and no clicks would
+    be shipped.
     """
-    entries = iter(served)
+    remaining = iter(entries)
     descriptor = os.open(file, os.O_RDWR)
     try:
-        while part := [(key.encode(), value) for key, value in islice(entries, _RESERVED_ENTRIES)]:
+        while part := [(key.encode(), value) for key, value in islice(remaining, _RESERVED_ENTRIES)]:
             pages = _pages(transaction) + _PAGES_BESIDE + _PAGES_AN_ENTRY * len(part)
             os.posix_fallocate(descriptor, 0, pages * _PAGE_BYTES + sum(len(value) for _, value in part))
             transaction.cursor().putmulti(part)

@@ -1,7 +1,7 @@
-"""The local mirror of the published configuration: an LMDB file that every edge process of a host maps and shares.
+"""The local mirror of the published configuration: an LMDB file that all edge processes of a host map.
 
-The agent writes it, one transaction a change set; edge processes only read. It survives reboots, so a host serves with
-Redis away.
+The agent writes each change set in one transaction; edge processes only read. The mirror survives reboots, so a host
+can start while Redis is away.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from config.configuration.key_order import in_key_order
 from config.configuration.mirror_changes import MirrorChanges
 from config.configuration.published import PUBLISHED_FORMAT, link_key, profile_key
 
-# Named after the format: a mirror that an earlier release wrote counts as empty, and the agent fills it anew.
+# The keys contain the format, so a mirror that another release wrote counts as empty, and the agent fills it again.
 _META_KEY = b"!meta:%d" % PUBLISHED_FORMAT
 _VERSION_KEY = b"!version:%d" % PUBLISHED_FORMAT
 _MODE = 0o600
 
 
 class MirrorMeta(NamedTuple):
-    """What the mirror holds. `last_id` is the stream position it corresponds to, `applied_at` Unix seconds."""
+    """The state of the mirror. `last_id` is its position in the stream of changes, `applied_at` Unix seconds."""
 
     epoch: str
     version: int
@@ -35,9 +35,9 @@ class MirrorMeta(NamedTuple):
 
 
 class Lookup(NamedTuple):
-    """What the mirror knows of one request, from one state of it. `version` is None while the mirror is empty.
+    """The encoded profile and link of one request, both from one state. `version` is None while the mirror is empty.
 
-    `of_profile` says that the link belongs to the host's profile, not to no profile at all.
+    `of_profile` tells whether the link belongs to the host's profile or to no profile at all.
     """
 
     version: int | None
@@ -50,15 +50,15 @@ class MirrorReader:
     """Reads the mirror in one process, from any of its threads. Open it after fork."""
 
     def __init__(self, directory: Path) -> None:
-        # map_size 0 is the writer's own limit. Any other value must hold all that is ever written: beyond it each read
-        # fails, and lmdb's default is 10 MB.
+        # map_size 0 means the size that the writer has set. With any other one, such as lmdb's default of 10 MB, every
+        # read fails once the file is larger.
         self._environment = lmdb.open(
             str(directory), map_size=0, readonly=True, create=False, readahead=False, max_spare_txns=4, max_readers=1024
         )
-        # Processes that were killed leave their places in the table of readers, which then is full for the next one.
+        # Killed processes leave entries in the table of readers. When that is full, no new process could read.
         self._environment.reader_check()
-        # PERF: shared memory, so that a remembered decision takes 0.3 microseconds in all (`python -m tests.own_cost`)
-        # where asking LMDB for the version took 1.
+        # PERF: with this word of shared memory, a cached decision takes 0.3 microseconds (`python -m tests.own_cost`).
+        # Asking LMDB for the version took 1.
         self.changes = MirrorChanges(directory)
 
     def get(self, *keys: str) -> list[bytes | None]:
@@ -66,7 +66,7 @@ class MirrorReader:
         return self._values([key.encode("utf-8", "replace") for key in keys])
 
     def lookup(self, host: str, slug: str) -> Lookup:
-        """Return the profile of `host` and its link `slug`, or else the link `slug` that belongs to no profile."""
+        """Return the profile of `host` and its link `slug`, else the link `slug` that belongs to no profile."""
         try:
             with self._begin() as transaction:
                 return _look_up(transaction, host, slug)
@@ -76,7 +76,7 @@ class MirrorReader:
                 return _look_up(transaction, host, slug)
 
     def meta(self) -> MirrorMeta | None:
-        """Return what the mirror holds, or None while it is empty."""
+        """Return the state of the mirror, None while it is empty."""
         return _decode_meta(self._values([_META_KEY])[0])
 
     def _values(self, keys: Sequence[bytes]) -> list[bytes | None]:
@@ -92,7 +92,7 @@ class MirrorReader:
         try:
             return self._environment.begin()
         except lmdb.MapResizedError:
-            # The agent was started again with a larger MIRROR_MAX_BYTES and has used it.
+            # The agent was restarted with a larger MIRROR_MAX_BYTES, and the file is larger now.
             self._environment.set_mapsize(0)
             return self._environment.begin()
 
@@ -108,7 +108,7 @@ def _look_up(transaction: lmdb.Transaction[bytes], host: str, slug: str) -> Look
         return Lookup(None, None, None, False)
     profile = get(profile_key(host).encode("utf-8", "replace"))
     if profile is not None:
-        # PERF: the profile's id is its first field, so the link's key needs no JSON decoding.
+        # PERF: the profile's id is its first field, so the profile need not be decoded for the link's key.
         link = get(b"l:%b:%b" % (profile[1 : profile.index(b",")], slug.encode("utf-8", "replace")))
         if link is not None:
             return Lookup(int(version), profile, link, True)
@@ -116,32 +116,32 @@ def _look_up(transaction: lmdb.Transaction[bytes], host: str, slug: str) -> Look
 
 
 def _require_ended(error: lmdb.Error) -> None:
-    """Raise `error` unless it is that the transaction has ended, for which there is no class of its own.
+    """Raise `error` again, unless it says that the transaction has ended; lmdb has no class of its own for that.
 
-    Another thread has just mapped the grown file anew, and that ends every transaction of the process.
+    RACE: another thread has just mapped the larger file, and that ends all transactions of the process.
     """
     if type(error) is not lmdb.Error:
         raise error
 
 
 def create_mirror(directory: Path, max_bytes: int) -> None:
-    """Make an empty mirror where there is none, so that readers can open it before the agent has ever run."""
+    """Make an empty mirror if there is none, so that edge processes can start before the agent has ever run."""
     if not (directory / "data.mdb").exists():
         MirrorWriter(directory, max_bytes).close()
 
 
 class MirrorWriter(MirrorReader):
-    """The agent's side of the mirror. One writer a host, guarded by the agent's own lock."""
+    """The agent's side of the mirror. Each host has one writer; the agent's lock sees to that."""
 
     def __init__(self, directory: Path, max_bytes: int) -> None:
         directory.mkdir(parents=True, exist_ok=True)
         self._environment = lmdb.open(str(directory), map_size=max_bytes, metasync=False, max_readers=1024, mode=_MODE)
-        # SECURITY: it holds the secrets that postbacks are signed with; an earlier release let everybody read the file.
+        # SECURITY: it holds the secrets of signed postbacks. In an earlier release everybody could read the file.
         for path in directory.glob("*.mdb"):
             path.chmod(_MODE)
         self._directory, self._max_bytes = directory, max_bytes
         self.changes = MirrorChanges(directory)
-        # A writer that was killed after its last commit may not have come to say so.
+        # RACE: a writer that was killed after its last commit may not have recorded the change.
         self.changes.record_everything()
 
     def apply(self, meta: MirrorMeta, changes: Mapping[str, bytes | None]) -> None:
@@ -155,31 +155,32 @@ class MirrorWriter(MirrorReader):
             _put_meta(transaction, meta)
         self.changes.record(changes)
 
-    def replace(self, meta: MirrorMeta, served: Iterable[tuple[str, bytes]]) -> None:
-        """Make the mirror equal to `served`, in one transaction: readers see the old state or the new one.
+    def replace(self, meta: MirrorMeta, entries: Iterable[tuple[str, bytes]]) -> None:
+        """Make the mirror equal to `entries` in one transaction: readers see either the old state or the new one.
 
-        PERF: entries arrive in no order, and pages filled in no order stay two thirds full. In order, a million links
-        take half the memory (`python -m loadtests.bench` shows both).
+        PERF: the entries come in no order, and pages that are filled in no order stay two thirds full. In the order of
+        their keys, a million links take half the memory (`python -m loadtests.bench` shows both).
         """
-        with in_key_order(self._directory, self._max_bytes, served) as ordered, self._begin_writing() as transaction:
+        with in_key_order(self._directory, self._max_bytes, entries) as ordered, self._begin_writing() as transaction:
             transaction.drop(self._environment.open_db(None, txn=transaction), delete=False)
             transaction.cursor().putmulti(ordered, append=True)
             _put_meta(transaction, meta)
         self.changes.record_everything()
 
     def _begin_writing(self) -> lmdb.Transaction[bytes]:
-        # A process that was killed while it read keeps the state that it read, and the file grows with each change.
+        # A reader that was killed in a transaction pins the state that it read, and the file would grow with each
+        # change.
         self._environment.reader_check()
         return self._environment.begin(write=True)
 
     def close(self) -> None:
-        """Flush and release the file."""
+        """Sync and release the file."""
         self._environment.sync(True)
         self._environment.close()
 
 
 def mirror_meta(epoch: str, version: int, last_id: str) -> MirrorMeta:
-    """Return the meta record of a state applied now; `entries` is filled in when it is written."""
+    """Return the state of a mirror that is written now. `entries` is counted when it is written."""
     return MirrorMeta(epoch, version, last_id, time(), 0)
 
 

@@ -1,7 +1,7 @@
-"""Which links of the mirror changed: a file beside it that every process of a host maps, one writer, many readers.
+"""Tells edge processes which links of the mirror changed, by a file beside it that every process of the host maps.
 
-A counter, and a ring of the marks of the latest changes, so that a reader forgets what changed and nothing else. A mark
-is the CRC-32 of a slug: two slugs that share one are forgotten together.
+The file has a counter and a ring of the checksums of the latest changed slugs, so that a reader drops only what changed
+from its cache. Two slugs with the same CRC-32 are dropped together.
 """
 
 from __future__ import annotations
@@ -14,52 +14,52 @@ from config.shared_words import map_words
 
 _NAME = "changes"
 RING = 1024
-# Beyond this a set of changes is noted as "everything": the ring would hold little else.
-_NOTED_MAX = 256
+# A larger set of changes counts as a change of everything; it would take up most of the ring.
+_RECORDED_MAX = 256
 _LOW = (1 << 32) - 1
 
 
 class MirrorChanges:
-    """The file. `words[0]` counts changes; words 1 to 1024 are the ring, each a change's number and mark.
+    """The file. `words[0]` counts changes. Words 1 to 1024 are the ring: each has a change's number and its checksum.
 
-    The number tells a reader whether the mark is of the change it looks for: not if the writer has come around, or if
-    this processor sees the counter before the mark. Then everything is forgotten, which is always right.
+    RACE: the number tells a reader whether the checksum is of the change that it looks for. It is not if the writer has
+    gone around the ring, or if this processor sees the counter first. Then the reader drops everything, which is safe.
     """
 
     def __init__(self, directory: Path) -> None:
-        # Whoever comes first makes the file, so that readers may start before the agent has ever run.
+        # The first process makes the file, so edge processes may start before the agent has ever run.
         self.words = memoryview(map_words(directory / _NAME, 1 + RING, writable=True)).cast("Q")
 
     def record(self, keys: Iterable[str]) -> None:
-        """Tell the readers of changes that are committed. A profile's change concerns every link; a token's, none."""
-        marks = {slug_checksum(key.split(":", 2)[2]) for key in keys if key.startswith("l:")}
-        if len(marks) > _NOTED_MAX or any(key.startswith("p:") for key in keys):
+        """Record committed changes. The change of a profile concerns all links, that of a token none."""
+        checksums = {slug_checksum(key.split(":", 2)[2]) for key in keys if key.startswith("l:")}
+        if len(checksums) > _RECORDED_MAX or any(key.startswith("p:") for key in keys):
             self.record_everything()
             return
         words = self.words
         count = words[0]
-        for slug_mark in marks:
+        for checksum in checksums:
             count += 1
-            words[1 + count % RING] = (count & _LOW) << 32 | slug_mark
+            words[1 + count % RING] = (count & _LOW) << 32 | checksum
         words[0] = count
 
     def record_everything(self) -> None:
-        """Make every reader forget all it remembers."""
+        """Make every reader drop all that it has cached."""
         self.words[0] += RING + 1
 
     def between(self, seen: int, count: int) -> list[int] | None:
-        """Return the marks noted after `seen` up to `count`, two values of the counter; None means everything."""
+        """Return the checksums recorded after `seen` up to `count`, two values of the counter; None means all slugs."""
         if not 0 <= count - seen <= RING:
             return None
-        marks = []
+        checksums = []
         for number in range(seen + 1, count + 1):
             word = self.words[1 + number % RING]
             if word >> 32 != number & _LOW:
                 return None
-            marks.append(word & _LOW)
-        return marks
+            checksums.append(word & _LOW)
+        return checksums
 
 
 def slug_checksum(slug: str) -> int:
-    """Return the mark of a slug."""
+    """Return the CRC-32 of a slug."""
     return crc32(slug.encode("utf-8", "replace"))

@@ -1,11 +1,12 @@
-"""Configuration in Redis: one hash of all that is served, and a stream of change sets. The admin writes, agents read.
+"""The published configuration in Redis: a hash of everything, and a stream of change sets. Only the admin writes it.
 
-A change set is one stream entry: `version`, `previous` (the version it applies to) and `changes`, an orjson object of
-key to served text or null for a deletion. The hash always holds the state after the newest entry, since both are
-written in one MULTI. `epoch` is new whenever the hash was written in full: a reader that knows another starts over.
+A change set is one entry of the stream: `version`, `previous` (the version that it follows) and `changes`, a JSON
+object from keys to published texts, null for a deletion. The hash always has the state after the newest entry, since
+both are written in one MULTI. Whenever everything is written again, the `epoch` is a new one, and agents copy
+everything.
 
-Both writes happen only if Redis still holds what their writer last saw. A publisher that was cut off and comes back, or
-a Redis that was flushed or lost its newest writes in between, means StalePublicationError, and nothing is written.
+Nothing is written unless Redis still holds what the publisher saw last. If another publisher was there, or Redis was
+flushed or lost its newest writes, this raises StalePublicationError.
 """
 
 from __future__ import annotations
@@ -25,8 +26,8 @@ HASH_KEY = "waypost:config"
 DRAFT_KEY = "waypost:config:draft"
 META_KEY = "waypost:config:meta"
 STREAM_KEY = "waypost:config:changes"
-# How many change sets are kept for agents that were away. Of large ones (an import) fewer, so that the stream never
-# holds more than some 200 MB; an agent that was away for longer copies everything, a million links in seconds.
+# How many change sets are kept for agents that are away. Of large ones, as in an import, fewer are kept, so that the
+# stream takes 200 MB at most. An agent that was away for longer copies everything: a million links in seconds.
 STREAM_LENGTH = 10_000
 STREAM_LENGTH_OF_LARGE = 1_000
 _LARGE_BYTES = 10_000
@@ -37,13 +38,13 @@ Changes = Mapping[str, bytes | None]
 
 
 class StalePublicationError(WaypostError):
-    """Redis holds another state than the one this publication was made for; nothing was written."""
+    """Redis holds another state than this publication was made for. Nothing was written."""
 
     code = "stale-publication"
 
 
 class PublishedMeta(NamedTuple):
-    """What a reader needs before it reads the hash: `last_id` is where to go on in the stream."""
+    """What is published now. `last_id` is the position in the stream from which to follow the changes."""
 
     epoch: str
     version: int
@@ -69,7 +70,7 @@ def publish(redis: Redis, epoch: str, previous: int, version: int, changes: Chan
     gone = [key for key, value in changes.items() if value is None]
     texts = {key: None if value is None else value.decode() for key, value in changes.items()}
     with redis.pipeline(transaction=True) as pipeline:
-        # RACE: a flush between our caller's look at Redis and this write would leave a hash of these few keys alone.
+        # RACE: if Redis is flushed after the caller looked, this write would leave a hash of these few keys only.
         pipeline.watch(META_KEY, HASH_KEY)  # type: ignore[no-untyped-call]
         held = _held(pipeline)
         if held != (epoch, previous) or not pipeline.exists(HASH_KEY):
@@ -82,20 +83,20 @@ def publish(redis: Redis, epoch: str, previous: int, version: int, changes: Chan
         _announce(pipeline, epoch, previous, version, orjson.dumps(texts))
 
 
-def publish_everything(redis: Redis, epoch: str, version: int, served: Iterable[tuple[str, bytes]]) -> None:
-    """Write the whole configuration under a new epoch. Built aside and swapped in, so a reader never sees half of it.
+def publish_everything(redis: Redis, epoch: str, version: int, entries: Iterable[tuple[str, bytes]]) -> None:
+    """Publish the whole configuration under a new epoch. It is written aside and renamed, so nobody sees a part of it.
 
-    Raises StalePublicationError when another publication or a flush came in between.
+    Raises StalePublicationError if something else was published or Redis was flushed in the meantime.
     """
     held = _held(redis)
-    # Drafts of a publisher that died half-way. Each epoch has its own, so two publishers can never mix theirs.
+    # Remove the drafts of publishers that died. Each epoch has its own draft, so two publishers cannot mix theirs.
     for left_over in redis.scan_iter(match=f"{DRAFT_KEY}:*", count=1000):
         redis.unlink(left_over)
     draft = f"{DRAFT_KEY}:{epoch}"
-    # A field that no reader serves keeps an empty configuration apart from a lost one.
+    # With this field, which no reader uses, an empty configuration differs from a lost one.
     chunk: dict[Any, Any] = {"!": b"1"}
     count = 1
-    for key, value in served:
+    for key, value in entries:
         chunk[key] = value
         count += 1
         if len(chunk) == 1000:
@@ -114,7 +115,7 @@ def publish_everything(redis: Redis, epoch: str, version: int, served: Iterable[
 
 
 def fetch_meta(redis: Redis) -> PublishedMeta | None:
-    """Return what is published now, or None when Redis holds none of this release (new, flushed, or upgraded)."""
+    """Return what is published now, None if Redis has nothing in this release's format."""
     pipeline = redis.pipeline(transaction=True)
     pipeline.hmget(META_KEY, "epoch", "version", "format")
     pipeline.xrevrange(STREAM_KEY, count=1)
@@ -126,7 +127,9 @@ def fetch_meta(redis: Redis) -> PublishedMeta | None:
 
 
 def fetch_everything(redis: Redis) -> Iterator[tuple[str, bytes]]:
-    """Yield every served key and value. May mix states while changes arrive; the stream from `last_id` mends that."""
+    """Yield every published key and value. If something changes meanwhile, the stream after `last_id` has the
+    change.
+    """
     for key, value in redis.hscan_iter(HASH_KEY, count=2000):
         if key != b"!":
             yield key.decode(), value
@@ -138,20 +141,20 @@ def fetch_changes(redis: Redis, last_id: str, block_ms: int) -> list[ChangeSet]:
     if not answer:
         return []
     entries = answer[0][1] if isinstance(answer, list) else next(iter(answer.values()))
-    if entries and isinstance(entries[0], list):  # RESP3 wraps a stream's entries once more.
+    if entries and isinstance(entries[0], list):  # With RESP3 the entries are wrapped once more.
         entries = entries[0]
     return [_change_set(stream_id.decode(), fields) for stream_id, fields in entries]
 
 
 def _held(redis: Redis) -> tuple[str, int] | None:
-    """Return the epoch and version that Redis says it holds."""
+    """Return the epoch and version in Redis."""
     held: Any = redis.hmget(META_KEY, "epoch", "version")
     epoch, version = held
     return None if epoch is None or version is None else (epoch.decode(), int(version))
 
 
 def _announce(pipeline: Pipeline, epoch: str, previous: int, version: int, changes: bytes) -> None:
-    """Add the stream entry and the meta record to a transaction, and run it."""
+    """Add the entry of the stream and the new epoch and version to a transaction, and execute it."""
     entry: dict[Any, Any] = {
         "epoch": epoch,
         "version": str(version),

@@ -1,6 +1,7 @@
-"""Profiles, links and tokens as the edge serves them: compiled at publication, decoded at the edge without validation.
+"""Profiles, links and accounts as they are published: the admin compiles them, the edge decodes them without
+validation.
 
-One key and one orjson array each, in the Redis hash and in the LMDB mirror alike:
+Each has one key and one JSON array as its value, both in the Redis hash and in the LMDB mirror:
 
     p:{domain}              profile of a tracking domain
     l:{profile_id}:{slug}   link; profile_id 0 is a link without a profile
@@ -19,16 +20,16 @@ import orjson
 
 from tracking.clicks import SUB_COUNT
 
-# How links, profiles and accounts are written. What is stored in another format counts as not there.
+# The version of the format. Whatever is published in another one counts as missing.
 PUBLISHED_FORMAT = 2
 NO_PROFILE = 0
 _NO_DEFAULTS: list[str | None] = [None] * SUB_COUNT
-# What a stored link leaves out at its end.
+# The values that are left out at the end of an encoded link.
 _USUAL: list[Any] = [None, None, True, None, []]
 
 
 class PublishedProfile(NamedTuple):
-    """A tracking domain. `redirect_type` is 301, 302 or js; `pixels` are URLs the js page fires first."""
+    """A tracking domain. `redirect_type` is 301, 302 or js; `pixels` are the URLs that the js page loads first."""
 
     profile_id: int
     name: str
@@ -42,7 +43,7 @@ class PublishedProfile(NamedTuple):
 class PublishedLink(NamedTuple):
     """A link. `parts` is a compiled template (tracking.clicks.template); `sub_defaults` are sub1..sub10 or null.
 
-    Nobody may change a decoded one: the links without defaults share one list of them.
+    Nobody may change a decoded link, since the links without defaults share one list.
     """
 
     link_id: int
@@ -60,9 +61,11 @@ class PublishedToken(NamedTuple):
 
 
 class PublishedAccount(NamedTuple):
-    """A merchant account. `authentication` is none, token, hmac or address; `networks` are those that postbacks may
-    come from, in CIDR form, none meaning any; `rate_per_minute` is null for the edge's own setting; `secrets` are those
-    that postbacks are signed with; `mapping` is as tracking.postbacks.parsing.account_rules takes it.
+    """A merchant account. `authentication` is none, token, hmac or address.
+
+    `networks`, in CIDR form, are those from which postbacks may come; if there are none, from any. `rate_per_minute` is
+    None for the edge's own setting. Postbacks are signed with one of `secrets`. `mapping` is that of
+    tracking.postbacks.parsing.account_rules.
     """
 
     merchant_id: int
@@ -75,7 +78,7 @@ class PublishedAccount(NamedTuple):
 
 
 class PublishedEvents(NamedTuple):
-    """The event types in use, and those of them that count again for the same click without an order id."""
+    """The event types in use, and those of them that may count several times for a click without an order id."""
 
     events: list[str]
     repeatable: list[str]
@@ -92,7 +95,7 @@ def link_key(profile_id: int | None, slug: str) -> str:
 
 
 def token_key(token: str) -> str:
-    """Return the key of a postback token. SECURITY: only the hash ever leaves the process that made the token."""
+    """Return the key of a postback token. SECURITY: it has the token's hash; the token itself is stored nowhere."""
     return f"t:{hash_token(token)}"
 
 
@@ -102,7 +105,7 @@ def account_key(merchant_id: int) -> str:
 
 
 def events_key() -> str:
-    """Return the key of the event types in use: there is one for all of them."""
+    """Return the one key of all event types in use."""
     return "e"
 
 
@@ -114,46 +117,46 @@ def hash_token(token: str) -> str:
 def encode_published(
     value: PublishedProfile | PublishedLink | PublishedToken | PublishedAccount | PublishedEvents,
 ) -> bytes:
-    """Return the stored form."""
+    """Return the value to publish."""
     return orjson.dumps(_link_fields(value) if isinstance(value, PublishedLink) else tuple(value))
 
 
-# PERF: there are few profiles and a link in a million is rarely remembered, so that each click would decode its own.
+# PERF: there are few profiles. Without this cache, every click of a link that is not cached would decode its profile.
 @lru_cache(1024)
 def decode_profile(data: bytes) -> PublishedProfile:
-    """Return a profile, which nobody may change; `data` is trusted."""
+    """Return a profile, which nobody may change. `data` is not validated."""
     return PublishedProfile(*orjson.loads(data))
 
 
 def decode_link(data: bytes) -> PublishedLink:
-    """Return a link; `data` is trusted."""
+    """Return a link. `data` is not validated."""
     fields: list[Any] = orjson.loads(data)
     if len(fields) == 2:
-        # PERF: most links, and a click of one that is not remembered waits for this.
+        # PERF: most links look like this, and a click of one that is not cached has to decode it.
         return PublishedLink(fields[0], True, fields[1], None, _NO_DEFAULTS)
     link_id, parts, active, source, subs = fields + _USUAL[len(fields) :]
     return PublishedLink(link_id, active, parts, source, subs + _NO_DEFAULTS[len(subs) :])
 
 
 def decode_token(data: bytes) -> PublishedToken:
-    """Return a token; `data` is trusted."""
+    """Return a token. `data` is not validated."""
     return PublishedToken(*_array(data))
 
 
 def decode_account(data: bytes) -> PublishedAccount:
-    """Return an account; `data` is trusted."""
+    """Return an account. `data` is not validated."""
     return PublishedAccount(*_array(data))
 
 
 def decode_events(data: bytes) -> PublishedEvents:
-    """Return the event types in use; `data` is trusted."""
+    """Return the event types in use. `data` is not validated."""
     return PublishedEvents(*_array(data))
 
 
 def _link_fields(link: PublishedLink) -> list[Any]:
-    """Return a link's fields in their stored order, without what most links do not have at its end.
+    """Return a link's fields in the order in which they are encoded, without usual values at the end.
 
-    PERF: stored whole, the usual link takes 63 bytes more, and a million of them are to fit into memory.
+    PERF: with all fields, the usual link takes 63 bytes more, and a million of them have to fit into memory.
     """
     subs = [*link.sub_defaults]
     while subs and subs[-1] is None:

@@ -1,4 +1,4 @@
-"""Every setting of every program, read once from the environment, and the secrets kept in WAYPOST_HOME."""
+"""The settings of all programs, read once from the environment, and the secrets in WAYPOST_HOME."""
 
 from __future__ import annotations
 

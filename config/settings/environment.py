@@ -1,4 +1,6 @@
-"""Typed access to one environment: every value is checked, and each error names its variable and the fix."""
+"""Reads typed values from the environment's variables. Each value is checked; an error names its variable and the
+fix.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +33,7 @@ class EnvironmentReader:
         return self.number(name, 1, 65535)
 
     def intake_port(self) -> int:
-        """Return the port of the postback intake, 0 where there is none."""
+        """Return the port of the postback intake, 0 if there is none."""
         return self.number("INTAKE_PORT", 0, 65535)
 
     def choice(self, name: str, choices: tuple[str, ...]) -> str:

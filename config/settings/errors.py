@@ -1,4 +1,4 @@
-"""The error of a setting, whatever it is read from."""
+"""The error of a setting that cannot be used."""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""The table of every setting: its name, its default as text, and its meaning as docs/configuration.md gives it."""
+"""The table of all settings, each with its name, its default as text, and its meaning. docs/configuration.md has
+the same.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +9,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """One environment variable: its default as text and what docs/configuration.md says of it."""
+    """One environment variable: its default as text, and its meaning as in docs/configuration.md."""
 
     name: str
     default: str

@@ -1,4 +1,4 @@
-"""Settings of outgoing requests, which the worker makes and the admin API checks the URLs of."""
+"""The settings of outgoing requests. The worker makes these requests, and the admin API checks their URLs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tracking.outgoing import Network, parse_networks
 
 @dataclass(frozen=True, slots=True)
 class OutgoingSettings:
-    """How partners are called. `concurrency` is of one deliveries process, `partner_concurrency` of an origin in it."""
+    """How partners are called. `concurrency` limits one deliveries process, `partner_concurrency` one origin in it."""
 
     allowed_networks: tuple[Network, ...] = ()
     connect_timeout_s: int = 5
@@ -21,11 +21,11 @@ class OutgoingSettings:
 
 
 def outgoing_settings(read: EnvironmentReader) -> OutgoingSettings:
-    """Return them from an environment, or raise SettingError."""
+    """Return the settings of an environment, or raise SettingError."""
     return OutgoingSettings(
         _networks("OUTGOING_ALLOWED_NETWORKS", read),
         read.number("OUTGOING_CONNECT_TIMEOUT_S", 1, 30),
-        # tracking.outgoing.deliveries.LEASE_S must be longer than the longest attempt.
+        # The longest attempt must be shorter than tracking.outgoing.deliveries.LEASE_S.
         read.number("OUTGOING_TIMEOUT_S", 1, 60),
         read.number("DELIVERY_CONCURRENCY", 1, 1000),
         read.number("DELIVERY_PARTNER_CONCURRENCY", 1, 1000),

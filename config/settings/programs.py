@@ -1,6 +1,6 @@
-"""Every setting, read once from the environment. This is the only module that reads os.environ.
+"""The settings of each program, read once from the environment. No other module reads os.environ.
 
-Each program gets its own frozen record and sees nothing of the others'; the edge and its agent have no database URL.
+Each program gets a frozen record with its own settings only; the edge and its agent have no database URL.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ EDGE_SERVERS = ("auto", "meinheld", "granian", "gthread")
 
 @dataclass(frozen=True, slots=True)
 class EdgeSettings:
-    """What the edge and its agent may know."""
+    """The settings of the edge and its agent."""
 
     home: Path
     redis_url: str
@@ -49,7 +49,7 @@ class EdgeSettings:
 
 @dataclass(frozen=True, slots=True)
 class WorkerSettings:
-    """What the RQ workers may know."""
+    """The settings of the RQ workers."""
 
     home: Path
     database_url: str
@@ -63,8 +63,8 @@ class WorkerSettings:
 
 @dataclass(frozen=True, slots=True)
 class AdminSettings:
-    """What the admin API may know. The edge's ports are for the URLs it shows, the keys for the click ids it is asked
-    about.
+    """The settings of the admin API. It needs the edge's ports for the URLs that it shows, and the keys to check click
+    ids.
     """
 
     home: Path
@@ -83,7 +83,7 @@ class AdminSettings:
 
 @dataclass(frozen=True, slots=True)
 class EmbeddedSettings:
-    """What starting a whole stack on one machine needs to know. An empty URL means the embedded server."""
+    """The settings for running all of Waypost on one machine. An empty URL means the embedded server."""
 
     home: Path
     database_url: str
@@ -121,7 +121,7 @@ def edge_settings(environ: Mapping[str, str] = os.environ) -> EdgeSettings:
         spool_fsync_ms=read.number("SPOOL_FSYNC_MS", 1, 60_000),
         mirror_dir=read.path("MIRROR_DIR", read.home / "mirror"),
         mirror_max_bytes=read.number("MIRROR_MAX_BYTES", 2**20, 2**44),
-        # A record of the spool is at most 1 MiB, and a control character in a body takes six bytes of it.
+        # A record of the spool has at most 1 MiB, and a control character of a body takes six bytes in it.
         postback_body_bytes=read.number("POSTBACK_BODY_BYTES", 1024, 2**17),
         postback_rate_per_minute=read.number("POSTBACK_RATE_PER_MINUTE", 1, 1_000_000),
         agent_batch_records=read.number("AGENT_BATCH_RECORDS", 1, 5000),
@@ -186,10 +186,10 @@ def embedded_settings(environ: Mapping[str, str] = os.environ) -> EmbeddedSettin
 
 
 def inherited_environment() -> dict[str, str]:
-    """Return a copy of this process's environment, to hand on to a process it starts."""
+    """Return a copy of this process's environment, for a process that it starts."""
     return dict(os.environ)
 
 
 def search_path(environ: Mapping[str, str] = os.environ) -> str:
-    """Return where programs are looked for."""
+    """Return the search path for programs."""
     return environ.get("PATH", os.defpath)

@@ -1,4 +1,4 @@
-"""The secrets of one home directory, made on first use and kept there, and the URLs that need one."""
+"""The secrets of a home directory, made on first use and kept there, and the URLs that contain one."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ def embedded_redis_url(home: Path, port: int) -> str:
 
 
 def secret(home: Path, name: str, size_bytes: int, prefix: str = "") -> str:
-    """Return the hex secret kept in `home` under `name` (mode 0600), made on first use, even by several at once.
+    """Return the hex secret in the file `name` of `home` (mode 0600). It is made on first use, also by several at once.
 
-    A new one starts with `prefix`. Raises SettingError for a file that holds none.
+    A new one begins with `prefix`. Raises SettingError if the file is empty.
     """
     path = home / name
     try:
@@ -35,7 +35,8 @@ def secret(home: Path, name: str, size_bytes: int, prefix: str = "") -> str:
     with draft.open("w") as file:
         file.write(f"{prefix}{secrets.token_hex(size_bytes)}\n")
         file.flush()
-        # Before it is used: a key that a power cut takes back makes every click id that it signed a forged one.
+        # It is synced before it can be used: if a power cut took the key, every click id that was made with it would
+        # count as forged.
         os.fsync(file.fileno())
     try:
         os.link(draft, path)

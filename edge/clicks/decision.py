@@ -52,8 +52,8 @@ class Router:
         self._mirror = mirror
         self._count = mirror.changes.words
         self._seen = -1
-        self._memory: RedirectCache[Redirect] = RedirectCache()
-        self._known = self._memory.known
+        self._cache: RedirectCache[Redirect] = RedirectCache()
+        self._cached = self._cache.values
         self._lock = Lock()
 
     def decide(self, sent_host: str, slug: str) -> Decision:
@@ -62,15 +62,15 @@ class Router:
         count = self._count[0]
         if count != self._seen:
             self._forget(count)
-        known = self._known.get((sent_host, slug))
-        if known is not None:
-            return known
+        cached = self._cached.get((sent_host, slug))
+        if cached is not None:
+            return cached
         decision = decide(self._mirror, normalize_host(sent_host), slug)
         if isinstance(decision, Redirect) and len(sent_host) <= HOST_CHARACTERS_MAX:
             with self._lock:
                 # RACE: if the counter moved on, this decision may come from the state before the change.
                 if count == self._seen:
-                    self._memory.offer((sent_host, slug), decision)
+                    self._cache.offer((sent_host, slug), decision)
         return decision
 
     def _forget(self, count: int) -> None:
@@ -79,11 +79,11 @@ class Router:
         The others keep the configuration version at which they were made; they would be the same at a later one.
         """
         with self._lock:
-            marks = self._mirror.changes.between(self._seen, count)
-            if marks is None:
-                self._memory.forget_everything()
+            checksums = self._mirror.changes.between(self._seen, count)
+            if checksums is None:
+                self._cache.forget_everything()
             else:
-                self._memory.forget(marks)
+                self._cache.forget(checksums)
             self._seen = count
 
 

@@ -9,13 +9,13 @@ from typing import Generic, TypeVar
 from config.configuration import slug_checksum
 
 ENTRIES_MAX = 4096
-_ASKED_MAX = 4096
+_OFFERED_MAX = 4096
 
 Key = tuple[str, str]
-Remembered = TypeVar("Remembered")
+Value = TypeVar("Value")
 
 
-class RedirectCache(Generic[Remembered]):
+class RedirectCache(Generic[Value]):
     """At most 4096 values by Host header and slug. A new one takes the place of the oldest.
 
     PERF: a value is kept only when it is offered for the second time. When a million links are asked for at random,
@@ -23,38 +23,38 @@ class RedirectCache(Generic[Remembered]):
     """
 
     def __init__(self) -> None:
-        self.known: OrderedDict[Key, Remembered] = OrderedDict()
+        self.values: OrderedDict[Key, Value] = OrderedDict()
         self._keys_of: dict[int, set[Key]] = {}
-        self._asked = [0] * _ASKED_MAX
+        self._offered = [0] * _OFFERED_MAX
 
-    def offer(self, key: Key, value: Remembered) -> None:
+    def offer(self, key: Key, value: Value) -> None:
         """Keep a value if it was offered before, and not too long ago."""
         number = hash(key)
-        place = number % _ASKED_MAX
-        if self._asked[place] != number:
-            self._asked[place] = number
+        place = number % _OFFERED_MAX
+        if self._offered[place] != number:
+            self._offered[place] = number
             return
-        if len(self.known) >= ENTRIES_MAX:
-            oldest = next(iter(self.known))
+        if len(self.values) >= ENTRIES_MAX:
+            oldest = next(iter(self.values))
             self._drop(oldest)
-        self.known[key] = value
+        self.values[key] = value
         self._keys_of.setdefault(slug_checksum(key[1]), set()).add(key)
 
-    def forget(self, marks: Iterable[int]) -> None:
+    def forget(self, checksums: Iterable[int]) -> None:
         """Drop the values of the slugs with these checksums, whatever their host."""
-        for slug_mark in marks:
-            for key in self._keys_of.pop(slug_mark, ()):
-                self.known.pop(key, None)
+        for checksum in checksums:
+            for key in self._keys_of.pop(checksum, ()):
+                self.values.pop(key, None)
 
     def forget_everything(self) -> None:
         """Drop all values."""
-        self.known.clear()
+        self.values.clear()
         self._keys_of.clear()
 
     def _drop(self, key: Key) -> None:
-        del self.known[key]
-        slug_mark = slug_checksum(key[1])
-        keys = self._keys_of[slug_mark]
+        del self.values[key]
+        checksum = slug_checksum(key[1])
+        keys = self._keys_of[checksum]
         keys.discard(key)
         if not keys:
-            del self._keys_of[slug_mark]
+            del self._keys_of[checksum]

@@ -97,8 +97,8 @@ class Follower:
 
     def _resync(self, published: PublishedMeta) -> bool:
         """Copy everything that is published. Return False if that is nothing and the mirror holds something."""
-        served = fetch_everything(self._redis)
-        first = next(served, None)
+        entries = fetch_everything(self._redis)
+        first = next(entries, None)
         if first is None and self._mirror_holds_something():
             if not self._refused_empty:
                 _log.error("the published configuration is empty and the mirror is not; keeping the mirror")
@@ -110,7 +110,7 @@ class Follower:
             return False
         self._refused_empty = False
         meta = mirror_meta(published.epoch, published.version, published.last_id)
-        self._mirror.replace(meta, chain([first] if first else [], served))
+        self._mirror.replace(meta, chain([first] if first else [], entries))
         # Set last: if Redis goes away in the middle of the copy, the mirror is what it was.
         self._meta = meta
         _log.info("mirror resynced to version %d", published.version)

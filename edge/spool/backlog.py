@@ -48,7 +48,9 @@ class Extent:
 
 @dataclass(slots=True)
 class _Segment:
-    """A segment as far as it is scanned: `stop` is the number after its last record, `offset` the end of that record."""
+    """A segment as far as it is scanned: `stop` is the number after its last record, `offset` the end of that
+    record.
+    """
 
     path: Path
     first: int
@@ -202,7 +204,9 @@ class Backlog:
             self._account_missing(segment, sealed_by - self._number)
 
     def _index(self, segment: _Segment, base: int, ends: list[int]) -> None:
-        """Add consecutive frames to the extents. They start at offset `base`; `ends` are where each ends, from there."""
+        """Add consecutive frames to the extents. They start at offset `base`; `ends` are where each ends, from
+        there.
+        """
         at, start = 0, 0
         while at < len(ends):
             last = self._pending[-1] if self._pending else None

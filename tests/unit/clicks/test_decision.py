@@ -128,18 +128,18 @@ def test_a_replaced_configuration_is_live_for_the_next_request(mirror: CountingM
 
 
 def test_a_value_is_kept_from_the_second_offer_and_the_oldest_goes_first() -> None:
-    memory: RedirectCache[int] = RedirectCache()
-    memory.offer(("h", "once"), 0)
-    assert not memory.known
+    cache: RedirectCache[int] = RedirectCache()
+    cache.offer(("h", "once"), 0)
+    assert not cache.values
     for number in range(ENTRIES_MAX + 1):
         for _ in range(2):
-            memory.offer(("h", str(number)), number)
-    assert len(memory.known) == ENTRIES_MAX
-    assert ("h", "0") not in memory.known
-    assert memory.known["h", str(ENTRIES_MAX)] == ENTRIES_MAX
-    memory.forget([slug_checksum("0"), slug_checksum("1")])
-    assert ("h", "1") not in memory.known
-    assert len(memory.known) == ENTRIES_MAX - 1
+            cache.offer(("h", str(number)), number)
+    assert len(cache.values) == ENTRIES_MAX
+    assert ("h", "0") not in cache.values
+    assert cache.values["h", str(ENTRIES_MAX)] == ENTRIES_MAX
+    cache.forget([slug_checksum("0"), slug_checksum("1")])
+    assert ("h", "1") not in cache.values
+    assert len(cache.values) == ENTRIES_MAX - 1
 
 
 class Routing(RuleBasedStateMachine):
