@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from admin_api.http.authentication import Authentication, actor_of
 from admin_api.http.csv_export import csv_pieces
-from admin_api.http.errors import ConflictError, InvalidFieldsError, NotFoundError, RevisionError
+from admin_api.http.errors import ConflictError, InvalidFieldsError, NotFoundError
 from admin_api.http.field_types import (
     ID_MAX,
     AmountMinor,
@@ -95,7 +95,6 @@ __all__ = [
     "Place",
     "PlainUrl",
     "Query",
-    "RevisionError",
     "Revisions",
     "Route",
     "SearchText",

@@ -9,7 +9,7 @@ from uuid import UUID
 from psycopg import sql
 from psycopg.types.json import Jsonb
 
-from admin_api.http import Chosen, NotFoundError, RevisionError, Revisions, Values
+from admin_api.http import Chosen, NotFoundError, Revisions, Values, require_revision
 from admin_api.runtime import Database, Row
 from tracking.issues import IssueKind
 
@@ -70,10 +70,7 @@ def save_issue(database: Database, issue_id: int, changes: Values, allowed: Revi
     """Change state and note and return the issue. Raises NotFoundError and RevisionError."""
     with database.transaction():
         before = load_issue(database, issue_id, lock=True)
-        if allowed is not None and before["revision"] not in allowed:
-            raise RevisionError(
-                f"this issue has changed since you read it: its revision is {before['revision']}; read it again"
-            )
+        require_revision(before["revision"], allowed, "issue")
         after = {name: changes.get(name, before[name]) for name in ("state", "note")}
         if any(after[name] != before[name] for name in after):
             database.execute(_CHANGE, after | {"issue_id": issue_id})
