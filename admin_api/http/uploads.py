@@ -35,7 +35,10 @@ class Upload(NamedTuple):
 
 @contextmanager
 def received(req: falcon.Request) -> Iterator[Upload]:
-    """Receive a form and hold its file until the end of the block. Raises BodyError, FieldError, or HTTPContentTooLarge."""
+    """Receive a form and hold its file until the end of the block.
+
+    Raises BodyError, FieldError for an empty file, or Falcon's errors for what is too large or no form.
+    """
     if (req.content_type or "").partition(";")[0].strip().lower() != falcon.MEDIA_MULTIPART:
         raise falcon.HTTPUnsupportedMediaType(description=_FIX)
     if req.content_length is None:

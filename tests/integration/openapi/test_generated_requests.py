@@ -48,8 +48,20 @@ BEYOND_A_SCHEMA = {
     "postback_addresses": "must be networks",
     "parameter_names": "must name each parameter once",
     "revshare_percent": "must have at most four decimals",
+    "click_id": "must be alone in the question for a trace",
+    "ip": "must be an address or a network",
+    "to": "must be a day from the first one on",
+    "time_zone": "must be known to the database",
+    "columns": "must be headings of the file",
+    "header_row": "must be a row of the file",
+    "date_format": "must have a year, a month and a day, and go with dates in text",
+    "decimal_separator": "goes with amounts in text",
+    "sheet": "must be a sheet of the workbook",
+    "only_events": "must name event types that exist",
+    "statuses": "must have each word once, in capitals or small letters",
+    "file": "must be of the format that is stated",
     "quote": "must be another currency than base",
-    "at": "may lie in the future only where nothing is made",
+    "at": "goes with an address; may lie in the future only where nothing is made",
 }
 
 

@@ -289,7 +289,7 @@ REFUSED: dict[str, tuple[dict[str, Any], bytes, str, str]] = {
     "wrong delimiter": ({}, csv_file(row("A"), delimiter=";"), "columns.date", "is the delimiter ';'?"),
     "no such heading": ({"columns": COLUMNS | {"amount": "Sum"}}, csv_file(), "columns.amount", "'Amount'"),
     "heading twice": ({}, csv_file(heading=[*HEADING, "Order"]), "columns.order_id", "2, 8"),
-    "empty file": ({}, b"", "header_row", "holds no headings"),
+    "empty file": ({"header_row": 0, "columns": {"order_id": 1}}, b"", "file", "is empty"),
     "nothing but the mark": ({}, b"\xef\xbb\xbf", "header_row", "holds no headings"),
     "not utf-8": ({}, csv_file(row("A")) + b"\xff\n", "file", "not utf-8"),
     "cp1252 unstated": ({}, csv_file(row("Ü")).decode().encode("cp1252"), "file", "state encoding"),
