@@ -12,6 +12,7 @@ from pathlib import Path
 
 from config.settings.environment import EnvironmentReader
 from config.settings.outgoing import OutgoingSettings, outgoing_settings
+from tracking.runtime import BATCH_RECORDS_MAX
 
 EDGE_SERVERS = ("auto", "meinheld", "granian", "gthread")
 
@@ -124,7 +125,7 @@ def edge_settings(environ: Mapping[str, str] = os.environ) -> EdgeSettings:
         # A record of the spool has at most 1 MiB, and a control character of a body takes six bytes in it.
         postback_body_bytes=read.number("POSTBACK_BODY_BYTES", 1024, 2**17),
         postback_rate_per_minute=read.number("POSTBACK_RATE_PER_MINUTE", 1, 1_000_000),
-        agent_batch_records=read.number("AGENT_BATCH_RECORDS", 1, 5000),
+        agent_batch_records=read.number("AGENT_BATCH_RECORDS", 1, BATCH_RECORDS_MAX),
         agent_batch_wait_ms=read.number("AGENT_BATCH_WAIT_MS", 1, 60_000),
         agent_outstanding_batches=read.number("AGENT_OUTSTANDING_BATCHES", 1, 10_000),
         agent_retry_s=read.number("AGENT_RETRY_S", 1, 3600),

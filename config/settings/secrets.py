@@ -6,6 +6,7 @@ import os
 import secrets
 from pathlib import Path
 
+from config.durability import sync_directory
 from config.settings.errors import SettingError
 
 
@@ -44,7 +45,7 @@ def secret(home: Path, name: str, size_bytes: int, prefix: str = "") -> str:
         pass
     finally:
         draft.unlink()
-    _sync_directory(home)
+    sync_directory(home)
     return _read(path)
 
 
@@ -56,11 +57,3 @@ def _read(path: Path) -> str:
             field="WAYPOST_HOME",
         )
     return text
-
-
-def _sync_directory(directory: Path) -> None:
-    descriptor = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

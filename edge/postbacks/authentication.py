@@ -10,13 +10,12 @@ import binascii
 import hmac
 import re
 from collections.abc import Mapping, Sequence
-from hashlib import sha256
 from ipaddress import IPv6Address, ip_address
 from typing import Any
 
 from edge.postbacks.accounts import Account
 from tracking.conversions import PostbackReason
-from tracking.runtime import WaypostError, decode_secret
+from tracking.runtime import WaypostError, signature_digests
 
 SIGNATURE_LIFETIME_S = 300
 _SIGNATURES_MAX = 16
@@ -51,11 +50,10 @@ def _check_signature(secrets: Sequence[str], env: Mapping[str, Any], content: by
     nonce = _header(env, "webhook-id", _NONCE, "an id of its own, without spaces and dots")
     timestamp = _header(env, "webhook-timestamp", _TIMESTAMP, "Unix seconds")
     signatures = (env.get("HTTP_WEBHOOK_SIGNATURE") or "").split()[:_SIGNATURES_MAX]
-    signed = f"{nonce}.{timestamp}.".encode() + content
-    made = [hmac.new(decode_secret(secret), signed, sha256).digest() for secret in secrets]
+    expected = signature_digests(nonce, timestamp, content, secrets)
     given = [_decoded(text) for text in signatures]
     # SECURITY: every pair is compared, so that the time this takes does not tell which one fits.
-    if not sum(hmac.compare_digest(one, other) for one in made for other in given):
+    if not sum(hmac.compare_digest(one, other) for one in expected for other in given):
         raise AuthenticationError(
             "webhook-signature is not one of this account's; sign id.timestamp.body (of a request without a body the"
             " query string) with its secret",

@@ -10,7 +10,6 @@ payload.
 from __future__ import annotations
 
 import mmap
-import os
 import struct
 from collections.abc import Iterator
 from pathlib import Path
@@ -151,12 +150,3 @@ def segment_paths(directory: Path) -> list[Path]:
 def segment_path(directory: Path, sequence: int) -> Path:
     """Return the path of a segment by its sequence number."""
     return directory / f"{sequence:010d}.seg"
-
-
-def sync_directory(directory: Path) -> None:
-    """Make file creations and renames in `directory` safe from a power cut."""
-    descriptor = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -13,6 +13,7 @@ import re
 import secrets
 from pathlib import Path
 
+from config.durability import sync_directory
 from edge.spool import segments
 from edge.spool.writer import SpoolWriter
 from tracking.clicks import GENERATION_COUNT, SLOT_MAX, ProcessIdentity
@@ -86,7 +87,7 @@ def spool_for_boot(spool_dir: Path, slot: tuple[int, int], stream: str, boot: st
     path = spool_dir / spool_id(node, number, secrets.token_hex(4), stream)
     path.mkdir(mode=0o700)
     (path / _BOOT_NAME).write_text(boot)
-    segments.sync_directory(spool_dir)
+    sync_directory(spool_dir)
     return path
 
 

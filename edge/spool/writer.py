@@ -16,6 +16,7 @@ from pathlib import Path
 from time import monotonic, time_ns
 from zlib import crc32
 
+from config.durability import sync_directory
 from edge.spool import segments
 from edge.spool.counters import CounterFile
 from edge.spool.segments import FRAME, FRAME_BYTES, HEADER_BYTES, PAYLOAD_BYTES_MAX, SegmentError
@@ -96,7 +97,7 @@ class SpoolWriter:
             os.fdatasync(current)
         if self._directory_dirty:
             self._directory_dirty = False
-            segments.sync_directory(self.directory)
+            sync_directory(self.directory)
 
     @property
     def dirty(self) -> bool:

@@ -11,7 +11,13 @@ from tracking.runtime.queues import (
     QueueName,
     Task,
 )
-from tracking.runtime.webhook_signature import SECRET_BYTES, decode_secret, encode_secret, signature_headers
+from tracking.runtime.webhook_signature import (
+    SECRET_BYTES,
+    decode_secret,
+    encode_secret,
+    signature_digests,
+    signature_headers,
+)
 
 __all__ = [
     "BATCH_RECORDS_MAX",
@@ -25,5 +31,6 @@ __all__ = [
     "WaypostError",
     "decode_secret",
     "encode_secret",
+    "signature_digests",
     "signature_headers",
 ]

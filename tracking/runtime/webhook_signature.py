@@ -1,4 +1,4 @@
-"""Signatures of outgoing POSTs by Standard Webhooks 1.0.0: HMAC-SHA256 over id, timestamp and body. Pure."""
+"""Signatures of messages by Standard Webhooks 1.0.0: HMAC-SHA256 of id, timestamp and body. Pure."""
 
 from __future__ import annotations
 
@@ -25,14 +25,19 @@ def decode_secret(secret: str) -> bytes:
         raise ValueError("a secret is whsec_ and base64") from error
 
 
+def signature_digests(message_id: str, timestamp: str, body: bytes, secrets: Sequence[str]) -> list[bytes]:
+    """Return the signatures of a message, one by each secret. `timestamp` is Unix seconds as they are sent."""
+    signed = f"{message_id}.{timestamp}.".encode() + body
+    return [hmac.new(decode_secret(secret), signed, sha256).digest() for secret in secrets]
+
+
 def signature_headers(message_id: str, timestamp_s: int, body: bytes, secrets: Sequence[str]) -> dict[str, str]:
     """Return the three headers of a message. It is signed with all secrets, so that a new one can replace an old
     one.
     """
-    signed = f"{message_id}.{timestamp_s}.".encode() + body
-    signatures = (hmac.new(decode_secret(secret), signed, sha256).digest() for secret in secrets)
+    digests = signature_digests(message_id, str(timestamp_s), body, secrets)
     return {
         "webhook-id": message_id,
         "webhook-timestamp": str(timestamp_s),
-        "webhook-signature": " ".join(f"v1,{base64.b64encode(each).decode()}" for each in signatures),
+        "webhook-signature": " ".join(f"v1,{base64.b64encode(digest).decode()}" for digest in digests),
     }

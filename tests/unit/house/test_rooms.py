@@ -138,6 +138,23 @@ def test_rooms_do_not_depend_on_each_other_in_circles() -> None:
     assert set(order) == set(ROOMS)
 
 
+def test_modules_do_not_import_each_other_in_circles() -> None:
+    """Wherever in a file the import stands: one inside a function is a circle too, only a hidden one."""
+    names = {name for _, name in files(*PACKAGES)}
+    graph: dict[str, set[str]] = {name: set() for name in names}
+    for path, name in files(*PACKAGES):
+        for module, imported in imports(path):
+            target = f"{module}.{imported}" if f"{module}.{imported}" in names else module
+            if target in names and target != name:
+                graph[name].add(target)
+    try:
+        order = list(TopologicalSorter(graph).static_order())
+    except CycleError as error:
+        pytest.fail(f"modules in a circle: {' -> '.join(error.args[1])}")
+    assert set(order) == names
+    assert graph["config.settings.programs"] >= {"config.settings.outgoing", "config.settings.environment"}
+
+
 def test_a_room_imports_no_wiring() -> None:
     """What stands at the root of edge, worker or admin_api knows the rooms; the rooms do not know it."""
     wrong = [
