@@ -119,7 +119,7 @@ class PayoutRunResult(Shown):
     items: list[DuePayout]
 
 
-def payout_of(row: Row) -> Payout:
+def show_payout(row: Row) -> Payout:
     """Return a payout with its amounts in major units too."""
     amounts = {
         name: format_amount(row[f"{name}_minor"], row["currency"]) if row[f"{name}_minor"] is not None else None

@@ -28,7 +28,7 @@ from admin_api.money.payout_objects import (
     PayoutRunOptions,
     PayoutRunResult,
     Rejection,
-    payout_of,
+    show_payout,
 )
 from admin_api.money.payout_table import (
     PayoutFilter,
@@ -66,7 +66,7 @@ class Payouts:
         """In the order in which they were made."""
         with self._pool.connection() as database:
             rows = load_payouts(database, query.chosen(), query.after, query.limit + 1)
-        return page_of(Page[Payout], rows, query.limit, payout_of, lambda row: str(row["payout_id"]))
+        return page_of(Page[Payout], rows, query.limit, show_payout, lambda row: str(row["payout_id"]))
 
 
 class PayoutItem:
@@ -157,7 +157,7 @@ class PayoutExport:
         """Yield the rows. A page at a time: a client that reads slowly holds no connection of the pool."""
         while rows:
             for row in rows:
-                payout = payout_of(row)
+                payout = show_payout(row)
                 yield [getattr(payout, name) for name in _EXPORTED]
             rows = self._load(chosen, rows[-1]["payout_id"]) if len(rows) == EXPORT_ROWS_AT_ONCE else []
 
@@ -200,4 +200,4 @@ class PayoutRun:
 
 def _answer(resp: falcon.Response, row: Row) -> Payout:
     resp.etag = str(row["revision"])
-    return payout_of(row)
+    return show_payout(row)
