@@ -101,6 +101,12 @@ def rotate_secret(database: Database, merchant_id: int) -> dict[str, Any]:
     return {"merchant_id": merchant_id, "postback_secret": secret}
 
 
+def has_conversions(database: Database, merchant_id: int) -> bool:
+    """Whether conversions are of this merchant. No foreign key says so, since one may be of none."""
+    found = database.execute("select exists (select from conversions where merchant_id = %s)", [merchant_id]).fetchone()
+    return found is not None and bool(found["exists"])
+
+
 def _add_secret(database: Database, merchant_id: int) -> str:
     # Kept as it is, unlike a token: the edge computes the same signature with it.
     secret = encode_secret(secrets.token_bytes(SECRET_BYTES))
@@ -131,7 +137,10 @@ MERCHANTS: Resource = Resource(
         " merchant_secrets.merchant_id = merchants.merchant_id) as active_secrets from merchants"
     ),
     create=create_merchant,
-    in_use="links, commission plans or entries still name this merchant; delete or move links and plans first",
+    in_use=(
+        "links, commission plans, conversions or entries still name this merchant; delete or move links and plans"
+        " first, and keep a merchant that has conversions"
+    ),
     conflicts={"merchants_default_plan_id_fkey": missing_plan("default_plan_id"), **MAPPING_CONFLICTS},
     once_types={
         "postback_token": Annotated[str, Field(description="Shown this once.")],
@@ -140,6 +149,7 @@ MERCHANTS: Resource = Resource(
             str | None, Field(description="Shown this once; null unless postback_auth is hmac.")
         ],
     },
+    is_needed=has_conversions,
     keys=lambda row: [account_key(row["merchant_id"]), *(f"t:{token_hash}" for token_hash in row["token_hashes"])],
     shown_types={
         "active_tokens": Annotated[int, Field(description="How many postback tokens work.")],

@@ -53,7 +53,8 @@ class Publisher:
         self._measurements = measurements
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="publisher", daemon=True)
-        self._failing = False
+        # The kind of what went wrong in the last round, None where nothing did.
+        self._failure: type[Exception] | None = None
 
     def start(self) -> None:
         """Begin to publish."""
@@ -70,10 +71,9 @@ class Publisher:
             try:
                 self._publish_while_connected()
             except (psycopg.Error, RedisError, StalePublicationError) as error:
-                self._note_failure(f"{type(error).__name__}: {error}".splitlines()[0])
-            except Exception:  # noqa: BLE001 - the loop's boundary
-                self._measurements.publish_failures.inc()
-                _log.exception("publishing failed; trying again")
+                self._note_failure(error)
+            except Exception as error:  # noqa: BLE001 - the loop's boundary
+                self._note_failure(error, traceback=True)
             self._stopping.wait(RETRY_S)
 
     def _publish_while_connected(self) -> None:
@@ -89,19 +89,20 @@ class Publisher:
             database.execute(f"listen {CHANNEL}")
             while not self._stopping.is_set():
                 more = publish_round(database, self._redis, self._measurements)
-                if self._failing:
-                    self._failing = False
+                if self._failure is not None:
+                    self._failure = None
                     _log.info("publishing works again")
                 if not more:
                     for _ in database.notifies(timeout=POLL_S, stop_after=1):
                         pass
 
-    def _note_failure(self, reason: str) -> None:
-        """Count a failure and log the first of a row; an hour without Redis is one line."""
+    def _note_failure(self, error: Exception, *, traceback: bool = False) -> None:
+        """Count a failure and log the first of its kind in a row; an hour without Redis is one line."""
         self._measurements.publish_failures.inc()
-        if not self._failing:
-            _log.warning("publishing failed, trying until it works: %s", reason)
-        self._failing = True
+        if type(error) is not self._failure:
+            reason = f"{type(error).__name__}: {error}".splitlines()[0]
+            _log.warning("publishing failed, trying until it works: %s", reason, exc_info=error if traceback else None)
+        self._failure = type(error)
 
 
 def publish_round(database: Database, redis: Redis, measurements: Measurements) -> bool:

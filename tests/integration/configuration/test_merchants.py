@@ -207,3 +207,23 @@ def test_a_merchant_of_the_release_before_is_published_as_an_account_when_the_da
         "select postback_auth, parameter_names, postback_addresses from merchants order by 1"
     ).fetchall()
     assert [tuple(row.values()) for row in kept] == [("none", {}, []), ("token", {}, [])]
+
+
+def test_a_merchant_that_has_conversions_is_kept(admin: AdminClient, database: Database) -> None:
+    """Its link may be another merchant's by now; what the conversion earns could not be booked without it."""
+    merchant, other = admin.merchant(), admin.merchant()
+    link = admin.link(merchant)
+    database.execute(
+        "insert into conversions (click_id, merchant_id, link_id, event, status, payout_minor, currency, authenticated,"
+        " clicked_at, received_at)"
+        " values (gen_random_uuid(), %s, %s, 'ftd', 'pending', 2500, 'USD', true, now(), now())",
+        [merchant["merchant_id"], link["link_id"]],
+    )
+    moved = admin.request("PATCH", f"/v1/links/{link['link_id']}", {"merchant_id": other["merchant_id"]})
+    assert moved.status_code == 200
+    refused = admin.request("DELETE", f"/v1/merchants/{merchant['merchant_id']}")
+    assert (refused.status_code, refused.json["code"]) == (409, "in-use")
+    assert admin.request("GET", f"/v1/merchants/{merchant['merchant_id']}").status_code == 200
+    database.execute("delete from conversion_changes")
+    database.execute("delete from conversions")
+    assert admin.request("DELETE", f"/v1/merchants/{merchant['merchant_id']}").status_code == 204

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -142,3 +143,27 @@ def test_stopping_is_prompt_while_the_database_is_away(redis: Redis) -> None:
     wait_until(lambda: measurements.publish_failures._value.get() > 0, what="a failure")
     away.stop(timeout_s=5)
     assert not away._thread.is_alive()
+
+
+def test_what_fails_again_and_again_is_logged_once(
+    database_url: str, redis_url: str, redis: Redis, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Every second, for as long as it lasts."""
+    rounds = iter([KeyError("a bug"), KeyError("a bug"), ConnectionError("away"), KeyError("a bug")])
+    proper = publisher.publish_round
+
+    def fail_first(*arguments: Any) -> bool:
+        if (error := next(rounds, None)) is not None:
+            raise error
+        return proper(*arguments)
+
+    monkeypatch.setattr(publisher, "publish_round", fail_first)
+    monkeypatch.setattr(publisher, "RETRY_S", 0.01)
+    running = start_publisher(database_url, redis_url)
+    wait_until(lambda: fetch_meta(redis), what="the first publication")
+    running.stop()
+    failed = [
+        record for record in caplog.records if record.name == "waypost.publisher" and record.levelname == "WARNING"
+    ]
+    assert ["KeyError" in record.getMessage() for record in failed] == [True, False, True]
+    assert all(record.exc_info for record in failed)
