@@ -21,27 +21,28 @@ RECENT_S = 3600.0
 _DUE_KEY = "waypost:due"
 
 
-class Due(NamedTuple):
+class PeriodicTask(NamedTuple):
     """A task that the maintenance process enqueues by itself. `args` are JSON."""
 
     name: str
     task: Task
     args: tuple[float | None, ...]
     interval_s: float
+    timeout_s: int = 120
 
 
 # What waits for an hour waits for a click that is lost or hours behind: those are looked at less often.
 SCHEDULE = (
-    Due("partitions", Task.MAKE_PARTITIONS, (), 3600.0),
-    Due("parked", Task.MATCH_PARKED, (RECENT_S,), 5.0),
-    Due("parked-old", Task.MATCH_PARKED, (None,), 600.0),
-    Due("parked-overdue", Task.FLAG_OVERDUE, (), 600.0),
-    Due("replays", Task.RESUME_REPLAYS, (), 10.0),
-    Due("bookkeeping", Task.BOOK_CHANGES, (), 2.0),
-    Due("postponed", Task.BOOK_POSTPONED, (), 30.0),
-    Due("rates", Task.LOAD_RATES, (), 21_600.0),
-    Due("payouts", Task.MAKE_PAYOUTS, (), 3600.0),
-    Due("nonces", Task.FORGET_NONCES, (), 21_600.0),
+    PeriodicTask("partitions", Task.MAKE_PARTITIONS, (), 3600.0),
+    PeriodicTask("parked", Task.MATCH_PARKED, (RECENT_S,), 5.0),
+    PeriodicTask("parked-old", Task.MATCH_PARKED, (None,), 600.0),
+    PeriodicTask("parked-overdue", Task.FLAG_OVERDUE, (), 600.0),
+    PeriodicTask("replays", Task.RESUME_REPLAYS, (), 10.0),
+    PeriodicTask("bookkeeping", Task.BOOK_CHANGES, (), 2.0),
+    PeriodicTask("postponed", Task.BOOK_POSTPONED, (), 30.0),
+    PeriodicTask("rates", Task.LOAD_RATES, (), 21_600.0),
+    PeriodicTask("payouts", Task.MAKE_PAYOUTS, (), 3600.0, timeout_s=600),
+    PeriodicTask("nonces", Task.FORGET_NONCES, (), 21_600.0),
 )
 
 
@@ -88,11 +89,11 @@ class Schedule:
                 self._enqueue(due)
         self._started = True
 
-    def _enqueue(self, due: Due) -> None:
+    def _enqueue(self, due: PeriodicTask) -> None:
         self._queue.enqueue_call(
             due.task.value,
             args=due.args,
-            timeout=120,
+            timeout=due.timeout_s,
             result_ttl=0,
             failure_ttl=300,
             ttl=int(due.interval_s * 2),

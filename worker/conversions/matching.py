@@ -42,9 +42,10 @@ class Claim(NamedTuple):
 
 
 class ClickFacts(NamedTuple):
-    """A claim's click, with its link's account and its profile's expiry; null where link or profile is gone.
+    """A claim's click, with the account its link was of and its profile's expiry; null where link or profile is gone.
 
     `token_required` says that the account wants every postback authenticated. An expiry of no days is never.
+    `current_merchant_id` is the account that the link is of today, which may be another.
     """
 
     click_id: UUID
@@ -54,6 +55,7 @@ class ClickFacts(NamedTuple):
     expiry_days: int | None
     token_required: bool = False
     ip: str | None = None
+    current_merchant_id: int | None = None
 
 
 class Conversion(NamedTuple):
@@ -91,10 +93,15 @@ class Decision(NamedTuple):
 
 
 def merchant_of(claim: Claim, click: ClickFacts) -> int:
-    """Return the account a conversion belongs to: the link's, else the token's."""
-    if click.merchant_id is not None:
-        return click.merchant_id
-    return claim.merchant_id if claim.merchant_id is not None else NO_MERCHANT
+    """Return the account a conversion belongs to: the link's when the click was made, else the token's.
+
+    A link may have been of the wrong account, or be of another one by now: a token of either counts.
+    """
+    if click.merchant_id is None:
+        return claim.merchant_id if claim.merchant_id is not None else NO_MERCHANT
+    if claim.merchant_id is not None and claim.merchant_id == click.current_merchant_id:
+        return claim.merchant_id
+    return click.merchant_id
 
 
 def duplicate_key(claim: Claim, event_type: EventType | None) -> str | None:
@@ -110,7 +117,7 @@ def decide(claim: Claim, click: ClickFacts, known: Known, event_type: EventType 
     """Decide a claim whose click is stored. A claim whose event type is gone is refused."""
     if event_type is None:
         return _refused(PostbackReason.UNKNOWN_EVENT)
-    if claim.merchant_id is not None and click.merchant_id is not None and claim.merchant_id != click.merchant_id:
+    if claim.merchant_id is not None and claim.merchant_id != merchant_of(claim, click):
         return _refused(PostbackReason.CLICK_OF_ANOTHER_MERCHANT)
     if known.identical_id is not None:
         return Decision(PostbackOutcome.DUPLICATE, PostbackReason.DUPLICATE, known.identical_id)

@@ -15,10 +15,12 @@ from worker.conversions.matching import Claim, ClickFacts, Conversion, Known, du
 from worker.runtime import Connection, StaleError
 
 LOAD_CLICK = (
-    "select c.click_id, c.clicked_at, c.link_id, l.merchant_id, p.click_expiry_days,"
-    " coalesce(m.postback_auth <> 'none', false), host(c.ip) from clicks c"
+    "select c.click_id, c.clicked_at, c.link_id, coalesce(h.merchant_id, l.merchant_id), p.click_expiry_days,"
+    " coalesce(m.postback_auth <> 'none', false), host(c.ip), l.merchant_id from clicks c"
     " left join links l on l.link_id = c.link_id left join profiles p on p.profile_id = c.profile_id"
-    " left join merchants m on m.merchant_id = l.merchant_id"
+    " left join lateral (select merchant_id from link_history where link_id = c.link_id and until > c.clicked_at"
+    " order by until limit 1) h on true"
+    " left join merchants m on m.merchant_id = coalesce(h.merchant_id, l.merchant_id)"
     " where c.click_id = %s"
 )
 _COLUMNS = "conversion_id, click_id, status, reason, status_sent, payout_minor, currency, authenticated"

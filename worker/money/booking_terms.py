@@ -15,14 +15,19 @@ from psycopg.rows import dict_row
 from tracking.money import PlanLookup, plan_from_row, resolve_plan, winner
 from worker.runtime import Connection
 
-# What has no terms yet, or shall get new ones. An event type that is gone earns nothing.
+# What has no terms yet, or shall get new ones. An event type that is gone earns nothing. The source is the one that had
+# the link when the click was made, or the first one after that. An operator who asks for new terms has put the link
+# right.
 _CASES = (
-    "select c.conversion_id, l.source_id, coalesce(t.commission, 'none'), coalesce(t.payout_schedule, 'monthly'),"
+    "select c.conversion_id, case when b.renew then l.source_id else coalesce(h.source_id, l.source_id) end,"
+    " coalesce(t.commission, 'none'), coalesce(t.payout_schedule, 'monthly'),"
     " coalesce(t.hold_days, 0), c.merchant_id, c.country, (c.received_at at time zone 'UTC')::date, l.plan_id,"
     " p.plan_id, m.default_plan_id"
     " from conversions c left join bookings b using (conversion_id) left join links l on l.link_id = c.link_id"
     " left join profiles p on p.profile_id = l.profile_id left join merchants m on m.merchant_id = c.merchant_id"
     " left join event_types t on t.event = c.event"
+    " left join lateral (select source_id from link_history where link_id = c.link_id and until > c.clicked_at"
+    " and source_id is not null order by until limit 1) h on true"
     " where c.conversion_id = any(%s) and (b.conversion_id is null or b.renew) order by c.conversion_id"
 )
 _PLANS = "select * from commission_plans where merchant_id is null or merchant_id = any(%s)"

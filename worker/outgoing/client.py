@@ -32,6 +32,8 @@ BODY_KEPT_BYTES = 2048
 HEADERS_KEPT_CHARACTERS = 4096
 # The status is known by then, so the beginning of a body that trickles is not worth a slot.
 BODY_TIMEOUT_S = 2.0
+# What a delivery's lease has for the resolver, besides the largest OUTGOING_TIMEOUT_S.
+RESOLVE_MAX_S = 30.0
 
 
 class Request(NamedTuple):
@@ -63,8 +65,12 @@ class OutgoingClient:
     def send(self, request: Request) -> Answer:
         """Return the answer, whatever its status; raises OutgoingError when there is none."""
         target, path = split_url(request.url)
+        asked = monotonic()
         addresses = checked_addresses(target, self.settings.allowed_networks, self.resolve)
         began = monotonic()
+        # Nobody can interrupt the system's resolver. After as long as this another worker may be at the same delivery.
+        if began - asked > RESOLVE_MAX_S:
+            raise OutgoingError(AttemptError.TIMED_OUT, f"{target.name} took {began - asked:.0f} s to resolve")
         plain = connect(addresses, target.port, self.settings.connect_timeout_s)
         address = str(plain.getpeername()[0])
         connection: OutgoingSocket = plain

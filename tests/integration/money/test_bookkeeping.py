@@ -376,3 +376,48 @@ def test_changes_are_seen_by_the_maintenance_task(books: Books) -> None:
     assert len(books.entries()) == 2
     assert books.value("select cause from conversion_changes") == "operator"
     assert datetime.now(UTC) > books.value("select booked_at from conversion_changes")
+
+
+def test_a_source_earns_by_the_clicks_it_sent_whoever_has_the_link_by_now(books: Books) -> None:
+    books.plan(cpa_minor=4000)
+    books.add("sources", name="other")
+    before, after = DAY, datetime.now(UTC) + timedelta(minutes=1)
+    books.connection.execute("update links set source_id = 2 where link_id = 1")
+    old, new = books.conversion(clicked_at=before), books.conversion(clicked_at=after)
+    book_changes(books.used)
+    assert [books.booking(each, "source_id") for each in (old, new)] == [1, 2]
+    assert {row[0] for row in books.connection.execute("select source_id from entries where party = 'source'")} == {
+        1,
+        2,
+    }
+
+
+def test_a_link_that_had_no_source_earns_for_the_first_one_it_gets(books: Books) -> None:
+    books.plan(cpa_minor=4000)
+    books.add("sources", name="other")
+    # The link of these books was made without a source, and then given to the first.
+    books.connection.execute("update links set source_id = 2 where link_id = 1")
+    conversion_id = books.conversion()
+    book_changes(books.used)
+    assert books.booking(conversion_id, "source_id") == 1
+
+
+def test_new_terms_are_those_of_the_link_as_it_is_now(books: Books) -> None:
+    books.add("sources", name="other")
+    conversion_id = books.conversion(status="pending")
+    book_changes(books.used)
+    books.connection.execute("update links set source_id = 2 where link_id = 1")
+    books.connection.execute("update bookings set renew = true")
+    book_postponed()
+    assert books.booking(conversion_id, "source_id") == 2
+
+
+def test_two_changes_of_a_link_in_one_transaction_are_one(books: Books) -> None:
+    for name in ("second", "third"):
+        books.add("sources", name=name)
+    with books.connection.transaction():
+        books.connection.execute("update links set source_id = 2, name = 'x' where link_id = 1")
+        books.connection.execute("update links set source_id = 3, merchant_id = 2 where link_id = 1")
+    books.connection.execute("update links set source_id = 3, name = 'y' where link_id = 1")
+    history = "select link_id, merchant_id, source_id from link_history where source_id is not null"
+    assert books.connection.execute(history).fetchall() == [(1, 1, 1)]

@@ -289,3 +289,17 @@ def test_payouts_and_bookkeeping_at_once_never_disagree(
     assert books.value("select sum(amount_minor) from entries where payout_id = %s", payout_id) == 0
     balance = books.value("select sum(amount_minor) from entries where party = 'source'")
     assert balance == 10 * 100 - paid
+
+
+def test_a_payout_of_so_many_entries_that_it_takes_longer_than_a_statement_may_is_made(books: Books) -> None:
+    earn(books, 5000)
+    books.connection.execute("alter function make_payout rename to make_payout_at_once")
+    books.connection.execute(
+        "create function make_payout(of_source bigint, of_currency text, of_schedule text, until timestamptz)"
+        " returns bigint language sql as $$ select pg_sleep(0.5);"
+        " select make_payout_at_once(of_source, of_currency, of_schedule, until) $$"
+    )
+    connection = books.used.database.wait()
+    connection.execute("set statement_timeout = 300")
+    assert len(make_due(connection, LATER)) == 1
+    assert connection.execute("show statement_timeout").fetchone() == ("300ms",)

@@ -16,7 +16,7 @@ from config.settings import OutgoingSettings
 from front_proxy import require_tool
 from partner import Behaviour, Partner, answering, partner
 from tracking.outgoing import AttemptError, parse_networks
-from worker.outgoing import OutgoingClient
+from worker.outgoing import OutgoingClient, client
 from worker.outgoing.client import BODY_KEPT_BYTES, HEADERS_KEPT_CHARACTERS, Answer, Request
 from worker.outgoing.connection import OutgoingError, tls_context
 
@@ -302,3 +302,12 @@ def test_a_trickling_answer_under_tls_has_its_time_and_no_more(
             ask_over_tls(shop, files[0])
     assert failed.value.code == AttemptError.TIMED_OUT
     assert monotonic() - began < TIMEOUT_S + 1
+
+
+def test_a_name_that_resolves_after_its_lease_may_be_over_is_not_called(monkeypatch: pytest.MonkeyPatch) -> None:
+    moments = iter([1000.0, 1031.0])
+    monkeypatch.setattr(client, "monotonic", lambda: next(moments))
+    asked = OutgoingClient(SETTINGS, resolve=lambda name, port: ["127.0.0.1"])
+    with pytest.raises(OutgoingError, match=r"slow\.example took 31 s to resolve") as failed:
+        asked.send(Request("GET", "http://slow.example/", {}, b""))
+    assert failed.value.code == AttemptError.TIMED_OUT

@@ -321,3 +321,31 @@ def test_an_issue_is_opened_with_its_transaction_or_not_at_all(spools: Spools, u
     with connection.transaction(force_rollback=True):
         open_issue(connection, IssueKind.RATE_MISSING, "x", "A title", {})
     assert spools.rows("select count(*) from issues") == [(0,)]
+
+
+def test_a_link_that_is_another_merchants_by_now_still_converts_for_its_former_one(spools: Spools) -> None:
+    click_id = spools.click()
+    spools.send(cases.postback(click_id, fields={"order_id": "A", "status": "pending"}))
+    spools.run("update links set merchant_id = 2 where link_id = 1")
+    of_former = cases.postback(
+        click_id, fields={"order_id": "A", "status": "approved"}, at_ms=int(time() * 1000) + 1000
+    )
+    assert spools.send(of_former) == [("transition", None)]
+    # What was not authenticated is the former merchant's too: no second conversion of the same order.
+    unauthenticated = {"merchant_id": None, "authenticated": False}
+    assert spools.send(cases.postback(click_id, fields={"order_id": "A"}, **unauthenticated)) == [
+        ("duplicate", "duplicate")
+    ]
+    assert spools.rows("select merchant_id, status from conversions") == [(1, "approved")]
+    later = spools.click(at_ms=int(time() * 1000) + 60_000)
+    assert spools.send(cases.postback(later, merchant_id=2)) == [("recorded", None)]
+    assert spools.send(cases.postback(later, merchant_id=1)) == [("refused", "click-of-another-merchant")]
+
+
+def test_a_link_that_was_of_the_wrong_merchant_converts_for_the_right_one(spools: Spools) -> None:
+    click_id = spools.click()
+    refused = cases.postback(click_id, merchant_id=2)
+    assert spools.send(refused) == [("refused", "click-of-another-merchant")]
+    spools.run("update links set merchant_id = 2 where link_id = 1")
+    assert spools.send(cases.postback(click_id, merchant_id=2)) == [("recorded", None)]
+    assert spools.rows("select merchant_id, status from conversions") == [(2, "approved")]

@@ -7,6 +7,7 @@ import os
 import pickle
 import subprocess
 import sys
+import tracemalloc
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -22,7 +23,7 @@ from worker import maintenance
 from worker.clicks import task as clicks
 from worker.postbacks import task as postbacks
 from worker.runtime import PermanentError, TaskJob
-from worker.runtime.jobs import TIMEOUT_MAX_S
+from worker.runtime.jobs import PAYLOAD_BYTES_MAX, TIMEOUT_MAX_S
 
 ROOT = Path(__file__).resolve().parents[3]
 ARGUMENTS = ["7-0-3fa9c1d2-clicks", 0, [], 0]
@@ -141,6 +142,22 @@ def test_a_job_with_more_than_a_call_is_refused_and_the_rest_is_not_even_read(fi
 def test_a_job_that_cannot_be_read_counts_as_not_there(fields: dict[str, bytes]) -> None:
     with pytest.raises(NoSuchJobError):
         restored(**fields)
+
+
+@pytest.mark.parametrize("packed_again", [0, 1, 2])
+def test_a_payload_that_unpacks_to_more_than_any_batch_is_not_unpacked(packed_again: int) -> None:
+    packer = zlib.compressobj(9)
+    data = b"".join(packer.compress(bytes(1 << 20)) for _ in range(256)) + packer.flush()
+    for _ in range(packed_again):
+        data = zlib.compress(data)
+    assert len(data) < 300_000
+    job = TaskJob("one", connection=Redis(port=1))
+    tracemalloc.start()
+    with pytest.raises(NoSuchJobError):
+        job.restore({b"data": data, b"status": b"queued"})
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 3 * PAYLOAD_BYTES_MAX
 
 
 @pytest.mark.parametrize(("timeout", "kept"), [(b"120", 120), (b"-1", 1), (b"86400", TIMEOUT_MAX_S)])
