@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 from redis import Redis
 
@@ -18,6 +19,12 @@ from database_copies import DatabaseCopies, copies_on
 from distribution import DurationRecorder, is_worker, keep_to_one_process, longest_first, notice
 from embedded_servers import running_postgres, running_valkey, server_home
 from quiet import QUIET, QuietPlaces
+
+# A slow machine fails no property: neither for the time of one example, nor for that of making examples.
+hypothesis.settings.register_profile(
+    "without-times", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("without-times")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -1,21 +1,19 @@
-"""Tools that come by package, and the shipped proxy configurations run for real in front of an edge."""
+"""The shipped proxy configurations, run for real in front of an edge."""
 
 from __future__ import annotations
 
 import os
 import re
-import shutil
 import signal
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 
-import pytest
 import urllib3
 
+from tools import require_tool
 from waiting import free_port, wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -49,30 +47,6 @@ class Front:
     process: subprocess.Popen[bytes]
 
 
-def require_tool(name: str, package: str) -> str:
-    """Return a program's path: as root installed by apt where absent, else a failure in CI and a skip elsewhere."""
-    if found := _installed(name, package):
-        return found
-    because = f"{name} is not installed; on Debian and Ubuntu: apt-get install {package}"
-    if os.environ.get("CI") == "true":
-        pytest.fail(because)
-    pytest.skip(because)
-
-
-@cache
-def _installed(name: str, package: str) -> str | None:
-    search = os.pathsep.join((os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"))
-    install = ["install", "-y", "--no-install-recommends", package]
-    # A fresh image has no lists of packages; elsewhere they need not be fetched.
-    for step in (install, ["update"], install):
-        if (found := shutil.which(name, path=search)) or os.geteuid() or shutil.which("apt-get") is None:
-            return found
-        environ = os.environ | {"DEBIAN_FRONTEND": "noninteractive", "RUNLEVEL": "1"}
-        with suppress(subprocess.TimeoutExpired):
-            subprocess.run(["apt-get", *step], env=environ, capture_output=True, timeout=100)
-    return shutil.which(name, path=search)
-
-
 def write_nginx(home: Path, edge_ports: list[int], port: int, intake_port: int = NOBODY) -> Path:
     """Write the shipped site with these ports, and a main configuration around it, into `home`."""
     servers = "".join(f"    server 127.0.0.1:{number} max_fails=0;\n" for number in edge_ports)
@@ -93,7 +67,7 @@ def write_nginx(home: Path, edge_ports: list[int], port: int, intake_port: int =
 @contextmanager
 def running_nginx(home: Path, *edge_ports: int, intake_port: int = NOBODY) -> Iterator[Front]:
     """Run nginx with the shipped site in front of edges."""
-    program = require_tool("nginx", "nginx-light")
+    program = require_tool("nginx-light", "nginx")
     home.mkdir(parents=True, exist_ok=True)
     home.chmod(0o755)
     port = free_port()

@@ -13,8 +13,8 @@ from time import monotonic
 import pytest
 
 from config.settings import OutgoingSettings
-from front_proxy import require_tool
 from partner import Behaviour, Partner, answering, partner
+from tools import require_tool
 from tracking.outgoing import AttemptError, parse_networks
 from worker.outgoing import OutgoingClient, client
 from worker.outgoing.client import BODY_KEPT_BYTES, HEADERS_KEPT_CHARACTERS, Answer, Request

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -14,6 +12,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from running_stack import Stack, unique
+from tools import require_tool
 from waiting import wait_until
 from world import World
 
@@ -56,16 +55,7 @@ def destination() -> Iterator[Destination]:
 @pytest.fixture(scope="session")
 def browser() -> str:
     """Return a Chromium, installed by apt where we may; in CI one has to be had."""
-    found = next((path for name in BROWSERS if (path := shutil.which(name))), None)
-    if not found and os.geteuid() == 0 and shutil.which("apt-get"):
-        for command in (["apt-get", "update"], ["apt-get", "install", "--yes", "--no-install-recommends", "chromium"]):
-            subprocess.run(command, check=False, capture_output=True, timeout=600)
-        found = shutil.which("chromium")
-    if not found and os.environ.get("CI") == "true":
-        pytest.fail("no Chromium on PATH and apt-get could not install one; CI has to run the browser tests")
-    if not found:
-        pytest.skip("no Chromium on PATH; install the package chromium to run the browser tests")
-    return found
+    return require_tool("chromium", *BROWSERS)
 
 
 def visit(browser: str, url: str, profile: Path, *options: str) -> subprocess.Popen[bytes]:

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from config.settings.options import OPTIONS
-from front_proxy import CADDYFILE, require_tool, write_nginx
+from front_proxy import CADDYFILE, write_nginx
+from tools import require_tool
 from waiting import free_port
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -31,7 +32,7 @@ def run(*command: str, **environ: str) -> str:
 
 
 def test_nginx_accepts_its_configuration_without_a_warning(tmp_path: Path) -> None:
-    program = require_tool("nginx", "nginx-light")
+    program = require_tool("nginx-light", "nginx")
     output = run(program, "-t", "-p", str(tmp_path), "-c", str(write_nginx(tmp_path, [8080, 8082], free_port())))
     assert "[warn]" not in output
     assert "test is successful" in output
@@ -45,7 +46,7 @@ def test_caddy_accepts_its_file(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("unit", UNITS, ids=lambda path: path.name)
 def test_systemd_accepts_a_unit(unit: Path, tmp_path: Path) -> None:
-    program = require_tool("systemd-analyze", "systemd")
+    program = require_tool("systemd", "systemd-analyze")
     for source in UNITS:
         # The paths of an installation are not here: this Python stands for the one there.
         text = source.read_text().replace("/opt/waypost/.venv/bin/python", sys.executable)

@@ -128,7 +128,7 @@ def assert_others_are_not_slowed(place: str, port: int, trickle: Callable[[], Tr
 
 
 @pytest.mark.quiet
-@pytest.mark.timeout(120 + 5 * TRICKLE_S)
+@pytest.mark.timeout(300 + 10 * TRICKLE_S)
 @pytest.mark.parametrize("behind", ["nothing", "nginx", "caddy"])
 @pytest.mark.parametrize("server", EVENT_LOOPS)
 def test_slow_headers_do_not_slow_the_others(server: str, behind: str, tmp_path: Path) -> None:
@@ -140,7 +140,7 @@ def test_slow_headers_do_not_slow_the_others(server: str, behind: str, tmp_path:
 
 
 @pytest.mark.quiet
-@pytest.mark.timeout(120 + 5 * TRICKLE_S)
+@pytest.mark.timeout(300 + 10 * TRICKLE_S)
 @pytest.mark.parametrize("behind", PROXIES)
 @pytest.mark.parametrize("server", EVENT_LOOPS)
 def test_slow_bodies_do_not_slow_the_others_behind_a_proxy(server: str, behind: str, tmp_path: Path) -> None:
@@ -155,7 +155,7 @@ def test_slow_bodies_do_not_slow_the_others_behind_a_proxy(server: str, behind: 
 
 
 @pytest.mark.quiet
-@pytest.mark.timeout(120 + 5 * TRICKLE_S)
+@pytest.mark.timeout(300 + 10 * TRICKLE_S)
 def test_slow_bodies_do_not_slow_the_others_at_the_bare_intake(tmp_path: Path) -> None:
     home = tmp_path / "edge"
     home.mkdir()

@@ -12,7 +12,7 @@ from loadtests.faults.run import Wanted, run
 SEED = 20
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_nothing_is_lost_duplicated_invented_or_altered_under_twenty_faults() -> None:
     wanted = Wanted(SEED, SHORT_SECONDS, SHORT_RATE, SHORT_THREADS, SHORT_FAULTS, "auto")
     report = run(wanted, Console(quiet=True))

@@ -41,15 +41,29 @@ def run_headless(stack: Stack, directory: Path, names: set[str], *arguments: str
     files = ["--csv", str(directory / "run"), "--html", str(directory / "run.html")]
     command = locust(stack, *wanted, *files, *arguments)
     with (directory / "run.log").open("wb") as log:
-        process = subprocess.Popen(command, cwd=ROOT, env=environ(), stdout=log, stderr=log)
+        process = subprocess.Popen(
+            command,
+            cwd=ROOT,
+            env=environ(),
+            stdout=log,
+            stderr=log,
+            preexec_fn=hear_of_ctrl_c,  # noqa: PLW1509 - it takes no lock
+        )
     try:
         wait_until(lambda: has_requests(process, rows_in(directory), names), 80, f"requests of {names}")
-    finally:
         process.send_signal(signal.SIGINT)
-        status = process.wait(30)
+        status = process.wait(60)
+    finally:
+        process.kill()
+        process.wait(30)
     assert status == 0, (directory / "run.log").read_text()
     assert "<html" in (directory / "run.html").read_text()
     return rows_in(directory)
+
+
+def hear_of_ctrl_c() -> None:
+    """Take SIGINT as a program does in a terminal; one that a shell starts in the background is deaf to it."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def rows_in(directory: Path) -> dict[str, Any]:
