@@ -119,3 +119,9 @@ def test_every_answer_is_as_documented(case: schemathesis.Case, authorization: d
         excluded_checks=[positive_data_acceptance],
         additional_checks=[good_requests_are_accepted],
     )
+
+
+def test_every_generated_test_has_an_id_of_its_own(request: pytest.FixtureRequest) -> None:
+    """Or pytest-xdist would run one of those that share an id, and count it as all of them."""
+    ids = [item.nodeid for item in request.session.items if item.path == request.path]
+    assert len(set(ids)) == len(ids)
