@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 from uuid import UUID
 
 from pydantic import Field
 
 from admin_api.http import Shown
+from admin_api.postbacks import PostbackRequest
 from admin_api.runtime import Row
 from tracking.conversions import ConversionStatus, PostbackOutcome
 from tracking.money import format_amount
@@ -58,28 +59,35 @@ class Click(Shown):
     stored_at: datetime
 
 
-class ClickPostback(Shown):
+class _Reported(Shown):
+    """What a merchant reported about the click."""
+
+    event: str | None
+    order_id: str | None
+    payout_minor: int | None
+    currency: str | None
+    authenticated: bool
+    """Whether the merchant proved who it is."""
+    received_at: datetime
+    payout: float | None
+    """The amount in major units; `payout_minor` is the exact one."""
+
+    @classmethod
+    def of_row(cls, row: Row) -> Self:
+        """Return the object of a database row."""
+        minor, currency = row["payout_minor"], row["currency"]
+        has_amount = minor is not None and currency is not None
+        return cls.of(row, payout=float(format_amount(minor, currency)) if has_amount else None)
+
+
+class ClickPostback(PostbackRequest, _Reported):
     """A postback that names the click, with its request as it was received."""
 
     postback_id: UUID
-    received_at: datetime
-    route: str
-    method: str
-    host: str
-    query: str
-    content_type: str
-    body: str
-    ip: str | None
-    user_agent: str
     merchant_id: int | None
     """The account that sent it, where that is known."""
-    authenticated: bool
-    event: str | None
-    order_id: str | None
     status_sent: str | None
     """The status that it reported."""
-    payout_minor: int | None
-    currency: str | None
     answered: int
     """The status of the answer to it."""
     outcome: PostbackOutcome
@@ -87,40 +95,22 @@ class ClickPostback(Shown):
     reason: str | None
     """Why it became that; one of the reasons of docs/postbacks.md."""
     detail: str | None
+    """More about the reason, for people."""
     conversion_id: UUID | None
+    """The conversion that it made, or is about."""
     stored_at: datetime
-    payout: float | None
-    """The amount in major units; `payout_minor` is the exact one."""
-
-    @classmethod
-    def of_row(cls, row: Row) -> ClickPostback:
-        """Return the postback of a database row."""
-        return cls.of(row, payout=_payout(row))
 
 
-class ClickConversion(Shown):
+class ClickConversion(_Reported):
     """A conversion of the click, as it is now."""
 
     conversion_id: UUID
     merchant_id: int
     link_id: int
-    event: str
-    order_id: str | None
     status: ConversionStatus
     reason: str | None
     """Why it has this status, where that needs a reason."""
-    payout_minor: int | None
-    currency: str | None
-    authenticated: bool
-    received_at: datetime
     updated_at: datetime
-    payout: float | None
-    """The amount in major units; `payout_minor` is the exact one."""
-
-    @classmethod
-    def of_row(cls, row: Row) -> ClickConversion:
-        """Return the conversion of a database row."""
-        return cls.of(row, payout=_payout(row))
 
 
 class ClickDetails(Shown):
@@ -132,10 +122,4 @@ class ClickDetails(Shown):
     conversions: list[ClickConversion]
     """The oldest first."""
     cut: list[Literal["postbacks", "conversions"]]
-    """Of which there are more than the 1,000 that are shown."""
-
-
-def _payout(row: Row) -> float | None:
-    minor, currency = row["payout_minor"], row["currency"]
-    has_amount = minor is not None and currency is not None
-    return float(format_amount(minor, currency)) if has_amount else None
+    """Which of the two lists is longer than the 1,000 entries that are shown."""

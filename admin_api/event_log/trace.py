@@ -103,7 +103,7 @@ class Trace(Shown):
     stored: bool
     """Whether the click itself is stored; false while only postbacks of it are."""
     cut: list[CutTable]
-    """Of what more than 1,000 rows are stored about this click; only the first 1,000 of each are shown."""
+    """The tables that have more than 1,000 rows about this click; only the first 1,000 of each are shown."""
     steps: list[AnyStep]
 
 
