@@ -53,7 +53,8 @@ def book_postponed() -> None:
     used = resources.current()
     waiting = used.database.run(find_missing)
     after, booked = _FIRST_ID, 0
-    while not used.stop.is_set():
+    goes_on = used.turn()
+    while goes_on():
         ids = used.database.run(
             lambda connection, at=after: load_unfinished(connection, at, waiting.found, CHANGES_PER_ROUND)  # type: ignore[misc]
         )
@@ -67,12 +68,13 @@ def book_postponed() -> None:
 
 
 def book_changes(used: Resources) -> int:
-    """Book every change that nobody has booked or is booking; return how many."""
+    """Book the changes that nobody has booked or is booking, as many as a turn allows; return how many."""
     booked = planned = 0
-    while not used.stop.is_set():
+    goes_on = used.turn()
+    while True:
         changes, deliveries = used.database.run(_round)
         booked, planned = booked + changes, planned + deliveries
-        if changes < CHANGES_PER_ROUND:
+        if changes < CHANGES_PER_ROUND or not goes_on():
             break
     if planned:
         ring(used.redis)

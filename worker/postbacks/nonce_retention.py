@@ -19,7 +19,8 @@ def forget_old_nonces() -> None:
     """Delete what is older than KEPT_DAYS, so many rows a transaction that no other task waits for them."""
     used = resources.current()
     forgotten = 0
-    while not used.stop.is_set():
+    goes_on = used.turn()
+    while goes_on():
         deleted = used.database.run(_forget_some)
         forgotten += deleted
         if deleted < DELETED_TOGETHER:

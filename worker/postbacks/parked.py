@@ -51,7 +51,8 @@ def sweep(used: Resources, within_s: float | None) -> int:
     """Process every parked postback, of the last `within_s` seconds or of all time, whose click is stored."""
     within = None if within_s is None else timedelta(seconds=within_s)
     matched, after = 0, _FIRST_ID
-    while not used.stop.is_set():
+    goes_on = used.turn()
+    while goes_on():
         click_ids = used.database.run(lambda connection, at=after: parked_click_ids(connection, at, within, SWEEP_MAX))  # type: ignore[misc]
         if click_ids:
             stored = used.database.run(lambda connection, ids=click_ids: stored_click_ids(connection, ids))  # type: ignore[misc]
@@ -65,7 +66,8 @@ def sweep(used: Resources, within_s: float | None) -> int:
 def flag_overdue() -> None:
     """Open an issue, one an account, for postbacks that have waited for their clicks for a day, each counted once."""
     used = resources.current()
-    while used.database.run(_flag_some) == SWEEP_MAX and not used.stop.is_set():
+    goes_on = used.turn()
+    while used.database.run(_flag_some) == SWEEP_MAX and goes_on():
         pass
 
 

@@ -12,6 +12,7 @@ from psycopg.types.json import Jsonb
 
 from tracking.clicks import parse_click_id
 from tracking.conversions import ConversionStatus, PostbackOutcome, PostbackReason
+from tracking.money import AMOUNT_MINOR_MAX
 from tracking.postbacks import CORRECTION_CHARACTERS_MAX, ORDER_ID_CHARACTERS_MAX
 from tracking.spool import Postback, RecordError, as_text, decode_postback
 from worker.conversions import Claim
@@ -137,7 +138,7 @@ def claim_of(said: Mapping[str, Any], origin: Origin, keys: Sequence[bytes]) -> 
     # The edge lets no longer one through, and the row of an index takes at most 2,704 bytes.
     _require(order_id is None or (type(order_id) is str and len(order_id) <= ORDER_ID_CHARACTERS_MAX), "order_id")
     _require(status is None or (type(status) is str and status in set(ConversionStatus)), "status")
-    _require(payout_minor is None or _is_bigint(payout_minor), "payout_minor")
+    _require(payout_minor is None or (_is_bigint(payout_minor) and payout_minor <= AMOUNT_MINOR_MAX), "payout_minor")
     _require(currency is None or (type(currency) is str and _CURRENCY.fullmatch(currency) is not None), "currency")
     _require(payout_minor is None or currency is not None, "currency")
     return Claim(

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event
-from time import time
+from time import monotonic, time
 
 from redis import Redis
 
@@ -14,6 +14,10 @@ from config.countries import CountryTable
 from worker.runtime.database import Database
 from worker.runtime.errors import PermanentError
 from worker.runtime.metrics import Tally
+
+# How long a task works at what another run of it can go on with. Less than its job has (120 s), whose end would break
+# off a transaction.
+TURN_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,10 +38,16 @@ class Resources:
     now_s: Callable[[], float] = time
     doorbell: Event = field(default_factory=Event)
     rates_file: Path | None = None
+    turn_s: float = TURN_S
 
     def now_ms(self) -> int:
         """Return Unix milliseconds."""
         return int(self.now_s() * 1000)
+
+    def turn(self) -> Callable[[], bool]:
+        """Return a function that says whether a task may go on with what is left, or leave it for the next time."""
+        ends_at = monotonic() + self.turn_s
+        return lambda: not self.stop.is_set() and monotonic() < ends_at
 
 
 _installed: list[Resources] = []

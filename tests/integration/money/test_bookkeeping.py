@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -18,7 +19,7 @@ from money_cases import DAY, Books, opened_books
 from tracking.spool import Postback
 from worker.clicks import task as clicks
 from worker.conversions import lock_unbooked
-from worker.money import book_changes, book_postponed, run_bookkeeping
+from worker.money import book_changes, book_postponed, bookkeeping, run_bookkeeping
 from worker.money.bookkeeping import book
 from worker.postbacks import task as postbacks
 
@@ -421,3 +422,13 @@ def test_two_changes_of_a_link_in_one_transaction_are_one(books: Books) -> None:
     books.connection.execute("update links set source_id = 3, name = 'y' where link_id = 1")
     history = "select link_id, merchant_id, source_id from link_history where source_id is not null"
     assert books.connection.execute(history).fetchall() == [(1, 1, 1)]
+
+
+def test_bookkeeping_leaves_what_is_more_than_a_turn_to_the_next_time(
+    books: Books, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bookkeeping, "CHANGES_PER_ROUND", 2)
+    for _ in range(5):
+        books.conversion()
+    assert book_changes(replace(books.used, turn_s=0)) == 2
+    assert book_changes(books.used) == 3

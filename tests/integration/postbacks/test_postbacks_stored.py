@@ -14,6 +14,7 @@ import psycopg
 import pytest
 
 import worker_cases as cases
+from tracking.money import AMOUNT_MINOR_MAX
 from tracking.postbacks import ORDER_ID_CHARACTERS_MAX
 from tracking.spool import Batch, Click, Postback, encode_postback
 from waiting import wait_until
@@ -251,7 +252,7 @@ def test_poison_is_set_apart_and_the_rest_of_its_batch_is_judged(stream: Stream,
         encode_postback(cases.postback(click_id, fields={"event": "unheard-of"})).decode(),
         encode_postback(cases.postback(str(uuid4()))).decode(),
         encode_postback(cases.postback(click_id, fields={"currency": None})).decode(),
-        encode_postback(cases.postback(click_id, fields={"payout_minor": 2**63})).decode(),
+        encode_postback(cases.postback(click_id, fields={"payout_minor": AMOUNT_MINOR_MAX + 1})).decode(),
         encode_postback(cases.postback(click_id, at_ms=253_402_300_799_999)).decode(),
         encode_postback(cases.postback(click_id)._replace(fields=None)).decode(),
         orjson.dumps([1]).decode(),
