@@ -7,8 +7,10 @@ admin, which take new work, then agent and workers, then the servers.
 from __future__ import annotations
 
 import argparse
+import re
 import shlex
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import urllib3
@@ -47,11 +49,20 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m config.up", description="Run all of Waypost on this machine.")
     parser.add_argument("--procfile", type=Path, default=ROOT / "Procfile", help="the programs to run")
     parser.add_argument("--migrate", default="exec python -m admin_api.migrate", help="command run once before them")
+    parser.add_argument(
+        "--without",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="leave out a program of the Procfile, to run it by hand; may be given more than once",
+    )
     arguments = parser.parse_args()
     try:
         settings = embedded_settings()
+        programs = _programs(arguments.procfile, settings)
+        left_out = {name: _taken(name, programs) for name in arguments.without}
         with preflight.lock_home(settings.home):
-            _run(settings, arguments.procfile, arguments.migrate)
+            _run(settings, programs, left_out, arguments.migrate)
     except (StopRequested, KeyboardInterrupt):
         return 0
     except WaypostError as error:
@@ -61,13 +72,33 @@ def main() -> int:
     return 0
 
 
-def _run(settings: EmbeddedSettings, procfile: Path, migrate: str) -> None:
+def _programs(procfile: Path, settings: EmbeddedSettings) -> dict[str, str]:
+    """Return the programs of a Procfile that these settings want, name to command."""
+    if not procfile.is_file():
+        raise WaypostError(
+            f"there is no {procfile}, which names the programs to run. A checkout of Waypost has one, an installed"
+            " package has not: start from a checkout, or give --procfile FILE"
+        )
+    programs: dict[str, str] = parse_procfile(procfile.read_text()).processes
+    if not settings.intake_port:
+        programs.pop("intake", None)
+    return programs
+
+
+def _taken(name: str, programs: dict[str, str]) -> str:
+    """Take a program out of those to run, and return its command."""
+    if name not in programs:
+        raise WaypostError(f"--without {name} names no program; there are {', '.join(programs)}")
+    return programs.pop(name)
+
+
+def _run(settings: EmbeddedSettings, programs: Mapping[str, str], left_out: Mapping[str, str], migrate: str) -> None:
     for check in (edge_settings, worker_settings, admin_settings):
         check()
     records = settings.home / "run"
     if ended := end_leftovers(records):
         print(f"waypost: ended {ended} processes that an earlier run had left", flush=True)
-    preflight.check_ports(settings)
+    preflight.check_ports(settings, left_out)
     if settings.database_url:
         preflight.check_database(settings.database_url)
     if settings.redis_url:
@@ -76,8 +107,8 @@ def _run(settings: EmbeddedSettings, procfile: Path, migrate: str) -> None:
     supervisor.catch_signals()
     try:
         _start_servers(supervisor, settings)
-        _start_programs(supervisor, settings, procfile, migrate)
-        print(_screen(settings), flush=True)
+        _start_programs(supervisor, settings, programs, migrate)
+        print(_screen(settings), _by_hand(settings.home, left_out), sep="\n", flush=True)
         supervisor.run_forever()
     finally:
         supervisor.say("stopping")
@@ -128,7 +159,9 @@ def _start_postgres(supervisor: Supervisor, settings: EmbeddedSettings) -> Embed
     return server
 
 
-def _start_programs(supervisor: Supervisor, settings: EmbeddedSettings, procfile: Path, migrate: str) -> None:
+def _start_programs(
+    supervisor: Supervisor, settings: EmbeddedSettings, programs: Mapping[str, str], migrate: str
+) -> None:
     environment = {
         "PATH": f"{Path(sys.executable).parent}:{search_path()}",
         "PYTHONUNBUFFERED": "1",
@@ -138,9 +171,6 @@ def _start_programs(supervisor: Supervisor, settings: EmbeddedSettings, procfile
     supervisor.wait_until(lambda: supervisor.status("migrate") is not None, 600, "the migrations")
     if supervisor.status("migrate"):
         raise WaypostError("the migrations failed, as said above; DATABASE_URL chooses another database")
-    programs = parse_procfile(procfile.read_text()).processes
-    if not settings.intake_port:
-        programs.pop("intake", None)
     for name, command in programs.items():
         supervisor.start(Program(name, command, ROOT, 0 if name in _IN_FRONT else 1, environment=environment))
     addresses = {
@@ -187,6 +217,16 @@ def _screen(settings: EmbeddedSettings) -> str:
 
   In another terminal, `make demo` sends traffic through and shows the funnel.
 """
+
+
+def _by_hand(home: Path, left_out: Mapping[str, str]) -> str:
+    """Return how to run what was left out: the same command, with this interpreter and this home."""
+    environment = f"WAYPOST_HOME={shlex.quote(str(home))}"
+    text = ""
+    for name, command in left_out.items():
+        alone = re.sub(r"^(exec )?python ", f"{shlex.quote(sys.executable)} ", command)
+        text += f"  Left out: {name}. To run it by hand:\n    {environment} {alone}\n"
+    return f"{text}\n" if text else ""
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ import errno
 import fcntl
 import os
 import socket
+from collections.abc import Collection
 from pathlib import Path
 from typing import IO
 
@@ -42,8 +43,11 @@ def lock_home(home: Path) -> IO[str]:
     return lock
 
 
-def check_ports(settings: EmbeddedSettings) -> None:
-    """Raise SettingError unless every port that will be listened on is free and different from the others."""
+def check_ports(settings: EmbeddedSettings, left_out: Collection[str] = ()) -> None:
+    """Raise SettingError unless every port that will be listened on is free and different from the others.
+
+    Programs that are left out may listen already.
+    """
     wanted = [("EDGE", settings.edge_host, settings.edge_port), ("ADMIN", settings.admin_host, settings.admin_port)]
     if settings.intake_port:
         wanted.append(("INTAKE", settings.edge_host, settings.intake_port))
@@ -56,7 +60,7 @@ def check_ports(settings: EmbeddedSettings) -> None:
     for name, host, port in wanted:
         if port in seen:
             problems.append(f"{name}_PORT and {seen[port]}_PORT are both {port}; set one of them to another port")
-        elif problem := _port_problem(name, host, port):
+        elif name.lower() not in left_out and (problem := _port_problem(name, host, port)):
             problems.append(problem)
         seen[port] = name
     if problems:

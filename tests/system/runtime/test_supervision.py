@@ -39,8 +39,9 @@ def launch(home: Path, tmp_path: Path, database_url: str, redis_url: str) -> Ite
     }
     started = []
 
-    def start(procfile: str = "Procfile", migrate: str = "true") -> subprocess.Popen[bytes]:
+    def start(procfile: str = "Procfile", migrate: str = "true", *options: str) -> subprocess.Popen[bytes]:
         command = [sys.executable, "-m", "config.up", "--procfile", str(tmp_path / procfile), "--migrate", migrate]
+        command += options
         with (tmp_path / "up.log").open("ab") as log:
             process = subprocess.Popen(command, cwd=ROOT, env=environ, stdout=log, stderr=log, start_new_session=True)
         started.append(process)
@@ -132,3 +133,19 @@ def test_failed_migration_starts_nothing(launch: Launch, home: Path, tmp_path: P
     assert launch(migrate="echo old; exit 1").wait(60) == 1
     assert "waypost: the migrations failed" in (tmp_path / "up.log").read_text()
     assert not list((home / "run").glob("*.process"))
+
+
+def test_a_program_that_is_left_out_does_not_run_and_its_command_is_shown(
+    launch: Launch, home: Path, tmp_path: Path
+) -> None:
+    launch("Procfile", "true", "--without", "alone")
+    log = tmp_path / "up.log"
+    wait_until(lambda: "Left out: alone" in log.read_text(), what="the screen")
+    assert f"WAYPOST_HOME={home} {sys.executable} -c 'import time; time.sleep(300)'" in log.read_text()
+    assert _group(_pid(home, "group"))
+    assert not (home / "run" / "alone.process").exists()
+
+
+def test_a_name_that_is_not_in_the_procfile_cannot_be_left_out(launch: Launch, tmp_path: Path) -> None:
+    assert launch("Procfile", "true", "--without", "nobody").wait(60) == 1
+    assert "waypost: --without nobody names no program; there are alone, group" in (tmp_path / "up.log").read_text()

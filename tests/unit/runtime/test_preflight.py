@@ -41,6 +41,14 @@ def test_ports_of_servers_that_are_not_started_are_not_looked_at(home: Path) -> 
         check_ports(_settings(home, EMBEDDED_POSTGRES_PORT=port, DATABASE_URL="postgresql://h"))
 
 
+def test_a_program_that_is_left_out_may_listen_already(home: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        settings = _settings(home, EDGE_PORT=str(taken.getsockname()[1]))
+        check_ports(settings, {"edge"})
+        with pytest.raises(SettingError, match="EDGE_PORT"):
+            check_ports(settings, {"admin"})
+
+
 def test_equal_ports_are_refused(home: Path) -> None:
     port = str(free_port())
     with pytest.raises(SettingError, match="ADMIN_PORT and EDGE_PORT are both"):

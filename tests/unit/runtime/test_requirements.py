@@ -41,5 +41,23 @@ def test_pyproject_explains_exactly_what_is_locked() -> None:
         assert re.search(rf'"{re.escape(name)}",  # .{{10,}}', text), f"{name} is not explained"
 
 
+def test_every_file_that_programs_read_is_installed_with_them() -> None:
+    tool = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]
+    installed = {
+        path
+        for package, patterns in tool["package-data"].items()
+        for pattern in patterns
+        for path in (ROOT / package.replace(".", "/")).glob(pattern)
+    }
+    read = {
+        path
+        for package in tool["packages"]
+        for path in (ROOT / package.replace(".", "/")).iterdir()
+        if path.is_file() and path.suffix not in (".py", ".pyc")
+    }
+    assert set((ROOT / "migrations").glob("*.sql")) <= read
+    assert read == installed
+
+
 def test_redis_on_the_oldest_python_gets_its_async_timeout() -> None:
     assert "async-timeout==" in (ROOT / "requirements" / "runtime.txt").read_text()
