@@ -6,6 +6,7 @@ can start while Redis is away.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from time import time
@@ -18,10 +19,12 @@ from config.configuration.key_order import in_key_order
 from config.configuration.mirror_changes import MirrorChanges
 from config.configuration.published import PUBLISHED_FORMAT, link_key, profile_key
 
+_log = logging.getLogger(__name__)
 # The keys contain the format, so a mirror that another release wrote counts as empty, and the agent fills it again.
 _META_KEY = b"!meta:%d" % PUBLISHED_FORMAT
 _VERSION_KEY = b"!version:%d" % PUBLISHED_FORMAT
 _MODE = 0o600
+_FILE_NAME = "data.mdb"
 
 
 class MirrorMeta(NamedTuple):
@@ -126,8 +129,14 @@ def _require_ended(error: lmdb.Error) -> None:
 
 def create_mirror(directory: Path, max_bytes: int) -> None:
     """Make an empty mirror if there is none, so that edge processes can start before the agent has ever run."""
-    if not (directory / "data.mdb").exists():
+    file = directory / _FILE_NAME
+    # A process that was killed as it made the mirror leaves an empty file.
+    if not file.exists() or not file.stat().st_size:
         MirrorWriter(directory, max_bytes).close()
+
+
+def _open_for_writing(directory: Path, max_bytes: int) -> lmdb.Environment:
+    return lmdb.open(str(directory), map_size=max_bytes, metasync=False, max_readers=1024, mode=_MODE)
 
 
 class MirrorWriter(MirrorReader):
@@ -135,7 +144,13 @@ class MirrorWriter(MirrorReader):
 
     def __init__(self, directory: Path, max_bytes: int) -> None:
         directory.mkdir(parents=True, exist_ok=True)
-        self._environment = lmdb.open(str(directory), map_size=max_bytes, metasync=False, max_readers=1024, mode=_MODE)
+        try:
+            self._environment = _open_for_writing(directory, max_bytes)
+        except (lmdb.InvalidError, lmdb.CorruptedError, lmdb.VersionMismatchError) as error:
+            # It is a copy, and the agent fills a new one from Redis. Without one, no edge process could start.
+            _log.error("the mirror in %s is damaged (%s); it is set aside, and a new one is filled", directory, error)
+            (directory / _FILE_NAME).replace(directory / f"{_FILE_NAME}.damaged")
+            self._environment = _open_for_writing(directory, max_bytes)
         # SECURITY: it holds the secrets of signed postbacks. In an earlier release everybody could read the file.
         for path in directory.glob("*.mdb"):
             path.chmod(_MODE)

@@ -349,3 +349,24 @@ def test_a_copy_that_the_disk_has_no_room_for_fails_and_changes_nothing(
     assert not (tmp_path / "mirror" / "sorting").exists()
     with reading(tmp_path) as reader:
         assert reader.lookup("a.example", "x").version == 5
+
+
+@pytest.mark.parametrize("content", [b"x" * 100, bytes(8192), bytes(range(256)) * 64], ids=["short", "zeros", "noise"])
+def test_a_damaged_mirror_is_set_aside_and_filled_again(tmp_path: Path, content: bytes) -> None:
+    mirror = tmp_path / "mirror"
+    mirror.mkdir()
+    (mirror / "data.mdb").write_bytes(content)
+    with writing(tmp_path) as writer:
+        assert writer.meta() is None
+        fill(writer)
+    assert (mirror / "data.mdb.damaged").read_bytes() == content
+    with reading(tmp_path) as reader:
+        assert reader.lookup("a.example", "x").version == 5
+
+
+def test_an_edge_starts_beside_a_mirror_whose_maker_was_killed_at_once(tmp_path: Path) -> None:
+    (tmp_path / "mirror").mkdir()
+    (tmp_path / "mirror" / "data.mdb").touch()
+    create_mirror(tmp_path / "mirror", MAX_BYTES)
+    with reading(tmp_path) as reader:
+        assert reader.meta() is None
