@@ -210,7 +210,7 @@ def test_a_merchant_of_the_release_before_is_published_as_an_account_when_the_da
 
 
 def test_a_merchant_that_has_conversions_is_kept(admin: AdminClient, database: Database) -> None:
-    """Its link may be another merchant's by now; what the conversion earns could not be booked without it."""
+    """Its link may be another merchant's by now; without it, what it owes for the conversion would not be booked."""
     merchant, other = admin.merchant(), admin.merchant()
     link = admin.link(merchant)
     database.execute(
