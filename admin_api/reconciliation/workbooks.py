@@ -24,8 +24,8 @@ UNPACKED_BYTES_MAX = 256 * 1024 * 1024
 COLUMNS_MAX = 200
 # Elements that are in memory at one time: those of a row, or of a part that is read whole.
 ELEMENTS_AT_ONCE_MAX = 200_000
-# Of all parts: what a workbook of UNPACKED_BYTES_MAX usually has. PERF: so many empty cells, a file of 64 KiB, took 87 s
-# to read; four times as many would fit into the bytes.
+# Of all parts: what a workbook of UNPACKED_BYTES_MAX usually has. PERF: so many empty cells, a file of 64 KiB, took
+# 87 s to read; four times as many would fit into the bytes.
 ELEMENTS_MAX = 15_000_000
 STRINGS_MAX = 1_000_000
 DEPTH_MAX = 100
