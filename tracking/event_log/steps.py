@@ -43,7 +43,7 @@ _Path = tuple[tuple[datetime, int, int], ...]
 class Step(NamedTuple):
     """One thing that happened. `key` names it, `after` the step that led to it; `summary` is a sentence.
 
-    `detail` is all that is known of it, as whoever tells it declares that. `sequence` orders steps of one kind that
+    `detail` is all that is known about it; each kind of step declares its own. `sequence` orders steps of one kind that
     happened in the same moment.
     """
 

@@ -48,7 +48,7 @@ CLASS_FIXES: Mapping[RowClass, str] = MappingProxyType(
             "Ask the merchant for a report with order ids, or state the column of the event; compare these by hand."
         ),
         RowClass.BAD_ROW: (
-            "Mend the cells that are named, or what the settings state of them, and load the report again."
+            "Correct the cells that are named, or the settings that say how to read them, and load the report again."
         ),
     }
 )
