@@ -9,8 +9,8 @@ from uuid import UUID
 from admin_api.conversions.listing import ConversionFilter
 from admin_api.http import Body, Shown, Text
 from admin_api.money import Entry
-from tracking.conversions import ConversionStatus, PostbackReason
-from tracking.money import CommissionKind, CommissionReason, PlanRung
+from tracking.conversions import ConversionStatus
+from tracking.money import CommissionKind
 
 NOTE_CHARACTERS = 500
 TOKEN_CHARACTERS = 64
@@ -32,7 +32,8 @@ class Conversion(Shown):
     event: str
     order_id: str | None
     status: ConversionStatus
-    reason: PostbackReason | None
+    # Text here and below, since a worker of a newer release may give reasons that are not known here.
+    reason: str | None
     """Why it has its status, where that is not simply what the merchant said."""
     payout: str | None
     """What the merchant reported, in major units: `25.00`."""
@@ -53,11 +54,11 @@ class Conversion(Shown):
     commission_minor: int | None
     commission_currency: str | None
     """The plan's currency; null where it earns nothing."""
-    commission_reasons: list[CommissionReason] | None
+    commission_reasons: list[str] | None
     """Why it earns nothing, or less than its event type could."""
     plan_id: int | None
     """The commission plan that it was booked under."""
-    plan_rung: PlanRung | None
+    plan_rung: str | None
     """Why this plan was chosen."""
     original_minor: int | None
     """The merchant's amount that the commission was computed of, where it had to be converted."""
@@ -92,7 +93,7 @@ class ConversionChange(Shown):
     to_payout_minor: int | None
     from_currency: str | None
     to_currency: str | None
-    reason: PostbackReason | None
+    reason: str | None
     booked_at: datetime | None
     """Null until bookkeeping has done what follows from it."""
 

@@ -37,7 +37,9 @@ def test_an_object_is_created_shown_changed_and_removed(admin: AdminClient, plur
     shown = admin.request("GET", created.headers["location"])
     assert shown.headers["etag"] == '"1"'
     assert shown.json == {
-        name: value for name, value in created.json.items() if name not in ("postback_token", "postback_urls", "postback_secret")
+        name: value
+        for name, value in created.json.items()
+        if name not in ("postback_token", "postback_urls", "postback_secret")
     }
 
     changed = admin.request("PATCH", created.headers["location"], {"name": "Another"})
