@@ -11,17 +11,13 @@ from typing import Any, NamedTuple
 
 import orjson
 
+from config.tables import clicks
 from tracking.clicks import SUB_COUNT, click_id_bytes, parse_query, sub_values
 from tracking.spool import CLICK_RECORD_VERSION, Click, RecordError, as_text, classify, decode_click
 from worker.clicks.partitions import day_of
 from worker.runtime import FORGED_CLICK_ID, PoisonError
 from worker.spool import BIGINT_MAX, DAY_MS, Rules, check_ip, check_moment
 
-COLUMNS = (
-    "click_id, clicked_at, link_id, profile_id, config_version, class, spool_id, spool_number, method, host, slug,"
-    " query, user_agent, referrer, accept_language, location, parameters, ip,"
-    " sub1, sub2, sub3, sub4, sub5, sub6, sub7, sub8, sub9, sub10"
-)
 NULL = "\\N"
 # The backslash first: the others' escapes bring new ones.
 _ESCAPES = (("\\", "\\\\"), ("\n", "\\n"), ("\r", "\\r"), ("\t", "\\t"))
@@ -29,10 +25,7 @@ TEXTS_OR_NONE = frozenset({str, type(None)})
 # Of a record's version and fields, in order.
 KINDS = (int, str, int, int, int, int, *[str] * 10, list)
 _QUERY = 1 + Click._fields.index("query")
-REQUEST_TEXTS = tuple(
-    1 + Click._fields.index(name)
-    for name in ("method", "host", "slug", "query", "user_agent", "referrer", "accept_language", "location")
-)
+REQUEST_TEXTS = tuple(1 + Click._fields.index(name) for name in clicks.REQUEST)
 
 
 class ClickRow(NamedTuple):

@@ -14,17 +14,18 @@ from typing import NamedTuple
 import psycopg
 from psycopg import sql
 
+from config.tables import clicks
 from worker.clicks.columns import ClickRows, Days
 from worker.clicks.partitions import day_number, day_of
-from worker.clicks.rows import COLUMNS
 from worker.runtime import Connection, StaleError, is_transient, log
 
+_COLUMNS = ", ".join(clicks.WRITTEN)
 _COPY = sql.SQL("copy {} ({}) from stdin")
-_COPY_CLICKS = _COPY.format(sql.Identifier("clicks"), sql.SQL(COLUMNS))
-_COPY_STAGING = _COPY.format(sql.Identifier("click_staging"), sql.SQL(COLUMNS))
+_COPY_CLICKS = _COPY.format(sql.Identifier("clicks"), sql.SQL(_COLUMNS))
+_COPY_STAGING = _COPY.format(sql.Identifier("click_staging"), sql.SQL(_COLUMNS))
 _CREATE_STAGING = "create temp table if not exists click_staging (like clicks including defaults) on commit delete rows"
 _INSERT_STAGED = (
-    f"insert into clicks ({COLUMNS}) select {COLUMNS} from click_staging order by click_id"  # noqa: S608
+    f"insert into clicks ({_COLUMNS}) select {_COLUMNS} from click_staging order by click_id"  # noqa: S608
     " on conflict (click_id) do nothing returning clicked_at, link_id, class"
 )
 _ADD_DAYS = (

@@ -8,25 +8,6 @@ from uuid import UUID
 
 from worker.runtime import Connection
 
-_COLUMNS = (
-    "change_id, conversion_id, changed_at, cause, from_status, to_status, from_payout_minor, to_payout_minor,"
-    " from_currency, to_currency"
-)
-# Another process may have the first ones: what it does not finish is here again next time. RACE: a change whose
-# predecessor it has is left for the next time too, so that partners are told of changes in their order.
-_UNBOOKED = f"""
-    with picked as (
-        select {_COLUMNS} from conversion_changes where booked_at is null
-        order by change_id limit %s for update skip locked
-    )
-    select * from picked where not exists (
-        select from conversion_changes e
-        where e.conversion_id = picked.conversion_id and e.booked_at is null and e.change_id < picked.change_id
-            and e.change_id not in (select change_id from picked)
-    ) order by change_id
-"""  # noqa: S608
-_MARK = "update conversion_changes set booked_at = now() where change_id = any(%s)"
-
 
 class Change(NamedTuple):
     """One change of a conversion; what it was before is null where the change made it. Amounts in minor units."""
@@ -41,6 +22,22 @@ class Change(NamedTuple):
     to_payout_minor: int | None
     from_currency: str | None
     to_currency: str | None
+
+
+# Another process may have the first ones: what it does not finish is here again next time. RACE: a change whose
+# predecessor it has is left for the next time too, so that partners are told of changes in their order.
+_UNBOOKED = f"""
+    with picked as (
+        select {", ".join(Change._fields)} from conversion_changes where booked_at is null
+        order by change_id limit %s for update skip locked
+    )
+    select * from picked where not exists (
+        select from conversion_changes e
+        where e.conversion_id = picked.conversion_id and e.booked_at is null and e.change_id < picked.change_id
+            and e.change_id not in (select change_id from picked)
+    ) order by change_id
+"""  # noqa: S608
+_MARK = "update conversion_changes set booked_at = now() where change_id = any(%s)"
 
 
 def lock_unbooked(connection: Connection, limit: int) -> list[Change]:

@@ -9,6 +9,7 @@ from hashlib import blake2b
 from typing import Any, NamedTuple
 from uuid import UUID
 
+from config.tables import conversions
 from tracking.conversions import REPEAT_WINDOW_S, ConversionStatus, PostbackReason
 from worker.conversions.context import Context
 from worker.conversions.matching import Claim, ClickFacts, Conversion, Known, duplicate_key, merchant_of
@@ -23,9 +24,9 @@ LOAD_CLICK = (
     " left join merchants m on m.merchant_id = coalesce(h.merchant_id, l.merchant_id)"
     " where c.click_id = %s"
 )
-_COLUMNS = "conversion_id, click_id, status, reason, status_sent, payout_minor, currency, authenticated"
-_BY_KEY = f"select {_COLUMNS} from conversions where merchant_id = %s and duplicate_key = %s"  # noqa: S608
-_BY_ID = f"select {_COLUMNS} from conversions where conversion_id = %s"  # noqa: S608
+_SELECT = f"select {', '.join(Conversion._fields)} from conversions"  # noqa: S608
+_BY_KEY = f"{_SELECT} where merchant_id = %s and duplicate_key = %s"
+_BY_ID = f"{_SELECT} where conversion_id = %s"
 # An unauthenticated look-alike never makes an authenticated report a duplicate.
 _IDENTICAL = (
     "select conversion_id from conversions where click_id = %s and event = %s and duplicate_key is null"
@@ -59,10 +60,6 @@ _OPERATOR_DECISIONS = (
     "select changed_at, from_status is distinct from to_status, to_status, reason,"
     " (from_payout_minor, from_currency) is distinct from (to_payout_minor, to_currency), to_payout_minor, to_currency"
     " from conversion_changes where conversion_id = %s and cause in ('operator', 'reconciliation') order by change_id"
-)
-_ATTRIBUTE = (
-    "select set_config('waypost.cause', %s, true), set_config('waypost.postback', %s, true),"
-    " set_config('waypost.actor', '', true), set_config('waypost.note', '', true)"
 )
 _COUNTRY = re.compile(r"[A-Z]{2}")
 _LOCK = "select pg_advisory_xact_lock(lock) from unnest(%s::bigint[]) as locks (lock)"
@@ -136,7 +133,8 @@ def load_operator_decisions(connection: Connection, conversion_id: UUID) -> list
 
 def attribute_changes(connection: Connection, claim: Claim, context: Context) -> None:
     """Name the postback that is the cause of whatever conversions change next in this transaction."""
-    connection.execute(_ATTRIBUTE, [context.cause.value, str(claim.postback_id)])
+    said = {"cause": context.cause.value, "postback": str(claim.postback_id), "actor": "", "note": ""}
+    connection.execute(conversions.ATTRIBUTE, said)
 
 
 def insert_conversion(
@@ -189,14 +187,6 @@ def withdraw(connection: Connection, conversion_id: UUID) -> None:
 
 
 def _conversion(row: Sequence[Any]) -> Conversion:
-    conversion_id, click_id, status, reason, status_sent, payout_minor, currency, authenticated = row
-    return Conversion(
-        conversion_id,
-        click_id,
-        ConversionStatus(status),
-        reason,
-        None if status_sent is None else ConversionStatus(status_sent),
-        payout_minor,
-        currency,
-        authenticated,
-    )
+    found = Conversion(*row)
+    sent = None if found.status_sent is None else ConversionStatus(found.status_sent)
+    return found._replace(status=ConversionStatus(found.status), status_sent=sent)

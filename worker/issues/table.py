@@ -8,13 +8,12 @@ from uuid import UUID
 
 from psycopg.types.json import Jsonb
 
+from config.tables import issues
 from tracking.issues import IssueKind
 from worker.runtime import Connection
 
-_OPEN = "select open_issue(%s, %s, %s, %s, %s, %s, %s, %s)"
 _OPEN_ONCE = (
-    "select open_issue(%(kind)s, %(subject_key)s, %(title)s, %(detail)s, null, null, null, null)"
-    " where not exists (select from issues where kind = %(kind)s and subject_key = %(subject_key)s)"
+    f"{issues.OPEN} where not exists (select from issues where kind = %(kind)s and subject_key = %(subject_key)s)"
 )
 _RESOLVE = (
     "update issues set state = 'resolved', resolved_at = now(), revision = revision + 1, note = %s"
@@ -39,18 +38,27 @@ def open_issue(
     `detail` is JSON. Who opens several in one transaction does so in the order of (kind, subject_key), since each stays
     locked until the transaction ends.
     """
-    about = [merchant_id, postback_id, conversion_id, click_id]
-    connection.execute(_OPEN, [kind.value, subject_key, title, Jsonb(dict(detail)), *about])
+    about = {
+        "merchant_id": merchant_id,
+        "postback_id": postback_id,
+        "conversion_id": conversion_id,
+        "click_id": click_id,
+    }
+    connection.execute(issues.OPEN, _said(kind, subject_key, title, detail) | about)
 
 
 def open_issue_once(
     connection: Connection, kind: IssueKind, subject_key: str, title: str, detail: Mapping[str, Any]
 ) -> None:
     """Open an issue of a state that lasts, unless there ever was one: seen again it is the same, and not counted."""
-    values = {"kind": kind.value, "subject_key": subject_key, "title": title, "detail": Jsonb(dict(detail))}
-    connection.execute(_OPEN_ONCE, values)
+    about = dict.fromkeys(("merchant_id", "postback_id", "conversion_id", "click_id"))
+    connection.execute(_OPEN_ONCE, _said(kind, subject_key, title, detail) | about)
 
 
 def resolve_issues(connection: Connection, kind: IssueKind, still: Sequence[str], note: str) -> None:
     """Resolve the open issues of a kind whose cause is gone: all but those of the subjects `still`."""
     connection.execute(_RESOLVE, [note, kind.value, list(still)])
+
+
+def _said(kind: IssueKind, subject_key: str, title: str, detail: Mapping[str, Any]) -> dict[str, Any]:
+    return {"kind": kind.value, "subject_key": subject_key, "title": title, "detail": Jsonb(dict(detail))}

@@ -7,6 +7,7 @@ from typing import Any
 
 from psycopg.rows import dict_row
 
+from config.tables import payouts
 from tracking.money import Payable, held_back, payable_groups, period_ends
 from worker.money.rates import Rates
 from worker.runtime import Connection, log, resources
@@ -28,10 +29,9 @@ def make_payouts() -> None:
 def make_due(connection: Connection, now: datetime) -> list[int]:
     """Make the payouts that are due at a moment, and return their ids."""
     with connection.transaction():
-        # RACE: no other run at the same time, and one view of the entries from here on; a lock before the first query.
-        connection.execute("set transaction isolation level repeatable read")
+        for statement in payouts.BEGIN:
+            connection.execute(statement)
         connection.execute(f"set local statement_timeout = '{STATEMENT_TIMEOUT_S}s'")
-        connection.execute("lock table payouts in share row exclusive mode")
         return [
             _make(connection, payable, now)
             for payable in _load_payable(connection, now)
@@ -42,14 +42,12 @@ def make_due(connection: Connection, now: datetime) -> list[int]:
 def _load_payable(connection: Connection, now: datetime) -> list[Payable]:
     ends = {schedule.value: end for schedule, end in period_ends(now).items()}
     with connection.cursor(row_factory=dict_row) as cursor:
-        rows = cursor.execute("select * from payable_at(%(weekly)s, %(fortnightly)s, %(monthly)s)", ends).fetchall()
+        rows = cursor.execute(payouts.PAYABLE, ends).fetchall()
     return payable_groups(rows, Rates(connection), now)
 
 
 def _make(connection: Connection, payable: Payable, now: datetime) -> int:
     values: list[Any] = [payable.source_id, payable.currency, payable.schedule.value]
-    row = connection.execute(
-        "select make_payout(%s, %s, %s, %s)", [*values, period_ends(now)[payable.schedule]]
-    ).fetchone()
+    row = connection.execute(payouts.MAKE, [*values, period_ends(now)[payable.schedule]]).fetchone()
     assert row is not None
     return int(row[0])

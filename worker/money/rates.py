@@ -4,14 +4,9 @@ from __future__ import annotations
 
 from datetime import date
 
+from config.tables import exchange_rates
 from tracking.money import PIVOT_CURRENCY, AppliedRate, Rate, RateOrigin, rate_finder
 from worker.runtime import Connection
-
-_COUNTING = (
-    "select origin, base, quote, rate_date, rate, valid_days from exchange_rates"
-    " where base = any(%(currencies)s) and quote = any(%(currencies)s)"
-    " and rate_date between %(day)s::date - 366 and %(day)s and rate_date + valid_days >= %(day)s"
-)
 
 
 class Rates:
@@ -26,7 +21,7 @@ class Rates:
         asked = (source, target, day)
         if asked not in self._found:
             currencies = [source, target, PIVOT_CURRENCY]
-            rows = self._connection.execute(_COUNTING, {"currencies": currencies, "day": day}).fetchall()
+            rows = self._connection.execute(exchange_rates.COUNTING, {"currencies": currencies, "day": day}).fetchall()
             rates = [Rate(RateOrigin(origin), *rest) for origin, *rest in rows]
             self._found[asked] = rate_finder(rates)(source, target, day)
         return self._found[asked]

@@ -11,6 +11,7 @@ from typing import Any
 
 from psycopg.types.json import Jsonb
 
+from config.tables import delivery_attempts
 from tracking.issues import IssueKind
 from tracking.outgoing import LEASE_S, SUSPEND_AFTER_S, AttemptError, retry_delay_s
 from worker.issues import open_issue
@@ -60,16 +61,13 @@ _CLAIM = """
     from claimed join outgoing_postbacks p using (outgoing_postback_id)
 """
 # Of arrays, one element an attempt: a round of hundreds is a handful of statements.
-_END_ATTEMPTS = """
-    update delivery_attempts a set ended_at = now(), duration_ms = e.duration_ms, method = e.method, url = e.url,
-        headers = e.headers, body = e.body, address = e.address, response_status = e.response_status,
-        response_headers = e.response_headers, response_body = e.response_body, error = e.error, detail = e.detail
-    from unnest(%s::uuid[], %s::integer[], %s::integer[], %s::text[], %s::text[], %s::jsonb[], %s::text[], %s::inet[],
-        %s::integer[], %s::jsonb[], %s::text[], %s::text[], %s::text[])
-        as e (delivery_id, attempt, duration_ms, method, url, headers, body, address, response_status,
-            response_headers, response_body, error, detail)
+_END_ATTEMPTS = f"""
+    update delivery_attempts a set ended_at = now(),
+        {", ".join(f"{name} = e.{name}" for name in delivery_attempts.ENDED)}
+    from unnest(%s::uuid[], %s::integer[], {", ".join(f"%s::{kind}[]" for kind in delivery_attempts.ENDED.values())})
+        as e (delivery_id, attempt, {", ".join(delivery_attempts.ENDED)})
     where a.delivery_id = e.delivery_id and a.attempt = e.attempt
-"""
+"""  # noqa: S608
 _DELIVERED = (
     "update deliveries set state = 'delivered', due_at = null, finished_at = now()"
     " where delivery_id = any(%s) and state = 'pending'"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from config.tables import postbacks
 from tracking.issues import IssueKind
 from tracking.spool import Postback, as_text
 from worker.conversions import Claim
@@ -13,7 +14,6 @@ from worker.postbacks.reparsing import StoredPostback
 from worker.postbacks.rows import PostbackRow
 from worker.runtime import Connection
 
-_REQUEST = ("method", "route", "host", "query", "content_type", "body", "ip", "user_agent")
 _TITLE_CHARACTERS_MAX = 300
 
 
@@ -63,7 +63,7 @@ def open_corrected(connection: Connection, corrected: Iterable[Corrected]) -> No
 
 def request_of(postback: Postback | StoredPostback) -> dict[str, str | None]:
     """Return a raw request as an issue shows it."""
-    values = {name: getattr(postback, name) for name in _REQUEST}
+    values = {name: getattr(postback, name) for name in postbacks.REQUEST}
     if isinstance(postback, Postback):
         return {name: as_text(value) for name, value in values.items()}
     return values

@@ -11,6 +11,7 @@ from uuid import UUID
 from psycopg.errors import QueryCanceled
 from psycopg.types.json import Jsonb
 
+from config.tables import postbacks
 from tracking.conversions import PostbackOutcome
 from worker.conversions import Claim
 from worker.postbacks.reparsing import Reparsed, StoredPostback
@@ -44,10 +45,9 @@ _PART = (
     " or (p.received_at, p.postback_id) > (%(after_received_at)s::timestamptz, %(after_postback_id)s::uuid))"
     " order by p.received_at, p.postback_id limit %(limit)s"
 )
+_EXPRESSIONS = {"ip": postbacks.READABLE_IP, "claimed": postbacks.IS_CLAIM}
 _POSTBACKS = (
-    "select postback_id, received_at, method, route, host, query, content_type, body, host(ip), user_agent, nonce,"
-    " merchant_id, authenticated, click_id, event, order_id, status_sent, payout_minor, currency, outcome, reason,"
-    " conversion_id, coalesce(claimed, answered in (200, 409)), corrections from postbacks"
+    f"select {', '.join(_EXPRESSIONS.get(name, name) for name in StoredPostback._fields)} from postbacks"  # noqa: S608
     " where postback_id = any(%s) order by received_at, postback_id"
 )
 _SNAPSHOTS = (
@@ -59,7 +59,7 @@ _SNAPSHOTS = (
     " from postbacks p left join conversions c using (conversion_id) where p.postback_id = any(%s)"
 )
 _SAVE_REPARSED = (
-    "update postbacks set click_id = %s, event = %s, order_id = %s, status_sent = %s, payout_minor = %s, currency = %s,"
+    f"update postbacks set {', '.join(f'{name} = %s' for name in postbacks.CLAIM)},"  # noqa: S608
     " corrections = %s, claimed = true, detail = null where postback_id = %s"
 )
 _SAVE_UNREADABLE = (

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from psycopg.types.json import Jsonb
 
+from config.tables import postbacks
 from tracking.clicks import parse_click_id
 from tracking.conversions import ConversionStatus, PostbackOutcome, PostbackReason
 from tracking.money import AMOUNT_MINOR_MAX
@@ -27,7 +28,8 @@ _CURRENCY = re.compile(r"[A-Z]{3}")
 _CORRECTION = ("field", "from", "to", "rule")
 _CORRECTIONS_MAX = 20
 _NONCE_CHARACTERS_MAX = 256
-_TEXTS = ("route", "method", "host", "query", "content_type", "body", "ip", "user_agent")
+# What a postback claims, as its record names it; the columns are postbacks.CLAIM.
+_FIELDS = ("click_id", "event", "order_id", "status", "payout_minor", "currency")
 
 
 class Origin(NamedTuple):
@@ -80,30 +82,28 @@ def postback_row(payload: object, number: int, rules: Rules) -> PostbackRow:
     return PostbackRow(number, postback_id, received_at, raw, ip, outcome, reason, fields, corrections, claim)
 
 
-def row_values(row: PostbackRow, spool_id: str) -> list[object]:
-    """Return the values of the postbacks table's columns, in the order of postback_table."""
+def row_values(row: PostbackRow, spool_id: str) -> dict[str, object]:
+    """Return the values of a postback's columns, by name."""
     raw = row.raw
-    texts = [as_text(getattr(raw, name)) for name in _TEXTS if name != "ip"]
-    # What the edge said of a claim is not the last word on it.
-    detail = None if raw.detail is None or row.claim is not None else storable_text(raw.detail)
-    reason = None if row.reason is None else storable_text(row.reason)
-    identity = [row.postback_id, row.received_at, spool_id, row.number]
-    decided = [raw.answered, row.outcome.value, reason, detail]
-    return [
-        *identity,
-        *texts,
-        row.ip,
-        raw.merchant_id,
-        raw.authenticated,
-        *(row.fields.get(name) for name in _FIELDS),
-        *decided,
-        Jsonb(row.corrections),
-        row.claim is not None,
-        None if raw.nonce is None else storable_text(raw.nonce),
-    ]
-
-
-_FIELDS = ("click_id", "event", "order_id", "status", "payout_minor", "currency")
+    return {
+        "postback_id": row.postback_id,
+        "received_at": row.received_at,
+        "spool_id": spool_id,
+        "spool_number": row.number,
+        **{name: as_text(getattr(raw, name)) for name in postbacks.REQUEST},
+        "ip": row.ip,
+        "merchant_id": raw.merchant_id,
+        "authenticated": raw.authenticated,
+        **{column: row.fields.get(name) for name, column in zip(_FIELDS, postbacks.CLAIM, strict=True)},
+        "answered": raw.answered,
+        "outcome": row.outcome.value,
+        "reason": None if row.reason is None else storable_text(row.reason),
+        # What the edge said of a claim is not the last word on it.
+        "detail": None if raw.detail is None or row.claim is not None else storable_text(raw.detail),
+        "corrections": Jsonb(row.corrections),
+        "claimed": row.claim is not None,
+        "nonce": None if raw.nonce is None else storable_text(raw.nonce),
+    }
 
 
 def _decode(payload: object) -> Postback:
@@ -113,7 +113,7 @@ def _decode(payload: object) -> Postback:
         raw = decode_postback(payload)
     except RecordError as error:
         raise PoisonError(error.message, code=error.code) from error
-    for name in ("postback_id", *_TEXTS):
+    for name in ("postback_id", *postbacks.REQUEST):
         _require(type(getattr(raw, name)) is str, name)
     for name in ("reason", "detail"):
         _require(getattr(raw, name) is None or type(getattr(raw, name)) is str, name)

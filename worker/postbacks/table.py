@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
 
+from config.tables import postbacks
 from tracking.conversions import ConversionStatus, PostbackOutcome, PostbackReason
 from worker.conversions import Claim, Decision
 from worker.postbacks.rows import Origin, PostbackRow, row_values
@@ -14,10 +15,8 @@ from worker.runtime import Connection
 from worker.spool import storable_text
 
 _INSERT = (
-    "insert into postbacks (postback_id, received_at, spool_id, spool_number, route, method, host, query, content_type,"  # noqa: S608
-    " body, user_agent, ip, merchant_id, authenticated, click_id, event, order_id, status_sent, payout_minor, currency,"
-    " answered, outcome, reason, detail, corrections, claimed, nonce) values (" + ", ".join(["%s"] * 27) + ")"
-    " on conflict (postback_id) do nothing"
+    f"insert into postbacks ({', '.join(postbacks.WRITTEN)})"  # noqa: S608
+    f" values ({', '.join(f'%({name})s' for name in postbacks.WRITTEN)}) on conflict (postback_id) do nothing"
 )
 # Whoever comes second finds the first one's row. Locked by its name first, so that it is committed.
 _NONCE = (
@@ -42,15 +41,12 @@ _OVERDUE = (
     " order by stored_at limit %s for update skip locked)"
     " returning postback_id, merchant_id, click_id, received_at, query, body"
 )
-_CLAIM = (
-    "postback_id, received_at, click_id, event, order_id, status_sent, payout_minor, currency, merchant_id,"
-    " authenticated"
-)
+_CLAIM = ", ".join("status_sent" if name == "status" else name for name in Claim._fields)
 # All that say something about one conversion: the same click, event and order.
 _ABOUT = (
     " from postbacks where click_id = %(click_id)s and event = %(event)s"
     " and order_id is not distinct from %(order_id)s and postback_id <> %(postback_id)s"
-    " and coalesce(claimed, answered in (200, 409)) and outcome <> 'parked'"
+    f" and {postbacks.IS_CLAIM} and outcome <> 'parked'"
 )
 _DECIDED_LATER = f"select exists (select 1 {_ABOUT} and received_at > %(received_at)s)"
 _DECIDED_CLAIMS = f"select {_CLAIM} {_ABOUT} order by received_at, spool_id, spool_number limit %(limit)s"
@@ -176,6 +172,5 @@ def flag_parked(connection: Connection, hours: int, limit: int) -> list[Overdue]
 
 
 def _claim(row: Sequence[Any]) -> Claim:
-    postback_id, received_at, click_id, event, order_id, status, *rest = row
-    word = None if status is None else ConversionStatus(status)
-    return Claim(postback_id, received_at, click_id, event, order_id, word, *rest)
+    found = Claim(*row)
+    return found._replace(status=None if found.status is None else ConversionStatus(found.status))

@@ -12,11 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import worker_cases as cases
+from config.tables import clicks
 from tracking.clicks import ClickIdMint, ProcessIdentity, sub_values
 from tracking.clicks.parameters import SUB_ALIASES, sub_value
 from tracking.spool import Batch, encode_click
 from worker.clicks.columns import ClickRows, usual_rows
-from worker.clicks.rows import COLUMNS, click_row, timestamp
+from worker.clicks.rows import click_row, timestamp
 from worker.clicks.task import parse_clicks
 from worker.runtime import PoisonError
 from worker.spool import Rules
@@ -41,7 +42,7 @@ def columns(payload: str) -> dict[str, str | None]:
         else field
         for field in fields
     ]
-    return dict(zip(COLUMNS.split(", "), unescaped, strict=True))
+    return dict(zip(clicks.WRITTEN, unescaped, strict=True))
 
 
 def reason_of(payload: object) -> str:
