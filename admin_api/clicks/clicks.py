@@ -10,22 +10,16 @@ import falcon
 
 from admin_api.clicks.click_objects import Click, ClickConversion, ClickDetails, ClickPostback
 from admin_api.http import NotFoundError, Route, operation
-from admin_api.postbacks import COLUMNS as POSTBACK_COLUMNS
 from admin_api.runtime import Database, Pool
+from config.tables import clicks, postbacks
 from tracking.clicks import parse_click_id
 
 _Found = TypeVar("_Found")
 # Of postbacks and of conversions. A click that thousands of postbacks name is an attack, and a page shows that.
 ROWS_MAX = 1000
-# Of the table clicks, here called c.
-COLUMNS: LiteralString = (
-    "c.click_id, c.clicked_at, c.link_id, c.profile_id, c.slug, c.class, c.sub1, c.sub2, c.sub3, c.sub4, c.sub5,"
-    " c.sub6, c.sub7, c.sub8, c.sub9, c.sub10, c.parameters, c.query, c.method, c.host, host(c.ip) as ip, c.user_agent,"
-    " c.referrer, c.accept_language, c.location, c.config_version, c.spool_id, c.spool_number, c.stored_at"
-)
-_CLICK: LiteralString = f"select {COLUMNS} from clicks c where c.click_id = %s"  # noqa: S608
+_CLICK: LiteralString = f"select {clicks.SHOWN} from clicks c where c.click_id = %s"  # noqa: S608
 _POSTBACKS: LiteralString = (
-    f"select {POSTBACK_COLUMNS} from postbacks where click_id = %s"  # noqa: S608
+    f"select {postbacks.SHOWN} from postbacks where click_id = %s"  # noqa: S608
     " order by received_at, postback_id limit %s"
 )
 _CONVERSIONS = """

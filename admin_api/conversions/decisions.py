@@ -17,6 +17,7 @@ from admin_api.conversions.listing import TABLES, ConversionFilter
 from admin_api.conversions.objects import ConversionSum
 from admin_api.http import ConflictError, NotFoundError
 from admin_api.runtime import Database, Row
+from config.tables import conversions
 from tracking.conversions import LEGAL_TRANSITIONS, ConversionStatus, PostbackReason
 from tracking.runtime import FieldError
 
@@ -49,11 +50,7 @@ class Found(NamedTuple):
 
 def attribute(database: Database, actor: str, note: str | None) -> None:
     """Say inside the caller's transaction who changes conversions, and why."""
-    database.execute(
-        "select set_config('waypost.cause', 'operator', true), set_config('waypost.actor', %s, true),"
-        " set_config('waypost.note', %s, true)",
-        [actor, note or ""],
-    )
+    database.execute(conversions.ATTRIBUTE, {"cause": "operator", "postback": "", "actor": actor, "note": note or ""})
 
 
 def decide(database: Database, conversion_id: UUID, status: ConversionStatus, actor: str, note: str | None) -> None:

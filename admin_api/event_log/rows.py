@@ -6,13 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal, LiteralString, NamedTuple
 from uuid import UUID
 
-from admin_api.clicks import COLUMNS as CLICK_COLUMNS
 from admin_api.conversions import CHANGE_COLUMNS
-from admin_api.money import ENTRY_COLUMNS
-from admin_api.outgoing import ATTEMPT_COLUMNS
-from admin_api.postbacks import COLUMNS as POSTBACK_COLUMNS
 from admin_api.postbacks import JUDGEMENT_COLUMNS
 from admin_api.runtime import Database, Row
+from config.tables import clicks, delivery_attempts, entries, postbacks
 
 # Of each table. A click that thousands of postbacks name is an attack, and a page of it is enough to see that.
 ROWS_MAX = 1000
@@ -20,14 +17,16 @@ CutTable = Literal[
     "postbacks", "judgements", "conversions", "changes", "entries", "payouts", "deliveries", "attempts", "issues"
 ]
 _CLICK: LiteralString = f"""
-    select {CLICK_COLUMNS}, l.name as link_name, l.updated_at as link_updated_at, l.merchant_id,
+    select {clicks.SHOWN}, l.name as link_name, l.updated_at as link_updated_at, m.merchant_id,
         m.name as merchant_name, p.name as profile_name, p.redirect_type, p.updated_at as profile_updated_at
     from clicks c left join links l on l.link_id = c.link_id left join profiles p on p.profile_id = c.profile_id
-        left join merchants m on m.merchant_id = l.merchant_id
+        left join merchants m on m.merchant_id = coalesce((
+            select h.merchant_id from link_history h where h.link_id = c.link_id and h.until > c.clicked_at
+            order by h.until limit 1), l.merchant_id)
     where c.click_id = %s
 """  # noqa: S608
 _POSTBACKS: LiteralString = f"""
-    select {POSTBACK_COLUMNS}, spool_id, spool_number from postbacks where click_id = %s
+    select {postbacks.SHOWN}, spool_id, spool_number from postbacks where click_id = %s
     order by received_at, postback_id limit %s
 """  # noqa: S608
 _JUDGEMENTS: LiteralString = f"""
@@ -44,7 +43,7 @@ _CHANGES: LiteralString = f"""
     order by change_id limit %s
 """  # noqa: S608
 _ENTRIES: LiteralString = f"""
-    select {ENTRY_COLUMNS} from entries where conversion_id = any(%s) order by entry_id limit %s
+    select {entries.SHOWN} from entries where conversion_id = any(%s) order by entry_id limit %s
 """  # noqa: S608
 _PAYOUTS: LiteralString = """
     select payout_id, source_id, currency, payout_schedule, period_ends_at, state, override_minor, note, paid_minor,
@@ -60,7 +59,7 @@ _DELIVERIES: LiteralString = """
     where d.conversion_id = any(%s) and not d.is_test order by d.planned_at, d.delivery_id limit %s
 """
 _ATTEMPTS: LiteralString = f"""
-    select delivery_id, {ATTEMPT_COLUMNS} from delivery_attempts where delivery_id = any(%s)
+    select delivery_id, {delivery_attempts.SHOWN} from delivery_attempts where delivery_id = any(%s)
     order by started_at, delivery_id, attempt limit %s
 """  # noqa: S608
 _ISSUES: LiteralString = """

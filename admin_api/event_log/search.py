@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, LiteralString
 from uuid import UUID
 
-from admin_api.postbacks import COLUMNS as POSTBACK_COLUMNS
 from admin_api.runtime import Database, Row
+from config.tables import postbacks
 from tracking.clicks import clicked_at, first_click_id
 
 CANDIDATES_MAX = 100
@@ -23,7 +23,7 @@ _BY_ORDER = """
 # One query a click, planned with its value: each looks at one day's partition.
 _CLICK: LiteralString = f"select {_FIELDS} from clicks where click_id = %s"  # noqa: S608
 _UNMATCHED: LiteralString = f"""
-    select {POSTBACK_COLUMNS} from postbacks where order_id = %s and click_id is null
+    select {postbacks.SHOWN} from postbacks where order_id = %s and click_id is null
     order by received_at desc, postback_id desc limit %s
 """  # noqa: S608
 # A click id begins with its time, so the minutes asked for are a range of the primary key, in one day or two.

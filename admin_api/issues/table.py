@@ -11,13 +11,13 @@ from psycopg.types.json import Jsonb
 
 from admin_api.http import Chosen, NotFoundError, Revisions, Values, require_revision
 from admin_api.runtime import Database, Row
+from config.tables import issues
 from tracking.issues import IssueKind
 
 _SELECT: LiteralString = (
     "select issue_id, kind, state, title, detail, merchant_id, postback_id, conversion_id, click_id, count, reopened,"
     " note, revision, opened_at, last_seen_at, resolved_at from issues"
 )
-_OPEN = "select open_issue(%s, %s, %s, %s, %s, %s, %s, %s)"
 _ONE: LiteralString = f"{_SELECT} where issue_id = %s"
 _CHANGE = (
     "update issues set state = %(state)s, note = %(note)s, revision = revision + 1,"
@@ -43,8 +43,19 @@ def open_issue(
     `detail` is JSON. Who opens several in one transaction does so in the order of (kind, subject_key), since each stays
     locked until the transaction ends.
     """
-    about = [merchant_id, postback_id, conversion_id, click_id]
-    database.execute(_OPEN, [kind.value, subject_key, title, Jsonb(dict(detail)), *about])
+    database.execute(
+        issues.OPEN,
+        {
+            "kind": kind.value,
+            "subject_key": subject_key,
+            "title": title,
+            "detail": Jsonb(dict(detail)),
+            "merchant_id": merchant_id,
+            "postback_id": postback_id,
+            "conversion_id": conversion_id,
+            "click_id": click_id,
+        },
+    )
 
 
 def load_issues(database: Database, chosen: Chosen, before: int | None, limit: int) -> list[Row]:

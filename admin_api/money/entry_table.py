@@ -13,24 +13,20 @@ from pydantic import Field
 from admin_api.http import AnyOf, Chosen, Condition, CurrencyCode, Filter, Flag, Moment, Number, Values
 from admin_api.resources import insert_row
 from admin_api.runtime import Database, Row
+from config.tables import entries
 from tracking.money import EntryKind, Party
 from tracking.runtime import FieldError
 
-ENTRY_COLUMNS: LiteralString = (
-    "entry_id, party, kind, conversion_id, merchant_id, source_id, amount_minor, currency, original_minor,"
-    " original_currency, rate::text as rate, rate_date, rate_age_days, plan_id, change_id, actor, note,"
-    " payout_schedule, payable_at, payout_id, locked, created_at"
-)
 # What a merchant owes says nothing of when a source is paid.
 _BALANCES: LiteralString = """
     select party, case party when 'merchant' then merchant_id end as merchant_id,
         case party when 'source' then source_id end as source_id, currency,
-        sum(amount_minor)::bigint as balance_minor, count(*) as entries,
+        sum(amount_minor) as balance_minor, count(*) as entries,
         coalesce(sum(amount_minor) filter (where party = 'source' and payout_id is null
-            and payable_at > now()), 0)::bigint as held_minor,
-        coalesce(sum(amount_minor) filter (where payout_id is not null and not locked), 0)::bigint
+            and payable_at > now()), 0) as held_minor,
+        coalesce(sum(amount_minor) filter (where payout_id is not null and not locked), 0)
             as in_payouts_minor,
-        coalesce(-sum(amount_minor) filter (where kind = 'payout'), 0)::bigint as paid_minor
+        coalesce(-sum(amount_minor) filter (where kind = 'payout'), 0) as paid_minor
     from entries {} group by 1, 2, 3, 4 order by 1, 2, 3, 4
 """
 _REFERENCES = {
@@ -79,14 +75,14 @@ def load_entries(database: Database, chosen: Chosen, after: int, limit: int) -> 
 def entries_query(chosen: Chosen, after: int, limit: int) -> tuple[sql.Composed, dict[str, Any]]:
     """Return the query of a page and its values."""
     query = sql.SQL("select {} from entries {} order by entry_id limit %(limit)s").format(
-        sql.SQL(ENTRY_COLUMNS), chosen.where(sql.SQL("entry_id > %(after)s"))
+        sql.SQL(entries.SHOWN), chosen.where(sql.SQL("entry_id > %(after)s"))
     )
     return query, {**chosen.values, "after": after, "limit": limit}
 
 
 def load_conversion_entries(database: Database, conversion_id: UUID) -> list[Row]:
     """Return every entry of a conversion, in order."""
-    query = sql.SQL("select {} from entries where conversion_id = %s order by entry_id").format(sql.SQL(ENTRY_COLUMNS))
+    query = sql.SQL("select {} from entries where conversion_id = %s order by entry_id").format(sql.SQL(entries.SHOWN))
     return database.execute(query, [conversion_id]).fetchall()
 
 
@@ -108,7 +104,7 @@ def save_adjustment(database: Database, values: Values, actor: str) -> Row:
         "payable_at": datetime.now(UTC) if of_source else None,
     }
     try:
-        return insert_row(database, "entries", row, ENTRY_COLUMNS)
+        return insert_row(database, "entries", row, entries.SHOWN)
     except ForeignKeyViolation as error:
         field = _REFERENCES.get(error.diag.constraint_name or "")
         if field is None:

@@ -12,14 +12,10 @@ from pydantic import Field
 from admin_api.http import AnyOf, Chosen, Condition, ConflictError, CurrencyCode, Filter, Moment, NotFoundError, Values
 from admin_api.resources import insert_row
 from admin_api.runtime import Database, Row
+from config.tables import exchange_rates
 from tracking.money import PIVOT_CURRENCY, AppliedRate, Rate, RateOrigin, rate_finder
 
 _COLUMNS: LiteralString = "rate_id, origin, base, quote, rate_date, rate::text as rate, valid_days, note, created_at"
-_COUNTING = """
-    select origin, base, quote, rate_date, rate, valid_days from exchange_rates
-    where base = any(%(currencies)s) and quote = any(%(currencies)s)
-        and rate_date between %(day)s::date - 366 and %(day)s and rate_date + valid_days >= %(day)s
-"""
 
 
 class ExchangeRateFilter(Filter):
@@ -78,5 +74,7 @@ def find_stored_rate(database: Database, source: str, target: str, day: date) ->
     """Return the rate that counts on a day, or None."""
     rows = []
     if source != target:
-        rows = database.execute(_COUNTING, {"currencies": [source, target, PIVOT_CURRENCY], "day": day}).fetchall()
+        rows = database.execute(
+            exchange_rates.COUNTING, {"currencies": [source, target, PIVOT_CURRENCY], "day": day}
+        ).fetchall()
     return rate_finder(Rate(**row | {"origin": RateOrigin(row["origin"])}) for row in rows)(source, target, day)

@@ -26,6 +26,7 @@ from admin_api.http import (
 from admin_api.money.exchange_rate_table import find_stored_rate
 from admin_api.resources import update_row
 from admin_api.runtime import Database, Row
+from config.tables import payouts
 from tracking.money import (
     AppliedRate,
     HeldBack,
@@ -150,11 +151,10 @@ def run_payouts(database: Database, now: datetime, *, dry: bool) -> list[tuple[P
     """Make the payouts of the periods that ended before `now`; dry, only say which. Each with why not, or its id."""
     ends = {schedule.value: end for schedule, end in period_ends(now).items()}
     with database.transaction():
-        # RACE: no other run at the same time, and one view of the entries from here on; a lock before the first query.
-        database.execute("set transaction isolation level repeatable read")
-        if not dry:
-            database.execute("lock table payouts in share row exclusive mode")
-        rows = database.execute("select * from payable_at(%(weekly)s, %(fortnightly)s, %(monthly)s)", ends).fetchall()
+        # Who makes none needs no lock, only one view of the entries.
+        for statement in payouts.BEGIN[:1] if dry else payouts.BEGIN:
+            database.execute(statement)
+        rows = database.execute(payouts.PAYABLE, ends).fetchall()
 
         @cache
         def find_rate(source: str, target: str, day: date) -> AppliedRate | None:
@@ -170,7 +170,7 @@ def run_payouts(database: Database, now: datetime, *, dry: bool) -> list[tuple[P
 
 def _make(database: Database, payable: Payable, until: datetime) -> int:
     values = [payable.source_id, payable.currency, payable.schedule.value, until]
-    row = database.execute("select make_payout(%s, %s, %s, %s) as payout_id", values).fetchone()
+    row = database.execute(payouts.MAKE, values).fetchone()
     assert row is not None
     return int(row["payout_id"])
 

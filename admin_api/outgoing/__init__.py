@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from admin_api.outgoing.delivery_objects import DeliveryAttempt, DeliveryFacts
-from admin_api.outgoing.delivery_table import ATTEMPT_COLUMNS, load_backlog
+from admin_api.outgoing.delivery_table import load_backlog
 from admin_api.outgoing.routes import outgoing_routes
 
-__all__ = ["ATTEMPT_COLUMNS", "DeliveryAttempt", "DeliveryFacts", "load_backlog", "outgoing_routes"]
+__all__ = ["DeliveryAttempt", "DeliveryFacts", "load_backlog", "outgoing_routes"]

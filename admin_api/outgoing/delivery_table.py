@@ -9,6 +9,7 @@ from psycopg import sql
 
 from admin_api.http import Chosen, ConflictError, NotFoundError, Place
 from admin_api.runtime import Database, Row
+from config.tables import delivery_attempts
 
 REPLAYED_MAX = 10_000
 _SELECT: LiteralString = """
@@ -20,11 +21,9 @@ _SELECT: LiteralString = """
         where a.delivery_id = d.delivery_id order by a.attempt desc limit 1
     ) last on true
 """
-ATTEMPT_COLUMNS: LiteralString = (
-    "attempt, started_at, ended_at, duration_ms, method, url, headers, body, host(address) as address, response_status,"
-    " response_headers, response_body, error, detail"
+_ATTEMPTS: LiteralString = (
+    f"select {delivery_attempts.SHOWN} from delivery_attempts where delivery_id = %s order by attempt"  # noqa: S608
 )
-_ATTEMPTS: LiteralString = f"select {ATTEMPT_COLUMNS} from delivery_attempts where delivery_id = %s order by attempt"  # noqa: S608
 # What is under way is left alone: it may be arriving this moment. Attempts are read only where one may be under way, so
 # not of failed deliveries.
 _AT_REST: LiteralString = (

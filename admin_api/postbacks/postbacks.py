@@ -12,15 +12,11 @@ from psycopg import sql
 from admin_api.http import Page, encode_place, operation, page_of
 from admin_api.postbacks.postback_objects import Postback, PostbackQuery, show_postback
 from admin_api.runtime import Database, Pool, Row
+from config.tables import postbacks
 from tracking.conversions import PostbackReason
 
-COLUMNS: LiteralString = (
-    "postback_id, received_at, route, method, host, query, content_type, body, host(ip) as ip, user_agent, merchant_id,"
-    " authenticated, click_id, event, order_id, status_sent, payout_minor, currency, answered, outcome, reason, detail,"
-    " corrections, conversion_id, judged_at, stored_at"
-)
 _PAGE: LiteralString = (
-    f"select {COLUMNS} from postbacks {{}} order by received_at desc, postback_id desc limit %(limit)s"  # noqa: S608
+    f"select {postbacks.SHOWN} from postbacks {{}} order by received_at desc, postback_id desc limit %(limit)s"  # noqa: S608
 )
 _WILD = re.compile(r"([\\%_])")
 

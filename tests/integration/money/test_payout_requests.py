@@ -29,8 +29,8 @@ def books(database_url: str, redis_url: str) -> Iterator[Books]:
         yield books
 
 
-def earn(books: Books, amount_minor: int) -> None:
-    books.conversion("deposit", payout_minor=2 * amount_minor)
+def earn(books: Books, amount_minor: int, link_id: int = 1) -> None:
+    books.conversion("deposit", payout_minor=2 * amount_minor, link_id=link_id)
     book_changes(books.used)
 
 
@@ -76,9 +76,11 @@ def test_a_run_asks_for_each_exchange_rate_once(
     monkeypatch.setattr("admin_api.money.payout_table.find_stored_rate", find)
     books.event_type("deposit", minimum_payout_minor=1, minimum_payout_currency="EUR")
     books.rate("USD", "1.25", LATER.date().isoformat())
-    for source_id in (1, books.add("sources", name="second"), books.add("sources", name="third")):
-        books.connection.execute("update links set source_id = %s where link_id = 1", [source_id])
-        earn(books, 400)
+    earn(books, 400)
+    for name in ("second", "third"):
+        source_id = books.add("sources", name=name)
+        columns = {"slug": name, "source_id": source_id, "merchant_id": 1, "destination_url": "https://m.example/"}
+        earn(books, 400, books.add("links", name=name, **columns))
     items = admin.request("POST", "/v1/payouts/run", {"dry": True, "at": LATER.isoformat()}).json["items"]
     assert [row["minimum_minor"] for row in items] == [1, 1, 1]
     assert asked == [("EUR", "USD", LATER.date())]
