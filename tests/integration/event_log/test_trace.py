@@ -168,6 +168,14 @@ def test_a_click_is_told_from_its_request_to_its_row(admin: AdminClient, stored:
     assert kept == {"spool_id": cases.SPOOL, "spool_number": 0}
 
 
+def test_a_click_names_the_merchant_that_its_link_had_then(
+    admin: AdminClient, stored: Stored, database: Database
+) -> None:
+    click_id = stored.click()
+    database.execute("update links set merchant_id = 2 where link_id = 1")
+    assert traced(admin, click_id)[1]["detail"]["merchant_name"] == "one"
+
+
 def test_each_class_of_request_says_why(admin: AdminClient, stored: Stored) -> None:
     head = one(traced(admin, stored.click(method="HEAD")), StepKind.CLICK_DECIDED)
     prefetch = one(traced(admin, stored.click(purpose="prefetch")), StepKind.CLICK_DECIDED)

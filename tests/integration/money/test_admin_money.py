@@ -168,6 +168,16 @@ def test_an_adjustment_names_the_field_that_is_wrong(
     assert books.entries() == []
 
 
+def test_a_balance_beyond_any_single_amount_is_shown_exactly(books: Books, admin: AdminClient) -> None:
+    books.connection.execute(
+        "insert into entries (party, kind, source_id, amount_minor, currency, actor, note, payout_schedule, payable_at)"
+        " select 'source', 'adjustment', 1, 1000000000000000, 'USD', 'test', 'large', 'monthly', now()"
+        " from generate_series(1, 9300)"
+    )
+    (balance,) = admin.request("GET", "/v1/balances?party=source").json["items"]
+    assert (balance["balance_minor"], balance["balance"]) == (9300 * 10**15, "93000000000000000.00")
+
+
 def test_an_adjustment_of_a_conversion_is_not_undone_by_bookkeeping(books: Books, admin: AdminClient) -> None:
     books.plan(cpa_minor=4000)
     conversion_id = books.conversion()
