@@ -99,7 +99,7 @@ def dispatching(
         yield used
     finally:
         stop.set()
-        used.doorbell.set()
+        used.wake.set()
         dispatcher.join()
         cases.close(used)
 

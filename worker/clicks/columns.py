@@ -1,8 +1,8 @@
-"""Batches of click records as rows of COPY's text format, column by column: what is usual, fast; pure.
+"""Turns batches of usual click records into rows of COPY's text format, column by column. Pure.
 
-PERF: a click takes half the time of `click_row`, which looks at each by itself. A batch that holds anything unusual,
-poison above all, is left to that, whose word decides; both write the same bytes. A visitor cannot make a batch unusual:
-any text that a request may carry is at home here.
+PERF: a click takes half the time of `click_row`, which converts each record by itself. A batch that holds anything
+unusual, such as poison, is left to `click_row`, which has the last word; both write the same bytes. A visitor cannot
+make a batch unusual: these functions take any text that a request may carry.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ import orjson
 from tracking.clicks import SUB_COUNT, SUB_PLACES, are_genuine, sub_values
 from tracking.spool import CLICK_RECORD_VERSION, Batch, Range, as_text
 from worker.clicks.rows import (
-    KINDS,
+    FIELD_TYPES,
     NULL,
     REQUEST_TEXTS,
     TEXTS_OR_NONE,
     ClickRow,
+    class_of,
     escape,
-    kind_of,
     query_parameters,
     timestamp,
 )
@@ -41,16 +41,16 @@ _QUERY, _IP, _PURPOSE, _SUB_DEFAULTS = 9, 10, 14, 16
 
 @dataclass(slots=True)
 class ClickRows:
-    """Clicks ready for COPY, in the order of their spool numbers: the same place of each list is one click.
+    """Clicks ready for COPY, in the order of their spool numbers. The same index of each list is one click.
 
-    `days` are those of the clicks themselves, `partitions` those of their ids; all are day numbers in UTC.
+    `days` are the days of the clicks, `partitions` the days of their ids; all are day numbers in UTC.
     """
 
     numbers: list[int] = field(default_factory=list)
     click_ids: list[str] = field(default_factory=list)
     days: list[int] = field(default_factory=list)
     link_ids: list[int] = field(default_factory=list)
-    kinds: list[str] = field(default_factory=list)
+    classes: list[str] = field(default_factory=list)
     lines: list[str] = field(default_factory=list)
     partitions: set[int] = field(default_factory=set)
 
@@ -63,7 +63,7 @@ class ClickRows:
         self.click_ids.append(row.click_id)
         self.days.append(row.day)
         self.link_ids.append(row.link_id)
-        self.kinds.append(row.kind)
+        self.classes.append(row.click_class)
         self.lines.append(row.line)
         self.partitions.add(row.partition)
 
@@ -75,7 +75,7 @@ class ClickRows:
             part.click_ids += self.click_ids[low:high]
             part.days += self.days[low:high]
             part.link_ids += self.link_ids[low:high]
-            part.kinds += self.kinds[low:high]
+            part.classes += self.classes[low:high]
             part.lines += self.lines[low:high]
         return part
 
@@ -85,11 +85,11 @@ class ClickRows:
 
     def day_counts(self) -> Days:
         """Return how many clicks there are by day, link and class."""
-        return Counter(zip(self.days, self.link_ids, self.kinds, strict=True))
+        return Counter(zip(self.days, self.link_ids, self.classes, strict=True))
 
 
-def usual_rows(batch: Batch, rules: Rules) -> ClickRows | None:
-    """Return the rows of a batch of nothing but usual clicks, None for any other."""
+def fast_rows(batch: Batch, rules: Rules) -> ClickRows | None:
+    """Return the rows of a batch that holds only usual clicks, None for any other batch."""
     rows = ClickRows()
     try:
         for at in range(0, len(batch.payloads), _BLOCK_RECORDS):
@@ -110,9 +110,9 @@ def _add_block(rows: ClickRows, payloads: Sequence[str], first: int, spool_id: s
     for index in (_LINK_ID, _PROFILE_ID, _CONFIG_VERSION):
         if min(columns[index]) < 0 or max(columns[index]) > BIGINT_MAX:
             raise PoisonError("a number out of range")
-    kinds = list(map(kind_of, columns[_METHOD], columns[_PURPOSE]))
+    classes = list(map(class_of, columns[_METHOD], columns[_PURPOSE]))
     parameters = list(map(query_parameters, columns[_QUERY]))
-    # A backslash in JSON stands before whatever COPY would escape, too.
+    # Where JSON has no backslash, COPY has nothing to escape either.
     documents = b"\x00".join(map(orjson.dumps, parameters)).decode()
     plain = "\\" not in documents
     numbers = range(first, first + len(payloads))
@@ -122,7 +122,7 @@ def _add_block(rows: ClickRows, payloads: Sequence[str], first: int, spool_id: s
         map(str, links),
         map(str, columns[_PROFILE_ID]),
         map(str, columns[_CONFIG_VERSION]),
-        kinds,
+        classes,
         [spool_id] * len(payloads),
         map(str, numbers),
         *(_texts(columns[index]) for index in REQUEST_TEXTS),
@@ -135,21 +135,21 @@ def _add_block(rows: ClickRows, payloads: Sequence[str], first: int, spool_id: s
     rows.click_ids += ids
     rows.days += days
     rows.link_ids += links
-    rows.kinds += kinds
+    rows.classes += classes
     rows.partitions |= partitions
 
 
 def _columns(payloads: Sequence[str]) -> list[tuple[Any, ...]]:
-    """Return a tuple for the version and for each field of the records, each value of its kind."""
+    """Return the version and each field of the records as a tuple a column, after checking the types of all values."""
     try:
         records = list(map(orjson.loads, payloads))
     except orjson.JSONDecodeError:
         raise PoisonError("not JSON") from None
-    if set(map(type, records)) != {list} or set(map(len, records)) != {len(KINDS)}:
+    if set(map(type, records)) != {list} or set(map(len, records)) != {len(FIELD_TYPES)}:
         raise PoisonError("not a record")
     columns = list(zip(*records, strict=True))
-    if any(set(map(type, column)) != {kind} for column, kind in zip(columns, KINDS, strict=True)):
-        raise PoisonError("a field of another kind")
+    if any(set(map(type, column)) != {wanted} for column, wanted in zip(columns, FIELD_TYPES, strict=True)):
+        raise PoisonError("a field of another type")
     if set(columns[0]) != {CLICK_RECORD_VERSION}:
         raise PoisonError("another version")
     return columns
@@ -176,14 +176,14 @@ def _days(moments: Sequence[int], rules: Rules) -> list[int]:
 def _texts(raw: Sequence[str]) -> Iterable[str]:
     """Return a column of texts from requests, readable and escaped."""
     joined = "\x00".join(raw)
-    # PERF: nearly all are plain ASCII without NUL, which as_text hands back as it is; it never makes or takes away
-    # what is to be escaped.
+    # PERF: nearly all are plain ASCII without NUL, which as_text returns unchanged. It never adds or removes a
+    # character that COPY escapes.
     texts = raw if joined.isascii() and joined.count("\x00") == len(raw) - 1 else map(as_text, raw)
     return map(escape, texts) if _has_special(joined) else texts
 
 
 def _subs(parameters: Sequence[dict[str, str]], defaults: Sequence[list[str | None]], plain: bool) -> list[str]:
-    """Return the ten sub ids of each click and the line's end. `plain` says that no parameter needs an escape."""
+    """Return the ten sub ids of each click with the end of its line. `plain`: no parameter needs an escape."""
     filled: dict[tuple[str | None, ...], list[str]] = {}
     ends = []
     for values, own in zip(parameters, defaults, strict=True):
@@ -200,7 +200,7 @@ def _subs(parameters: Sequence[dict[str, str]], defaults: Sequence[list[str | No
             if place is None:
                 continue
             if place[1] or not plain:
-                # Of several names for one sub id the first choice counts, and a value may need an escape.
+                # When several names stand for one sub id, the first of them counts; and a value may need an escape.
                 subs = [NULL if value is None else escape(value) for value in sub_values(values, own)]
                 break
             subs[place[0]] = values[name]

@@ -1,4 +1,4 @@
-"""The day partitions of clicks: made for every day a batch needs, and ahead by maintenance; remembered in memory."""
+"""The day partitions of clicks: made ahead by maintenance, and for every day that a batch needs; known in memory."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ _ONE_DAY = timedelta(days=1)
 def ensure_partitions(connection: Connection, known: MutableSet[int], days: Iterable[int]) -> int:
     """Make what is missing of `days` (since 1970-01-01, UTC), each in its own transaction; return how many.
 
-    `known` remembers which exist, so that a batch asks PostgreSQL once a day. Clear it to ask again, when a partition
-    that was there may be gone: dropped by retention, or in another database.
+    `known` has those that exist, so that a batch asks PostgreSQL once a day. Clear it when a partition may be gone,
+    since it was dropped or the database is another one.
     """
     made = 0
     for day in sorted(set(days) - known):

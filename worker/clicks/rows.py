@@ -1,7 +1,7 @@
-"""Click records as rows of COPY's text format: checked field by field, pure. What does not fit raises PoisonError.
+"""Turns a click record into a row of COPY's text format, checked field by field. Pure; raises PoisonError.
 
-No text is too long: the edge's server bounds a request's headers, and whatever passed is kept whole. Batches of nothing
-but the usual go by `click_columns`, which writes the same rows faster; what a record means is decided here.
+No text is too long: the edge's server limits the headers of a request, and what passed is kept whole. Batches of usual
+records go through `columns`, which writes the same rows faster; this module decides what a record means.
 """
 
 from __future__ import annotations
@@ -22,21 +22,21 @@ NULL = "\\N"
 # The backslash first: the others' escapes bring new ones.
 _ESCAPES = (("\\", "\\\\"), ("\n", "\\n"), ("\r", "\\r"), ("\t", "\\t"))
 TEXTS_OR_NONE = frozenset({str, type(None)})
-# Of a record's version and fields, in order.
-KINDS = (int, str, int, int, int, int, *[str] * 10, list)
+# The types of a record's version and fields, in order.
+FIELD_TYPES = (int, str, int, int, int, int, *[str] * 10, list)
 _QUERY = 1 + Click._fields.index("query")
 REQUEST_TEXTS = tuple(1 + Click._fields.index(name) for name in clicks.REQUEST)
 
 
 class ClickRow(NamedTuple):
-    """A click ready for COPY. `partition` is the day number of its id, `day` that of the click itself, both UTC."""
+    """A click ready for COPY. `partition` is the day number of its id, `day` that of the click, both in UTC."""
 
     number: int
     click_id: str
     partition: int
     day: int
     link_id: int
-    kind: str
+    click_class: str
     line: str
 
 
@@ -52,19 +52,28 @@ def click_row(payload: object, spool_id: str, number: int, rules: Rules) -> Clic
     check_moment(at_ms, rules.now_ms)
     if not (0 <= link_id <= BIGINT_MAX and 0 <= profile_id <= BIGINT_MAX and 0 <= config_version <= BIGINT_MAX):
         raise PoisonError("link_id, profile_id or config_version is out of range", code="bad-field")
-    kind = kind_of(method, purpose)
+    click_class = class_of(method, purpose)
     # It matched in full, so this is the canonical form.
     click_id = click_id.strip().lower()
     parameters = query_parameters(values[_QUERY])
     fields = [
-        *(click_id, timestamp(at_ms), str(link_id), str(profile_id), str(config_version), kind, spool_id, str(number)),
+        *(
+            click_id,
+            timestamp(at_ms),
+            str(link_id),
+            str(profile_id),
+            str(config_version),
+            click_class,
+            spool_id,
+            str(number),
+        ),
         *(as_text(values[index]) for index in REQUEST_TEXTS),
         orjson.dumps(parameters).decode(),
         check_ip(ip),
         *sub_values(parameters, sub_defaults),
     ]
     line = "\t".join([NULL if field is None else escape(field) for field in fields]) + "\n"
-    return ClickRow(number, click_id, minted_ms // DAY_MS, at_ms // DAY_MS, link_id, kind, line)
+    return ClickRow(number, click_id, minted_ms // DAY_MS, at_ms // DAY_MS, link_id, click_class, line)
 
 
 def query_parameters(query: str) -> dict[str, str]:
@@ -85,7 +94,7 @@ def timestamp(at_ms: int) -> str:
 
 def escape(text: str) -> str:
     """Return a field as COPY's text format has it."""
-    # PERF: to look for a character is ten times as fast as to replace one that is not there.
+    # PERF: looking for a character is ten times as fast as replacing one that is not there.
     for character, escaped in _ESCAPES:
         if character in text:
             text = text.replace(character, escaped)
@@ -93,19 +102,19 @@ def escape(text: str) -> str:
 
 
 @lru_cache(maxsize=1000)
-def kind_of(method: str, purpose: str) -> str:
+def class_of(method: str, purpose: str) -> str:
     """Return the class of a click as it is stored."""
     return classify(method, purpose).value
 
 
 def _decode(payload: object) -> list[Any]:
-    """Return a record's version and fields, each of its kind."""
+    """Return a record's version and fields, after checking their types."""
     try:
         values = orjson.loads(payload) if isinstance(payload, str) else None
     except orjson.JSONDecodeError:
         values = None
-    # PERF: one comparison of seventeen types; what it is that differs is only looked for when something does.
-    if type(values) is not list or tuple(map(type, values)) != KINDS or values[0] != CLICK_RECORD_VERSION:
+    # PERF: one comparison of seventeen types. Only when they differ does `_fault` look for the field.
+    if type(values) is not list or tuple(map(type, values)) != FIELD_TYPES or values[0] != CLICK_RECORD_VERSION:
         raise _fault(payload)
     if len(values[-1]) > SUB_COUNT or not TEXTS_OR_NONE.issuperset(map(type, values[-1])):
         raise PoisonError("sub_defaults are not up to ten texts", code="bad-field")
@@ -113,7 +122,7 @@ def _decode(payload: object) -> list[Any]:
 
 
 def _fault(payload: object) -> PoisonError:
-    """Return what is wrong with a payload that is no record."""
+    """Return what is wrong with a payload that is not a record."""
     if not isinstance(payload, str):
         return PoisonError("the payload is not text", code="bad-record")
     try:
@@ -121,8 +130,8 @@ def _fault(payload: object) -> PoisonError:
     except RecordError as error:
         return PoisonError(error.message, code=error.code)
     wrong = (
-        f"{name} is not {kind.__name__}"
-        for name, value, kind in zip(Click._fields, click, KINDS[1:], strict=True)
-        if type(value) is not kind
+        f"{name} is not {wanted.__name__}"
+        for name, value, wanted in zip(Click._fields, click, FIELD_TYPES[1:], strict=True)
+        if type(value) is not wanted
     )
     return PoisonError(next(wrong, "the version is not a number"), code="bad-field")

@@ -1,7 +1,7 @@
-"""The clicks table and its day counts: rows in by COPY, culprits found when PostgreSQL refuses one. SQL only.
+"""Inserts clicks by COPY, counts them by day, and finds the rows that PostgreSQL refuses. SQL only.
 
-A batch goes straight into `clicks` by COPY, which takes every row or none, so the day counts are those of the rows.
-Only when an id is there already does it pass through a staging table and ON CONFLICT, which says what was new.
+A batch is copied straight into `clicks`. COPY takes every row or none, so the day counts are those of the rows. Only
+when an id is there already does the batch go through a staging table and ON CONFLICT, which says which rows were new.
 """
 
 from __future__ import annotations
@@ -33,12 +33,13 @@ _ADD_DAYS = (
     " select * from unnest(%s::date[], %s::bigint[], %s::text[], %s::bigint[]) as fresh (day, link_id, class, clicks)"
     " on conflict (day, link_id, class) do update set clicks = click_days.clicks + excluded.clicks"
 )
-# What PostgreSQL says of a value: data exception, constraint, program limit. Anything else may be its own trouble.
+# Classes of errors that are about a value: data exception, constraint, program limit. Any other may be about PostgreSQL
+# itself.
 _RECORD_FAULTS = ("22", "23", "54")
 _PIECE_ROWS = 200
 
 
-class Culprit(NamedTuple):
+class RefusedRow(NamedTuple):
     """A row that PostgreSQL refuses by itself."""
 
     number: int
@@ -47,35 +48,35 @@ class Culprit(NamedTuple):
 
 
 class Inserted(NamedTuple):
-    """What became of rows: how many by day number, link and class, and which cannot be stored."""
+    """How many rows were inserted, by day number, link and class, and which rows PostgreSQL refused."""
 
     days: Days
-    culprits: list[Culprit]
+    refused: list[RefusedRow]
 
 
 def copy_clicks(connection: Connection, rows: ClickRows) -> Days:
-    """Insert rows in the caller's transaction, all of them, or raise; return how many by day number, link and class."""
+    """Insert all rows in the caller's transaction, or raise; return how many, by day number, link and class."""
     if rows:
-        # PERF: straight into the partitions; by way of the staging table a batch of 1,000 takes half as long again.
+        # PERF: straight into the partitions. Through the staging table a batch of 1,000 takes half as long again.
         with connection.cursor().copy(_COPY_CLICKS) as copy:
             _write(copy, rows)
     return rows.day_counts()
 
 
 def insert_clicks(connection: Connection, rows: ClickRows) -> Inserted:
-    """Insert rows in the caller's transaction, leaving out ids already there, and set culprits apart.
+    """Insert the rows that are new in the caller's transaction; set those apart that PostgreSQL refuses.
 
-    When every single row fails with something that is not about values, it is the database, and its error is raised.
+    When every single row fails with an error that is not about values, the database is at fault: the error is raised.
     """
     inserted = Inserted(Counter(), [])
     if not rows:
         return inserted
-    for days, culprit in _insert_halving(connection, rows):
+    for days, refused_row in _insert_halving(connection, rows):
         inserted.days.update(days)
-        if culprit is not None:
-            inserted.culprits.append(culprit)
-    if len(inserted.culprits) == len(rows):
-        error = inserted.culprits[0].error
+        if refused_row is not None:
+            inserted.refused.append(refused_row)
+    if len(inserted.refused) == len(rows):
+        error = inserted.refused[0].error
         if not (error.sqlstate or "").startswith(_RECORD_FAULTS):
             raise error
     return inserted
@@ -84,8 +85,8 @@ def insert_clicks(connection: Connection, rows: ClickRows) -> Inserted:
 def day_arrays(days: Days) -> list[str]:
     """Return day counts as the arrays that add_click_days takes, written as PostgreSQL reads them.
 
-    Sorted, so that two batches that touch the same rows lock them in the same order. PERF: made before any row is
-    locked, and as text, in a third of the time that psycopg takes for lists.
+    They are sorted, so that two batches with the same rows lock them in the same order. PERF: they are made before any
+    row is locked, and as text, in a third of the time that psycopg takes for lists.
     """
     keys = sorted(days)
     columns = (
@@ -102,8 +103,8 @@ def add_click_days(connection: Connection, arrays: Sequence[str]) -> None:
     connection.execute(_ADD_DAYS, arrays)
 
 
-def _insert_halving(connection: Connection, rows: ClickRows) -> Iterator[tuple[Days, Culprit | None]]:
-    """Yield what went in, halving a batch that does not go in whole: one bad row of 1,000 costs about twenty tries."""
+def _insert_halving(connection: Connection, rows: ClickRows) -> Iterator[tuple[Days, RefusedRow | None]]:
+    """Yield what was inserted. A batch that is refused is halved: one bad row of 1,000 costs about twenty tries."""
     try:
         yield _insert(connection, rows), None
         return
@@ -114,7 +115,7 @@ def _insert_halving(connection: Connection, rows: ClickRows) -> Iterator[tuple[D
             raise StaleError("a day's partition is gone") from error
         if len(rows) == 1:
             log("click-refused", logging.WARNING, click=rows.click_ids[0], sqlstate=error.sqlstate, error=error)
-            yield Counter(), Culprit(rows.numbers[0], rows.click_ids[0], error)
+            yield Counter(), RefusedRow(rows.numbers[0], rows.click_ids[0], error)
             return
     middle = len(rows) // 2
     yield from _insert_halving(connection, rows.parts([(0, middle)]))
@@ -137,6 +138,6 @@ def _insert(connection: Connection, rows: ClickRows) -> Days:
 
 
 def _write(copy: psycopg.Copy, rows: ClickRows) -> None:
-    # PERF: in pieces, since megabytes at once are memory that the processor's cache does not hold.
+    # PERF: in pieces, since the processor's cache does not hold megabytes.
     for at in range(0, len(rows), _PIECE_ROWS):
         copy.write("".join(rows.lines[at : at + _PIECE_ROWS]).encode())

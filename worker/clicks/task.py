@@ -1,6 +1,7 @@
-"""The task of the clicks queue: store a batch exactly once, however often it comes and whatever came of it before.
+"""The task of the clicks queue: stores a batch exactly once, however often it comes and whatever became of it before.
 
-What comes for the first time goes in beside other batches of its spool; what does not go in like that goes in alone.
+A batch that comes for the first time is inserted beside other batches of its spool. One that cannot be is inserted
+while it has the spool to itself.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from typing import NamedTuple
 import psycopg
 
 from tracking.spool import Batch, Progress
-from worker.clicks.columns import ClickRows, usual_rows
+from worker.clicks.columns import ClickRows, fast_rows
 from worker.clicks.partitions import ensure_partitions
 from worker.clicks.rows import click_row
 from worker.clicks.table import add_click_days, copy_clicks, day_arrays, insert_clicks
@@ -24,13 +25,13 @@ from worker.spool import (
     check_batch,
     load_progress,
     lock_progress,
+    lock_spool,
+    lock_spool_shared,
     missing_in,
     publish_progress,
     save_poison,
     save_progress,
     separate,
-    share_spool,
-    take_spool,
     within,
 )
 
@@ -44,7 +45,7 @@ class _Stored(NamedTuple):
 
 
 def store_batch(spool_id: str, first: int, payloads: list[str], missing: int = 0) -> None:
-    """Store records first, first+1, … of a spool. Raises PermanentError, or RetryableError: PostgreSQL stays away."""
+    """Store the records of a spool from number `first` on. Raises PermanentError; RetryableError without PostgreSQL."""
     used = resources.current()
     batch = check_batch(Batch(spool_id, first, payloads, missing), "clicks")
     rows, poison = parse_clicks(batch, Rules(used.click_id_keys, used.now_ms()))
@@ -58,8 +59,8 @@ def store_batch(spool_id: str, first: int, payloads: list[str], missing: int = 0
 
 
 def parse_clicks(batch: Batch, rules: Rules) -> Parsed:
-    """Return the rows of a batch, and the records that are none. Pure. Raises KeysDifferError."""
-    usual = usual_rows(batch, rules)
+    """Return the rows of a batch, and the records that are poison. Pure. Raises KeysDifferError."""
+    usual = fast_rows(batch, rules)
     if usual is not None:
         return usual, []
     rows = ClickRows()
@@ -80,18 +81,19 @@ def _store(connection: Connection, used: Resources, batch: Batch, parsed: Parsed
 
 
 def _store_fresh(connection: Connection, batch: Batch, parsed: Parsed) -> _Stored | None:
-    """Store a batch of which nothing is stored and nothing refused; return None, with nothing done, for any other.
+    """Store a batch of which nothing was stored before and nothing is refused; else do nothing and return None.
 
-    PERF: the progress row is locked when the rows are in, so batches of one spool are inserted at the same time.
+    PERF: the progress row is locked only after the rows are inserted, so that batches of one spool are inserted at the
+    same time.
     """
     rows, poison = parsed
     whole = [(batch.first, batch.end)]
     try:
         with connection.transaction() as transaction:
-            share_spool(connection, batch.spool_id)
+            lock_spool_shared(connection, batch.spool_id)
             if load_progress(connection, batch.spool_id).gaps(batch.first, batch.end) != whole:
                 raise psycopg.Rollback(transaction)
-            # Two that carry the same click meet here: the second waits for the first to commit, and is refused.
+            # RACE: two batches with the same click meet here. The second waits until the first commits, and is refused.
             copy_clicks(connection, rows)
             arrays = day_arrays(rows.day_counts())
             save_poison(connection, batch.spool_id, poison)
@@ -107,14 +109,14 @@ def _store_fresh(connection: Connection, batch: Batch, parsed: Parsed) -> _Store
 
 
 def _store_rest(connection: Connection, batch: Batch, parsed: Parsed) -> _Stored:
-    """Store what is not stored of a batch, and set apart what PostgreSQL refuses, with the spool to itself.
+    """Store what is not stored yet of a batch, alone in its spool, and keep what PostgreSQL refuses as poison.
 
-    By itself, since it inserts with the progress row locked: another that inserted the same clicks before it locks that
-    row would wait for this one, and this one for it.
+    RACE: it inserts with the progress row locked. Another batch that inserted the same clicks first, and locks that row
+    after, would wait for this one while this one waits for it; so it keeps the others out.
     """
     rows, poison = parsed
     with connection.transaction():
-        take_spool(connection, batch.spool_id)
+        lock_spool(connection, batch.spool_id)
         progress = lock_progress(connection, batch.spool_id)
         gaps = progress.gaps(batch.first, batch.end)
         if not gaps:
@@ -124,18 +126,18 @@ def _store_rest(connection: Connection, batch: Batch, parsed: Parsed) -> _Stored
         bad = [each for each in poison if within(each.number, gaps)]
         bad += [
             Poison(number, batch.payloads[number - batch.first], f"refused-by-postgresql: {error}")
-            for number, _, error in inserted.culprits
+            for number, _, error in inserted.refused
         ]
         save_poison(connection, batch.spool_id, bad)
         stored = sum(inserted.days.values())
-        counts = Counts(stored, len(fresh) - stored - len(inserted.culprits), len(bad), missing_in(batch, gaps))
+        counts = Counts(stored, len(fresh) - stored - len(inserted.refused), len(bad), missing_in(batch, gaps))
         return _Stored(_finish(connection, batch, progress, counts, day_arrays(inserted.days)), counts, fresh.click_ids)
 
 
 def _finish(
     connection: Connection, batch: Batch, progress: Progress, counts: Counts, arrays: Sequence[str]
 ) -> Progress:
-    """Write what is last before the commit: all spools share the rows of click_days, held from here on."""
+    """Write what comes last: all spools share the rows of click_days, which stay locked from here to the commit."""
     progress = progress.add(batch.first, batch.end)
     save_progress(connection, batch.spool_id, progress, counts)
     add_click_days(connection, arrays)

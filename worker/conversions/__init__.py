@@ -1,4 +1,4 @@
-"""The conversions: what a postback does to one, and writing it down."""
+"""Conversions: decides what a postback does to one, and writes it."""
 
 from __future__ import annotations
 

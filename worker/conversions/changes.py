@@ -1,4 +1,4 @@
-"""The log of changes of conversions that bookkeeping follows: what is unbooked, oldest first, and marking it done."""
+"""The log of changes of conversions, which bookkeeping follows: the unbooked ones, and marking them as booked."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from worker.runtime import Connection
 
 
 class Change(NamedTuple):
-    """One change of a conversion; what it was before is null where the change made it. Amounts in minor units."""
+    """One change of a conversion, amounts in minor units. What it was before is null where the change made it."""
 
     change_id: int
     conversion_id: UUID
@@ -46,5 +46,5 @@ def lock_unbooked(connection: Connection, limit: int) -> list[Change]:
 
 
 def mark_booked(connection: Connection, changes: list[Change]) -> None:
-    """Note that what follows from these changes is stored in the same transaction."""
+    """Mark changes as booked, in the transaction that stores what follows from them."""
     connection.execute(_MARK, [[change.change_id for change in changes]])

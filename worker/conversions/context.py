@@ -13,14 +13,14 @@ _EVENT_TYPES = "select event, repeatable, approval = 'manual' from event_types"
 
 
 class Cause(StrEnum):
-    """Why a conversion changes, as conversion_changes has it, of what the worker does."""
+    """Why a conversion changes, in the words of conversion_changes; the causes that a worker can be."""
 
     POSTBACK = "postback"
     REPLAY = "replay"
 
 
 class Context(NamedTuple):
-    """The event types by name, the country of an address (blank where it is not known), and the cause of changes."""
+    """The event types by name, how to find the country of an address (blank if not known), and the cause of changes."""
 
     event_types: Mapping[str, EventType]
     country_of: Callable[[str], str]

@@ -1,7 +1,7 @@
 """Decides what a postback does: from a claim, its click and what is stored already to one decision. Pure.
 
-A *claim* is what a postback says. Its words are compared with what the conversion's last postback said
-(`status_sent`), so that the same words again are a duplicate, also where they had another effect than their own.
+A *claim* is what a postback says. Its status is compared with the one that the conversion's last postback sent
+(`status_sent`), so that the same words are a duplicate even if their effect was another, as under review.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from uuid import UUID
 from tracking.conversions import LEGAL_TRANSITIONS, ConversionStatus, PostbackOutcome, PostbackReason
 
 EXPIRY_DAYS_DEFAULT = 30
-# The merchant of a click whose link is gone and whose postback names none. No account has this number.
+# The account of a conversion whose link is gone and whose postback names none. No account has this number.
 NO_MERCHANT = 0
 
 
@@ -25,8 +25,8 @@ class EventType(NamedTuple):
 
 
 class Claim(NamedTuple):
-    """What a postback says; null is not said. `event` names an event type, `status` is the word as sent, `merchant_id`
-    the token's account.
+    """What a postback says; null is what it does not say. `event` names an event type, `status` is the word as sent,
+    `merchant_id` is the token's account.
     """
 
     postback_id: UUID
@@ -44,7 +44,7 @@ class Claim(NamedTuple):
 class ClickFacts(NamedTuple):
     """A claim's click, with the account its link was of and its profile's expiry; null where link or profile is gone.
 
-    `token_required` says that the account wants every postback authenticated. An expiry of no days is never.
+    `token_required` says that the account wants every postback authenticated. No expiry days mean never.
     `current_merchant_id` is the account that the link is of today, which may be another.
     """
 
@@ -61,7 +61,7 @@ class ClickFacts(NamedTuple):
 class Conversion(NamedTuple):
     """A stored conversion, or one to store. `status_sent` is the word of the postback that last made or changed it.
 
-    `reason` is a PostbackReason, or whatever the operator who changed it gave as one.
+    `reason` is a PostbackReason, or what the operator who changed it gave as a reason.
     """
 
     conversion_id: UUID | None
@@ -75,14 +75,14 @@ class Conversion(NamedTuple):
 
 
 class Known(NamedTuple):
-    """What is stored already: the conversion under the claim's duplicate key, or an identical one within the window."""
+    """What is stored already: the conversion under the claim's duplicate key, or an identical one of the same time."""
 
     by_key: Conversion | None = None
     identical_id: UUID | None = None
 
 
 class Decision(NamedTuple):
-    """The outcome; `insert` or `update` is the conversion to write; `displaces` one that must give up its key first."""
+    """The outcome, the conversion to insert or update, and the one that it displaces: that gives up its key first."""
 
     outcome: PostbackOutcome
     reason: str | None = None
@@ -105,7 +105,7 @@ def merchant_of(claim: Claim, click: ClickFacts) -> int:
 
 
 def duplicate_key(claim: Claim, event_type: EventType | None) -> str | None:
-    """Return what makes a claim the same conversion within its account; null for events that may repeat."""
+    """Return the key under which an account has one conversion; None for an event that counts each time."""
     if claim.order_id:
         return f"order:{claim.event}:{claim.order_id}"
     if event_type is None or not event_type.repeatable:
@@ -145,7 +145,7 @@ def _new(claim: Claim, click: ClickFacts, event_type: EventType) -> Decision:
 
 
 def _first(claim: Claim, click: ClickFacts, event_type: EventType) -> Conversion:
-    """Return the conversion a claim makes when there is none."""
+    """Return the conversion that a claim makes when there is none yet."""
     status = claim.status or ConversionStatus.APPROVED
     reason = None
     if not claim.authenticated:
@@ -170,7 +170,7 @@ def _order_of_another_click(claim: Claim, click: ClickFacts, existing: Conversio
 
 
 def _confirmed(claim: Claim, click: ClickFacts, existing: Conversion, event_type: EventType) -> Decision:
-    """The account itself reports what only an unauthenticated postback did: its word stands, as if it came first."""
+    """The account itself reports what an unauthenticated postback reported before: it counts as if it came first."""
     if claim.status is ConversionStatus.REVERSED:
         return _refused(PostbackReason.ILLEGAL_TRANSITION, existing.conversion_id)
     first = _first(claim, click, event_type)
@@ -188,7 +188,7 @@ def _changed(claim: Claim, existing: Conversion, event_type: EventType) -> Decis
         amount = (claim.payout_minor, claim.currency)
     new_amount = amount != (existing.payout_minor, existing.currency)
     status = existing.status
-    # The word it was last told, or none, says nothing about the status. An expired click's conversion stays rejected.
+    # No word, or the same one as the last time, leaves the status. The conversion of an expired click stays rejected.
     expired = existing.reason == PostbackReason.CLICK_EXPIRED and claim.status is not ConversionStatus.REVERSED
     if claim.status is not None and claim.status is not existing.status_sent and not expired:
         status = claim.status
@@ -200,7 +200,7 @@ def _changed(claim: Claim, existing: Conversion, event_type: EventType) -> Decis
     if event_type.manual and (existing.status, status) == (ConversionStatus.PENDING, ConversionStatus.APPROVED):
         status, reason = ConversionStatus.PENDING, PostbackReason.MANUAL_REVIEW
     elif existing.reason == PostbackReason.MANUAL_REVIEW and status is ConversionStatus.REVERSED:
-        # Approved as far as the merchant knows, and only held here: what it takes back must not be approved later.
+        # The merchant approved it, and it is only held here. What the merchant takes back must not be approved later.
         status = ConversionStatus.REJECTED
     if status is not existing.status and (existing.status, status) not in LEGAL_TRANSITIONS:
         return _refused(PostbackReason.ILLEGAL_TRANSITION, existing.conversion_id)

@@ -1,4 +1,4 @@
-"""The conversions table: what is known of a claim, and writing what was decided. SQL only; matching decides."""
+"""The conversions table: what is stored about a claim, and writing what was decided. SQL only; matching decides."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ LOAD_CLICK = (
 _SELECT = f"select {', '.join(Conversion._fields)} from conversions"  # noqa: S608
 _BY_KEY = f"{_SELECT} where merchant_id = %s and duplicate_key = %s"
 _BY_ID = f"{_SELECT} where conversion_id = %s"
-# An unauthenticated look-alike never makes an authenticated report a duplicate.
+# An unauthenticated conversion never makes an authenticated report a duplicate.
 _IDENTICAL = (
     "select conversion_id from conversions where click_id = %s and event = %s and duplicate_key is null"
     " and payout_minor is not distinct from %s and currency is not distinct from %s"
@@ -41,7 +41,7 @@ _INSERT = (
     " values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
     " on conflict (merchant_id, duplicate_key) do nothing returning conversion_id"
 )
-# Operators change conversions too, beside the locks of the workers: what was decided of a former state is not written.
+# RACE: operators change conversions too, without the locks of the workers. A decision on a former state is not written.
 _CHANGE = (
     "update conversions set status = %s, reason = %s, status_sent = %s, payout_minor = %s, currency = %s,"
     " authenticated = %s, received_at = coalesce(%s, received_at), updated_at = now() where conversion_id = %s"
@@ -85,7 +85,7 @@ def lock_claims(
 ) -> None:
     """Keep every other process from deciding about the same clicks, orders and signed ids until the transaction ends.
 
-    All locks of a transaction are taken here, in one order, so that two batches with the same clicks cannot deadlock.
+    A transaction takes all of its locks here, in one order, so that two batches with the same clicks cannot deadlock.
     """
     names = {f"nonce:{merchant_id}:{nonce}" for merchant_id, nonce in nonces if nonce is not None}
     for claim in claims:
@@ -99,13 +99,13 @@ def lock_claims(
 
 
 def load_click(connection: Connection, click_id: UUID) -> ClickFacts | None:
-    """Return a stored click. Planned with its value, so that one partition is touched and locked, not all of them."""
+    """Return a stored click. The query is planned with its id, so that it opens and locks one partition, not all."""
     row = connection.execute(LOAD_CLICK, [click_id], prepare=False).fetchone()
     return None if row is None else ClickFacts(*row)
 
 
 def load_known(connection: Connection, claim: Claim, click: ClickFacts, context: Context) -> Known:
-    """Return what is stored of a claim: by its key, or as an identical one within the window."""
+    """Return what is stored about a claim: the conversion under its key, or an identical one of the same time."""
     key = duplicate_key(claim, context.event_types.get(claim.event))
     if key is not None:
         row = connection.execute(_BY_KEY, [merchant_of(claim, click), key]).fetchone()
@@ -132,7 +132,7 @@ def load_operator_decisions(connection: Connection, conversion_id: UUID) -> list
 
 
 def attribute_changes(connection: Connection, claim: Claim, context: Context) -> None:
-    """Name the postback that is the cause of whatever conversions change next in this transaction."""
+    """Name the postback that is the cause of the changes of conversions that follow in this transaction."""
     said = {"cause": context.cause.value, "postback": str(claim.postback_id), "actor": "", "note": ""}
     connection.execute(conversions.ATTRIBUTE, said)
 
@@ -140,7 +140,7 @@ def attribute_changes(connection: Connection, claim: Claim, context: Context) ->
 def insert_conversion(
     connection: Connection, claim: Claim, click: ClickFacts, made: Conversion, context: Context
 ) -> UUID:
-    """Store a new conversion, made by `claim`. Raises StaleError when there is one under its key already."""
+    """Store a new conversion, made by `claim`. Raises StaleError if there is one under its key by now."""
     country = context.country_of(click.ip or "")
     row = connection.execute(
         _INSERT,
@@ -166,14 +166,14 @@ def insert_conversion(
 def change_conversion(
     connection: Connection, before: Conversion, after: Conversion, received_at: datetime | None = None
 ) -> None:
-    """Write what a conversion is now, and `received_at` where another postback is the one that made it.
+    """Write what a conversion is now, and `received_at` if another postback is the one that made it.
 
-    Raises StaleError when it is not what it was any more.
+    Raises StaleError if the conversion is not what it was `before` any more.
     """
     values = (after.status, after.reason, after.status_sent, after.payout_minor, after.currency, after.authenticated)
     known = (before.conversion_id, before.status, before.payout_minor, before.currency)
     if connection.execute(_CHANGE, [*values, received_at, *known]).rowcount != 1:
-        raise StaleError("a conversion was changed beside its postback")
+        raise StaleError("a conversion was changed while its postback was being decided")
 
 
 def displace(connection: Connection, conversion_id: UUID) -> None:
@@ -182,7 +182,7 @@ def displace(connection: Connection, conversion_id: UUID) -> None:
 
 
 def withdraw(connection: Connection, conversion_id: UUID) -> None:
-    """Take a conversion back whose postback turned out to say something else, and free its key."""
+    """Take back a conversion whose postback turned out to say something else, and free its key."""
     connection.execute(_WITHDRAW, [PostbackReason.REPLACED.value, conversion_id])
 
 

@@ -93,7 +93,7 @@ _STOP_WAITING = "update bookings set postponed = false, missing_rate = null, ren
 Values = dict[str, Any]
 
 
-class Item(NamedTuple):
+class Bookable(NamedTuple):
     """A conversion to book: what it is now, and the terms that were chosen for it. `merchant_id` null: no account.
 
     `missing_rate` is the one that its commission waits for since it was last booked.
@@ -148,13 +148,13 @@ def lock_clicks(connection: Connection, conversion_ids: Sequence[UUID]) -> None:
     connection.execute(_LOCK, [list(conversion_ids)])
 
 
-def load_items(connection: Connection, conversion_ids: Sequence[UUID]) -> list[Item]:
+def load_items(connection: Connection, conversion_ids: Sequence[UUID]) -> list[Bookable]:
     """Return conversions with their terms, in the order of their ids; those without terms are left out."""
     rows = connection.execute(_ITEMS, [list(conversion_ids)]).fetchall()
-    return [Item(*row)._replace(commission=CommissionKind(row[8])) for row in rows]
+    return [Bookable(*row)._replace(commission=CommissionKind(row[8])) for row in rows]
 
 
-def load_plans(connection: Connection, items: Sequence[Item]) -> dict[int, Plan]:
+def load_plans(connection: Connection, items: Sequence[Bookable]) -> dict[int, Plan]:
     """Return the plans that items were given, by id."""
     wanted = list({item.plan_id for item in items if item.plan_id is not None})
     with connection.cursor(row_factory=dict_row) as cursor:
@@ -171,7 +171,7 @@ def load_deposits(connection: Connection, click_ids: Collection[UUID]) -> Mappin
     return deposits
 
 
-def load_booked(connection: Connection, items: Sequence[Item]) -> Mapping[tuple[UUID, Party], dict[str, int]]:
+def load_booked(connection: Connection, items: Sequence[Bookable]) -> Mapping[tuple[UUID, Party], dict[str, int]]:
     """Return the sums of what bookkeeping booked of items, by currency."""
     booked: dict[tuple[UUID, Party], dict[str, int]] = defaultdict(dict)
     rows = connection.execute(_BOOKED, [[item.conversion_id for item in items]]).fetchall()
@@ -180,7 +180,7 @@ def load_booked(connection: Connection, items: Sequence[Item]) -> Mapping[tuple[
     return booked
 
 
-def entry_row(item: Item, party: Party, due: DueEntry, change_id: int | None, rate: AppliedRate | None) -> Values:
+def entry_row(item: Bookable, party: Party, due: DueEntry, change_id: int | None, rate: AppliedRate | None) -> Values:
     """Return an entry to append. `rate` is set where the merchant's amount was converted into the entry's currency."""
     amount = item.amount if rate is not None else None
     of_source = party is Party.SOURCE
@@ -203,7 +203,7 @@ def entry_row(item: Item, party: Party, due: DueEntry, change_id: int | None, ra
     }
 
 
-def booking_row(item: Item, commission: Commission, currency: str | None) -> Values:
+def booking_row(item: Bookable, commission: Commission, currency: str | None) -> Values:
     """Return what a conversion earns now and why not more. Its terms stay as they are."""
     amount = item.amount if commission.rate is not None else None
     earns = item.approved and item.source_id is not None
@@ -220,7 +220,7 @@ def booking_row(item: Item, commission: Commission, currency: str | None) -> Val
     }
 
 
-def postponed_row(item: Item, commission: Commission, missing_rate: str) -> Values:
+def postponed_row(item: Bookable, commission: Commission, missing_rate: str) -> Values:
     """Return that a conversion waits for a rate, and for which."""
     reasons = [reason.value for reason in commission.reasons]
     return {"conversion_id": item.conversion_id, "reasons": reasons, "missing_rate": missing_rate}

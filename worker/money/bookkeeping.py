@@ -17,7 +17,7 @@ from tracking.money import MissingRate, Party, due_entries
 from worker.conversions import Change, lock_unbooked, mark_booked
 from worker.issues import open_issue
 from worker.money.booking_table import (
-    Item,
+    Bookable,
     Values,
     booking_row,
     entry_row,
@@ -35,8 +35,8 @@ from worker.money.booking_table import (
 from worker.money.booking_terms import choose_terms
 from worker.money.missing_rates import find_missing, missing_key, open_missing, resolve_found
 from worker.money.rates import Rates
-from worker.money.valuation import asks_for_deposits, commission_of, plan_of, revenue_of
-from worker.outgoing import plan_deliveries, ring
+from worker.money.valuation import commission_of, needs_deposits, plan_of, revenue_of
+from worker.outgoing import plan_deliveries, wake_dispatchers
 from worker.runtime import Connection, Resources, is_transient, log, resources
 
 CHANGES_PER_ROUND = 200
@@ -77,7 +77,7 @@ def book_changes(used: Resources) -> int:
         if changes < CHANGES_PER_ROUND or not goes_on():
             break
     if planned:
-        ring(used.redis)
+        wake_dispatchers(used.redis)
     used.tally.add(booked=booked, planned=planned)
     return booked
 
@@ -97,13 +97,13 @@ def book_all(
         wanted = sorted({*conversion_ids, *load_dependants(connection, conversion_ids)})
         items = load_items(connection, wanted)
         plans = load_plans(connection, items)
-        deposits = load_deposits(connection, {item.click_id for item in items if asks_for_deposits(item, plans)})
+        deposits = load_deposits(connection, {item.click_id for item in items if needs_deposits(item, plans)})
         booked = load_booked(connection, items)
         find_rate = Rates(connection)
         entries: list[Values] = []
         bookings: list[Values] = []
         postponed: list[Values] = []
-        news: dict[MissingRate, Item] = {}
+        news: dict[MissingRate, Bookable] = {}
         for item in items:
             plan = plan_of(item, plans)
             commission = commission_of(item, plan, deposits.get((item.click_id, item.merchant_id or 0), []), find_rate)

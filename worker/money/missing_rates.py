@@ -11,7 +11,7 @@ from typing import NamedTuple
 from tracking.issues import IssueKind
 from tracking.money import MissingRate
 from worker.issues import open_issue
-from worker.money.booking_table import Item
+from worker.money.booking_table import Bookable
 from worker.money.rates import Rates
 from worker.runtime import Connection
 
@@ -25,7 +25,7 @@ _RESOLVE = (
 )
 
 
-class Waiting(NamedTuple):
+class FoundRates(NamedTuple):
     """What is known of the missing rates at a moment: those of them that count by now."""
 
     looked_at: datetime
@@ -37,17 +37,17 @@ def missing_key(missing: MissingRate) -> str:
     return f"{missing.source}:{missing.target}:{missing.day}"
 
 
-def find_missing(connection: Connection) -> Waiting:
+def find_missing(connection: Connection) -> FoundRates:
     """Look for every rate that some commission waits for."""
     with connection.transaction():
         (looked_at,) = connection.execute("select now()").fetchone() or (None,)
         assert looked_at is not None
         find_rate = Rates(connection)
         keys = [row[0] for row in connection.execute(_MISSING)]
-        return Waiting(looked_at, [key for key in keys if find_rate(*_asked(key)) is not None])
+        return FoundRates(looked_at, [key for key in keys if find_rate(*_asked(key)) is not None])
 
 
-def open_missing(connection: Connection, missing: MissingRate, item: Item) -> None:
+def open_missing(connection: Connection, missing: MissingRate, item: Bookable) -> None:
     """Open the issue of a missing rate, with the conversion that missed it."""
     open_issue(
         connection,

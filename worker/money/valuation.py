@@ -15,28 +15,28 @@ from tracking.money import (
     RateLookup,
     compute_commission,
 )
-from worker.money.booking_table import Item
+from worker.money.booking_table import Bookable
 
 
-def plan_of(item: Item, plans: Mapping[int, Plan]) -> Plan | None:
+def plan_of(item: Bookable, plans: Mapping[int, Plan]) -> Plan | None:
     """Return the plan that was chosen for a conversion, if one was."""
     return plans.get(item.plan_id) if item.plan_id is not None else None
 
 
-def asks_for_deposits(item: Item, plans: Mapping[int, Plan]) -> bool:
+def needs_deposits(item: Bookable, plans: Mapping[int, Plan]) -> bool:
     """Whether what a conversion earns depends on its click's deposits."""
     plan = plan_of(item, plans)
     return item.approved and plan is not None and bool(plan.baseline_minor)
 
 
-def revenue_of(item: Item) -> dict[str, int]:
+def revenue_of(item: Bookable) -> dict[str, int]:
     """Return what the merchant owes for a conversion."""
     if not item.approved or item.merchant_id is None or item.currency is None or not item.payout_minor:
         return {}
     return {item.currency: item.payout_minor}
 
 
-def commission_of(item: Item, plan: Plan | None, deposits: Sequence[Amount], find_rate: RateLookup) -> Commission:
+def commission_of(item: Bookable, plan: Plan | None, deposits: Sequence[Amount], find_rate: RateLookup) -> Commission:
     """Return what a conversion earns its source. The rate it was booked with before stays."""
     if not item.approved:
         return Commission()
@@ -49,7 +49,7 @@ def commission_of(item: Item, plan: Plan | None, deposits: Sequence[Amount], fin
     return compute_commission(item.commission, plan, item.amount, deposits, _with_kept_rate(item, plan, find_rate))
 
 
-def _with_kept_rate(item: Item, plan: Plan, find_rate: RateLookup) -> RateLookup:
+def _with_kept_rate(item: Bookable, plan: Plan, find_rate: RateLookup) -> RateLookup:
     kept = item.kept_rate
     if kept is None:
         return find_rate

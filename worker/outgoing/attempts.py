@@ -1,4 +1,4 @@
-"""One attempt at a delivery: what is sent, sending it, and what came of it. No SQL, no retries."""
+"""One attempt at a delivery: composes the request, sends it, and says how it ended. No SQL, no retries."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ import orjson
 
 from tracking.outgoing import AttemptError, compile_outgoing, parse_retry_after, render_body, render_url
 from tracking.runtime import FieldError, signature_headers
-from worker.outgoing.client import Answer, OutgoingClient, Request
+from worker.outgoing.client import OutgoingClient, Request, Response
 from worker.outgoing.connection import OutgoingError
 
 USER_AGENT = "Waypost"
 TEST_HEADER = "waypost-test"
 _compiled = lru_cache(maxsize=1000)(compile_outgoing)
-# Answers that say the partner is not well, whatever it thinks of this one request.
+# Statuses that say that the partner is overloaded, whatever it thinks of this one request.
 _OVERLOADED = frozenset({408, 429})
 
 
-class Claimed(NamedTuple):
-    """A delivery to attempt now. `attempt` counts all of its attempts, `tries` those of this round, both from 1."""
+class ClaimedDelivery(NamedTuple):
+    """A delivery to attempt now. `attempt` counts all attempts, `tries` those since the last replay; both from 1."""
 
     delivery_id: UUID
     attempt: int
@@ -38,13 +38,13 @@ class Claimed(NamedTuple):
     secrets: Sequence[str]
 
 
-class Attempted(NamedTuple):
-    """How an attempt ended. Without `error` the partner has it."""
+class AttemptResult(NamedTuple):
+    """How an attempt ended. Without an `error` the partner has received it."""
 
-    claimed: Claimed
+    claimed: ClaimedDelivery
     duration_s: float
     request: Request | None
-    answer: Answer | None = None
+    answer: Response | None = None
     error: AttemptError | None = None
     detail: str | None = None
     address: str | None = None
@@ -52,30 +52,30 @@ class Attempted(NamedTuple):
 
     @property
     def is_healthy(self) -> bool:
-        """Whether the partner answered, and as one that is not overloaded."""
+        """Whether the partner answered, and is not overloaded."""
         return self.answer is not None and self.answer.status < 500 and self.answer.status not in _OVERLOADED
 
 
-def attempt(claimed: Claimed, client: OutgoingClient, now_s: float) -> Attempted:
-    """Make one attempt. Never raises for what the partner or the URL does."""
+def attempt(claimed: ClaimedDelivery, client: OutgoingClient, now_s: float) -> AttemptResult:
+    """Make one attempt. Whatever is wrong with the partner or the URL becomes its error."""
     began = monotonic()
     request: Request | None = None
     try:
         request = compose(claimed, client, now_s)
         answer = client.send(request)
     except FieldError as error:
-        return Attempted(claimed, monotonic() - began, None, error=AttemptError.BAD_URL, detail=error.message)
+        return AttemptResult(claimed, monotonic() - began, None, error=AttemptError.BAD_URL, detail=error.message)
     except OutgoingError as error:
         kind = AttemptError(error.code)
-        return Attempted(claimed, monotonic() - began, request, None, kind, error.message, error.address)
+        return AttemptResult(claimed, monotonic() - began, request, None, kind, error.message, error.address)
     retry_after_s = parse_retry_after(answer.headers.get("Retry-After"), datetime.fromtimestamp(now_s, UTC))
-    error_kind, detail = _judge(answer)
+    error_kind, detail = _error_of(answer)
     duration_s = monotonic() - began
-    return Attempted(claimed, duration_s, request, answer, error_kind, detail, answer.address, retry_after_s)
+    return AttemptResult(claimed, duration_s, request, answer, error_kind, detail, answer.address, retry_after_s)
 
 
-def compose(claimed: Claimed, client: OutgoingClient, now_s: float) -> Request:
-    """Return the request of a delivery; raises FieldError for a URL that may not be called."""
+def compose(claimed: ClaimedDelivery, client: OutgoingClient, now_s: float) -> Request:
+    """Return the request of a delivery. Raises FieldError for a URL that may not be called."""
     parts = _compiled(claimed.url, "url", client.settings.allowed_networks)
     delivery_id = str(claimed.delivery_id)
     url = render_url(parts, claimed.facts, delivery_id)
@@ -89,7 +89,7 @@ def compose(claimed: Claimed, client: OutgoingClient, now_s: float) -> Request:
     return Request("POST", url, {**headers, "Content-Type": "application/json", **signed}, body)
 
 
-def _judge(answer: Answer) -> tuple[AttemptError | None, str | None]:
+def _error_of(answer: Response) -> tuple[AttemptError | None, str | None]:
     if 200 <= answer.status < 300:
         return None, None
     if answer.status == 410:

@@ -1,5 +1,5 @@
-"""The one HTTP client for requests to partners: one request a connection, no redirects, no proxy of the environment,
-and an answer of which only the beginning is read.
+"""The HTTP client for requests to partners. It makes one connection for each request, follows no redirects, uses no
+proxy from the environment, and reads only the beginning of an answer.
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ from worker.outgoing.connection import (
     checked_addresses,
     connect,
     resolve,
-    secure,
+    start_tls,
     system_context,
 )
 
 BODY_KEPT_BYTES = 2048
 HEADERS_KEPT_CHARACTERS = 4096
-# The status is known by then, so the beginning of a body that trickles is not worth a slot.
+# The status is known by then. Waiting longer for the beginning of a slow body is not worth a slot.
 BODY_TIMEOUT_S = 2.0
-# What a delivery's lease has for the resolver, besides the largest OUTGOING_TIMEOUT_S.
+# The part of a delivery's lease that is for the resolver; the rest is for the largest OUTGOING_TIMEOUT_S.
 RESOLVE_MAX_S = 30.0
 
 
@@ -45,8 +45,8 @@ class Request(NamedTuple):
     body: bytes
 
 
-class Answer(NamedTuple):
-    """What a partner answered, as far as it is kept; `address` is where it was asked."""
+class Response(NamedTuple):
+    """What a partner answered, as far as it is kept. `address` is the address that was called."""
 
     address: str
     status: int
@@ -56,19 +56,19 @@ class Answer(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class OutgoingClient:
-    """Sends requests. `resolve` and `tls` are the system's but in tests."""
+    """Sends requests. Outside of tests, `resolve` and `tls` are the system's."""
 
     settings: OutgoingSettings
     resolve: Resolve = resolve
     tls: ssl.SSLContext = field(default_factory=system_context)
 
-    def send(self, request: Request) -> Answer:
-        """Return the answer, whatever its status; raises OutgoingError when there is none."""
+    def send(self, request: Request) -> Response:
+        """Return the answer, whatever its status. Raises OutgoingError if there is none."""
         target, path = split_url(request.url)
         asked = monotonic()
         addresses = checked_addresses(target, self.settings.allowed_networks, self.resolve)
         began = monotonic()
-        # Nobody can interrupt the system's resolver. After as long as this another worker may be at the same delivery.
+        # The system's resolver cannot be interrupted. By now another worker may have the same delivery.
         if began - asked > RESOLVE_MAX_S:
             raise OutgoingError(AttemptError.TIMED_OUT, f"{target.name} took {began - asked:.0f} s to resolve")
         plain = connect(addresses, target.port, self.settings.connect_timeout_s)
@@ -76,7 +76,7 @@ class OutgoingClient:
         connection: OutgoingSocket = plain
         if target.is_tls:
             left_s = self.settings.connect_timeout_s - (monotonic() - began)
-            connection = secure(plain, target.name, self.tls, left_s)
+            connection = start_tls(plain, target.name, self.tls, left_s)
         connection.deadline = began + self.settings.timeout_s
         with connection:
             try:
@@ -91,9 +91,9 @@ class OutgoingClient:
 
     def _exchange(
         self, connection: OutgoingSocket, target: Target, path: str, request: Request, address: str
-    ) -> Answer:
+    ) -> Response:
         http = HTTPConnection(target.name, target.port)
-        # Given, so that nothing is resolved or connected a second time.
+        # Set here, so that nothing is resolved or connected a second time.
         http.sock = connection
         connection.settimeout(self.settings.timeout_s)
         headers = {"Host": host_header(target), "Connection": "close", **request.headers}
@@ -101,11 +101,11 @@ class OutgoingClient:
         response = http.getresponse()
         kept = _kept_headers(response)
         connection.deadline = min(connection.deadline, monotonic() + BODY_TIMEOUT_S)
-        return Answer(address, response.status, kept, storable(_kept_body(response)))
+        return Response(address, response.status, kept, storable(_kept_body(response)))
 
 
 def split_url(url: str) -> tuple[Target, str]:
-    """Return where a URL leads and the path to ask for there. Raises OutgoingError for what may not be called."""
+    """Return where a URL leads, and the path to ask for. Raises OutgoingError for a URL that may not be called."""
     try:
         checked = check_url(url, "url")
     except FieldError as error:
@@ -118,7 +118,7 @@ def split_url(url: str) -> tuple[Target, str]:
 
 
 def host_header(target: Target) -> str:
-    """Return the Host header: the name, in brackets where it is an IPv6 address, and a port that is not the usual."""
+    """Return the Host header: the name, in brackets if it is an IPv6 address, and the port if it is not the default."""
     name = f"[{target.name}]" if ":" in target.name else target.name
     return name if target.port == (443 if target.is_tls else 80) else f"{name}:{target.port}"
 
@@ -131,7 +131,7 @@ def storable(body: bytes) -> str:
 def _kept_headers(response: HTTPResponse) -> dict[str, str]:
     kept: dict[str, str] = {}
     left = HEADERS_KEPT_CHARACTERS
-    # First, since what is kept of the others must not depend on how many there are.
+    # First, so that it is kept however many others there are.
     retry_after = response.getheader("Retry-After")
     if retry_after is not None:
         kept["Retry-After"] = storable(retry_after[:100].encode("latin-1", "replace"))
@@ -149,6 +149,6 @@ def _kept_body(response: HTTPResponse) -> bytes:
         while len(kept) < BODY_KEPT_BYTES and (part := response.read1(BODY_KEPT_BYTES - len(kept))):
             kept += part
     except (OSError, HTTPException, ValueError):
-        # The status stands; a body that breaks off or never ends changes nothing about it.
+        # The status counts, even if the body breaks off or never ends.
         pass
     return kept

@@ -1,7 +1,7 @@
-"""A connection to a partner: resolved once, checked, connected to the very address that was checked, and never past its
-deadline. TLS is verified for the name.
+"""A connection to a partner: its name is resolved once, the address is checked, and that very address is connected to.
+TLS is verified for the name. Nothing waits past the deadline.
 
-SECURITY: to check a name and then let a library resolve it again would let its owner answer twice (DNS rebinding).
+SECURITY: if a library resolved the name again after the check, its owner could answer differently (DNS rebinding).
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ from worker.runtime import WorkerError
 
 Resolve = Callable[[str, int], Sequence[str]]
 
-# Partners with many addresses: the first few are tried, all are checked.
+# Of a partner with many addresses all are checked, and the first few are tried.
 ADDRESSES_TRIED_MAX = 3
 
 
 class OutgoingError(WorkerError):
-    """An attempt that got no answer; `code` is an AttemptError, `address` where it was going, if that far."""
+    """An attempt that got no answer. `code` is an AttemptError, `address` the one that was called, if any was."""
 
     def __init__(self, error: AttemptError, message: str, address: str | None = None) -> None:
         super().__init__(message, code=error.value)
@@ -39,7 +39,7 @@ class OutgoingError(WorkerError):
 
 
 class Target(NamedTuple):
-    """Where a URL leads. `name` is the host as it is verified and sent: without brackets and final dot."""
+    """Where a URL leads. `name` is the host as it is verified and sent, without brackets and final dot."""
 
     is_tls: bool
     name: str
@@ -47,7 +47,7 @@ class Target(NamedTuple):
 
 
 class _Deadline:
-    """Mixed into sockets: every wait for bytes ends at `deadline` (monotonic seconds), however they trickle in."""
+    """Added to sockets: every wait for bytes ends at `deadline` (monotonic seconds), however slowly they come."""
 
     deadline = float("inf")
 
@@ -78,7 +78,7 @@ def resolve(name: str, port: int) -> list[str]:
 
 
 def checked_addresses(target: Target, allowed: Sequence[Network], resolve: Resolve) -> list[Address]:
-    """Return where `target` may be reached. One address that is refused refuses all: mixed answers are no accident."""
+    """Return the addresses of `target`. If one of them is refused, all are: such a mixture is no accident."""
     try:
         literal = parse_host_address(target.name)
         addresses = [literal] if literal is not None else _resolved(target, resolve)
@@ -109,7 +109,7 @@ def connect(addresses: Sequence[Address], port: int, timeout_s: float) -> PlainS
     raise OutgoingError(error_kind, f"could not connect: {failure}", str(tried[-1])) from failure
 
 
-def secure(connection: PlainSocket, name: str, context: ssl.SSLContext, timeout_s: float) -> TlsSocket:
+def start_tls(connection: PlainSocket, name: str, context: ssl.SSLContext, timeout_s: float) -> TlsSocket:
     """Return the connection under TLS, its certificate verified for `name`; closes it when that fails."""
     address = str(connection.getpeername()[0])
     try:

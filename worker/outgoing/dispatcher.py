@@ -1,7 +1,7 @@
-"""The thread that keeps deliveries going: claims what is due, hands it to sender threads, writes down what came of it.
+"""The thread that sends deliveries: claims those that are due, gives them to sender threads, and records how they end.
 
-It alone talks to PostgreSQL, on a connection of its own; senders only send. It looks once a second, when a sender is
-done, and when the doorbell rings, so it needs no Redis.
+Only this thread talks to PostgreSQL, on a connection of its own; the senders only send. It looks for due deliveries
+once a second, when a sender is done, and when it is woken, so it does not depend on Redis.
 """
 
 from __future__ import annotations
@@ -15,21 +15,21 @@ from threading import Thread
 from time import monotonic
 
 from tracking.outgoing import AttemptError
-from worker.outgoing.attempts import Attempted, Claimed, attempt
+from worker.outgoing.attempts import AttemptResult, ClaimedDelivery, attempt
 from worker.outgoing.client import OutgoingClient
 from worker.outgoing.partners import Partners
 from worker.outgoing.table import claim, record
 from worker.runtime import Connection, Database, Resources, RetryableError, Tally, log
 
 LOOK_S = 1.0
-# Rounds are at least so far apart: a round is one transaction for all that ended and all that begins.
+# The least time between two rounds. A round is one transaction for all attempts that ended and all that begin.
 ROUND_S = 0.02
-# How long requests under way may take to end when the process is to stop; less than the process gets.
+# How long requests under way may take when the process is to stop; less than the process itself may take.
 STOP_S = 5.0
 
 
 class Dispatcher:
-    """One process's deliveries. `database` is for its thread alone."""
+    """Sends the deliveries of one process. Only its thread may use `database`."""
 
     def __init__(self, used: Resources, database: Database, client: OutgoingClient) -> None:
         self._used = used
@@ -38,34 +38,34 @@ class Dispatcher:
         self._slots = client.settings.concurrency
         self._limit = min(client.settings.partner_concurrency, self._slots)
         self._partners = Partners(self._slots, self._limit)
-        self._to_send: SimpleQueue[Claimed] = SimpleQueue()
-        self._ended: SimpleQueue[Attempted] = SimpleQueue()
-        self._unrecorded: list[Attempted] = []
+        self._to_send: SimpleQueue[ClaimedDelivery] = SimpleQueue()
+        self._ended: SimpleQueue[AttemptResult] = SimpleQueue()
+        self._unrecorded: list[AttemptResult] = []
         self._tally = Tally()
         self._thread = Thread(target=self._run, name="dispatcher", daemon=True)
         self._senders = [Thread(target=self._send, name=f"sender-{n}", daemon=True) for n in range(self._slots)]
 
     def start(self) -> None:
-        """Begin to work until the process is to stop."""
+        """Start the threads, which work until the process is to stop."""
         for thread in (*self._senders, self._thread):
             thread.start()
 
     def join(self) -> None:
-        """Wait until what was under way when the process was told to stop has ended, or has had its time."""
+        """Wait until the attempts under way have ended, or have had their time."""
         self._thread.join(STOP_S + 1)
 
     def round(self) -> int:
-        """Write down what ended and begin what is due; return how many began."""
+        """Record the attempts that ended and begin those that are due; return how many began."""
         self._collect()
-        ended, rooms = self._unrecorded, self._partners.rooms()
+        ended, free_slots = self._unrecorded, self._partners.free_slots()
         free = 0 if self._used.stop.is_set() else self._slots - self._partners.under_way()
-        # Drawn outside, so that a transaction that is run again writes the same.
+        # Drawn outside the transaction, so that a second run of it writes the same.
         chance = random.random()  # noqa: S311
 
-        def work(connection: Connection) -> list[Claimed]:
+        def work(connection: Connection) -> list[ClaimedDelivery]:
             with connection.transaction():
                 record(connection, ended, chance)
-                return claim(connection, rooms, self._limit, free)
+                return claim(connection, free_slots, self._limit, free)
 
         began = self._database.run(work)
         self._unrecorded = []
@@ -78,8 +78,8 @@ class Dispatcher:
 
     def _run(self) -> None:
         while not self._used.stop.is_set():
-            # Cleared before looking, so that what rings while it looks is seen next time.
-            self._used.doorbell.clear()
+            # Cleared before looking, so that a wake-up meanwhile makes it look again.
+            self._used.wake.clear()
             try:
                 self.round()
             except RetryableError as error:
@@ -88,11 +88,11 @@ class Dispatcher:
                 log("deliveries-failed", logging.ERROR, outcomes=len(self._unrecorded), error=repr(error))
                 self._record_apart()
             self._used.stop.wait(ROUND_S)
-            self._used.doorbell.wait(LOOK_S)
+            self._used.wake.wait(LOOK_S)
         deadline = monotonic() + STOP_S
         while self._partners.under_way() and monotonic() < deadline:
-            self._used.doorbell.wait(ROUND_S)
-            self._used.doorbell.clear()
+            self._used.wake.wait(ROUND_S)
+            self._used.wake.clear()
             self._collect()
         try:
             self.round()
@@ -102,7 +102,7 @@ class Dispatcher:
         self._database.close()
 
     def _record_apart(self) -> None:
-        """Write outcomes one by one, so that one that cannot be written is all that is lost, and sent once more."""
+        """Record outcomes one by one. One that cannot be written is lost alone, and its delivery is sent once more."""
         ended, self._unrecorded = self._unrecorded, []
         for each in ended:
             try:
@@ -130,11 +130,11 @@ class Dispatcher:
             except Exception as error:  # noqa: BLE001 - the loop's boundary
                 log("attempt-failed", logging.ERROR, delivery=claimed.delivery_id, error=repr(error))
                 kind = AttemptError.INTERNAL
-                ended = Attempted(claimed, monotonic() - began, None, error=kind, detail=type(error).__name__)
+                ended = AttemptResult(claimed, monotonic() - began, None, error=kind, detail=type(error).__name__)
             self._ended.put(ended)
-            self._used.doorbell.set()
+            self._used.wake.set()
 
 
-def _record_one(ended: Attempted, connection: Connection) -> None:
+def _record_one(ended: AttemptResult, connection: Connection) -> None:
     with connection.transaction():
         record(connection, [ended], random.random())  # noqa: S311

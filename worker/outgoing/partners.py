@@ -1,13 +1,13 @@
-"""How many requests each partner may have under way: a limit for each origin, and less for those that are in trouble.
+"""Limits how many requests each partner has under way, and more strictly if the partner is in trouble.
 
-Pure bookkeeping of one process, no locks: the dispatcher's thread alone uses it.
+It counts for one process and has no locks: only the dispatcher's thread uses it.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-# A partner that takes longer than this is in trouble, as is one that gives no answer.
+# A partner that takes longer than this is in trouble, and so is one that does not answer.
 SLOW_S = 1.0
 
 
@@ -19,10 +19,9 @@ class _Partner:
 
 
 class Partners:
-    """Limits by origin. A failure cuts a partner's limit to one, each prompt answer raises it by one.
+    """Limits by origin. A failure reduces a partner's limit to one, each prompt answer raises it by one.
 
-    All partners in trouble together get at most half of `slots`, so that no number of outages takes the slots that the
-    others need.
+    All partners in trouble together get at most half of the `slots`, so that the others always have the other half.
     """
 
     def __init__(self, slots: int, limit: int) -> None:
@@ -34,26 +33,26 @@ class Partners:
         """Return how many requests are under way."""
         return sum(partner.under_way for partner in self._known.values())
 
-    def rooms(self) -> dict[str, int]:
-        """Return how many more requests each origin may begin now, where that is not the full limit."""
+    def free_slots(self) -> dict[str, int]:
+        """Return how many more requests each origin may begin now; origins that are not named have the full limit."""
         troubled = [partner for partner in self._known.values() if partner.is_troubled]
         left = max(self._slots // 2, 1) - sum(partner.under_way for partner in troubled)
-        rooms = {}
+        free_slots = {}
         for origin, partner in self._known.items():
-            room = max(min(partner.limit, self._slots) - partner.under_way, 0)
+            slots = max(min(partner.limit, self._slots) - partner.under_way, 0)
             if partner.is_troubled:
-                room = min(room, max(left, 0))
-                left -= room
-            rooms[origin] = room
-        return rooms
+                slots = min(slots, max(left, 0))
+                left -= slots
+            free_slots[origin] = slots
+        return free_slots
 
     def begin(self, origin: str) -> None:
-        """Note a request that begins."""
+        """Count a request that begins."""
         self._known.setdefault(origin, _Partner(self._limit)).under_way += 1
 
     def end(self, origin: str, duration_s: float, *, is_healthy: bool) -> None:
-        """Note a request that ended; `is_healthy` says that the partner answered it and was not overloaded."""
-        # Behind the others: among those in trouble, turns go round.
+        """Count a request that ended. `is_healthy`: the partner answered, and is not overloaded."""
+        # Put behind the others, so that partners in trouble take turns.
         partner = self._known.pop(origin)
         partner.under_way -= 1
         partner.is_troubled = not is_healthy or duration_s > SLOW_S

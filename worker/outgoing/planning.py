@@ -1,7 +1,7 @@
-"""What a change of a conversion means to partners: one delivery for each outgoing postback that wants to know of it.
+"""Plans deliveries: when a conversion changes, one for each outgoing postback that is to report the change.
 
-Runs in bookkeeping's transaction; nothing is sent here. What is to be told is frozen with the delivery, so that every
-attempt says the same, however much later it is made.
+It runs in the transaction of bookkeeping and sends nothing. A delivery keeps the facts that it reports, so that every
+attempt says the same, however late it is made.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from tracking.outgoing import conversion_facts
 from worker.conversions import Change
 from worker.runtime import Connection
 
-# A suspended one goes on collecting: what it missed is sent when the operator enables it again. A commission that waits
-# for an exchange rate is not known; 0 would be a price.
+# A suspended outgoing postback goes on collecting deliveries; they are sent when the operator enables it again. A
+# commission that waits for an exchange rate is not known, so it is null: 0 would be a price.
 _MATCHING = (
     "select p.outgoing_postback_id, c.click_id, c.event, c.order_id, c.country, l.link_id, l.slug, s.name,"
     " case when not b.postponed then b.commission_minor end, case when not b.postponed then b.currency end"
@@ -53,16 +53,16 @@ class _Conversion(NamedTuple):
 
 
 def plan_deliveries(connection: Connection, change: Change) -> int:
-    """Insert the deliveries that a change asks for, once each however often it is called; return how many are new.
+    """Insert the deliveries of a change, once each however often it is called; return how many are new.
 
-    Who calls it rings for the deliveries process once its transaction is committed: worker.outgoing.task.ring.
+    The caller wakes the dispatchers once its transaction is committed: worker.outgoing.wake_dispatchers.
     """
-    is_news = change.from_status != change.to_status
-    found = connection.execute(_MATCHING, [change.conversion_id, change.to_status, is_news]).fetchall()
+    has_new_status = change.from_status != change.to_status
+    found = connection.execute(_MATCHING, [change.conversion_id, change.to_status, has_new_status]).fetchall()
     if not found:
         return 0
     conversion = _Conversion(*found[0][1:])
-    facts = conversion_facts(_said(change, conversion), _click(connection, conversion.click_id))
+    facts = conversion_facts(_of_conversion(change, conversion), _of_click(connection, conversion.click_id))
     planned = connection.execute(
         _INSERT,
         [
@@ -73,7 +73,7 @@ def plan_deliveries(connection: Connection, change: Change) -> int:
     return planned.rowcount
 
 
-def _said(change: Change, conversion: _Conversion) -> dict[str, Any]:
+def _of_conversion(change: Change, conversion: _Conversion) -> dict[str, Any]:
     return {
         "conversion_id": str(change.conversion_id),
         "click_id": str(conversion.click_id),
@@ -93,8 +93,8 @@ def _said(change: Change, conversion: _Conversion) -> dict[str, Any]:
     }
 
 
-def _click(connection: Connection, click_id: UUID) -> dict[str, Any]:
-    """Return what the click brought. Planned with its value, so that one partition is touched and not all of them."""
+def _of_click(connection: Connection, click_id: UUID) -> dict[str, Any]:
+    """Return the facts of a click. The query is planned with its id, so that it opens one partition, not all."""
     row = connection.execute(_CLICK, [click_id], prepare=False).fetchone()
     if row is None:
         return {}

@@ -1,7 +1,7 @@
-"""The deliveries, their attempts, and the state of outgoing postbacks. SQL only.
+"""Deliveries, their attempts, and the state of outgoing postbacks. SQL only.
 
-An attempt is claimed by writing it down and moving the delivery's `due_at` past the longest time it can take, in one
-transaction, before anything is sent. A worker that dies leaves just that, and the delivery is due again.
+Before anything is sent, one transaction writes the attempt and moves the delivery's `due_at` past the longest time that
+an attempt can take. If the worker dies then, the delivery is due again after that time.
 """
 
 from __future__ import annotations
@@ -15,33 +15,33 @@ from config.tables import delivery_attempts
 from tracking.issues import IssueKind
 from tracking.outgoing import LEASE_S, SUSPEND_AFTER_S, AttemptError, retry_delay_s
 from worker.issues import open_issue
-from worker.outgoing.attempts import Attempted, Claimed
+from worker.outgoing.attempts import AttemptResult, ClaimedDelivery
 from worker.outgoing.client import Request
 from worker.runtime import Connection
 from worker.spool import storable_text
 
-# Of every partner as many as it has room for, in turns: the first of each, then the second of each, and so on. A test
+# Of each partner as many as it has slots for, in turns: the first of each, then the second of each, and so on. A test
 # is sent whatever the state of its outgoing postback. A later change of a conversion waits until the earlier ones are
 # sent or given up: else a partner could hear of a reversal first, and then of the approval before it. Only what was
 # chosen is locked: what another process has locked, or claimed meanwhile, is left to it.
 _CLAIM = """
-    with rooms as (select * from unnest(%(origins)s::text[], %(rooms)s::int[]) as room (origin, room)),
+    with free as (select * from unnest(%(origins)s::text[], %(slots)s::int[]) as free (origin, slots)),
     candidates as (
-        select due.delivery_id, due.due_at, p.origin, coalesce(r.room, %(limit)s) as room
-        from outgoing_postbacks p left join rooms r using (origin)
+        select due.delivery_id, due.due_at, p.origin, coalesce(f.slots, %(limit)s) as slots
+        from outgoing_postbacks p left join free f using (origin)
         cross join lateral (
             select d.delivery_id, d.due_at from deliveries d
             where d.outgoing_postback_id = p.outgoing_postback_id and d.state = 'pending' and d.due_at <= now()
                 and not exists (
                     select from deliveries e where e.conversion_id = d.conversion_id and e.state = 'pending'
                         and e.outgoing_postback_id = d.outgoing_postback_id and e.change_id < d.change_id)
-            order by d.due_at limit least(coalesce(r.room, %(limit)s), %(free)s)
+            order by d.due_at limit least(coalesce(f.slots, %(limit)s), %(free)s)
         ) due
         where p.state = 'enabled'
     ),
     ranked as (select *, row_number() over (partition by origin order by due_at) as turn from candidates),
     chosen as (
-        (select delivery_id from ranked where turn <= room order by turn, due_at limit %(free)s)
+        (select delivery_id from ranked where turn <= slots order by turn, due_at limit %(free)s)
         union
         (select delivery_id from deliveries where is_test and state = 'pending' and due_at <= now()
             order by due_at limit %(free)s)
@@ -56,11 +56,11 @@ _CLAIM = """
         from locked where d.delivery_id = locked.delivery_id
         returning d.delivery_id, d.attempts, d.tries, d.facts, d.is_test, d.outgoing_postback_id
     ),
-    noted as (insert into delivery_attempts (delivery_id, attempt) select delivery_id, attempts from claimed)
+    written as (insert into delivery_attempts (delivery_id, attempt) select delivery_id, attempts from claimed)
     select claimed.*, p.origin, p.method, p.url, p.secrets
     from claimed join outgoing_postbacks p using (outgoing_postback_id)
 """
-# Of arrays, one element an attempt: a round of hundreds is a handful of statements.
+# Takes arrays with one element for each attempt, so that a round of hundreds is a handful of statements.
 _END_ATTEMPTS = f"""
     update delivery_attempts a set ended_at = now(),
         {", ".join(f"{name} = e.{name}" for name in delivery_attempts.ENDED)}
@@ -72,19 +72,19 @@ _DELIVERED = (
     "update deliveries set state = 'delivered', due_at = null, finished_at = now()"
     " where delivery_id = any(%s) and state = 'pending'"
 )
-# Only by the newest attempt: one that was given up for lost and comes back must not disturb its successor. Without a
-# delay that was the last one.
+# Only the newest attempt counts: one that was given up, and reports after all, must not disturb its successor. Without
+# a delay it was the last attempt.
 _FAILED = """
     update deliveries d set state = case when e.delay_s is null then 'failed' else 'pending' end,
         due_at = now() + make_interval(secs => e.delay_s), finished_at = case when e.delay_s is null then now() end
     from unnest(%s::uuid[], %s::integer[], %s::float8[]) as e (delivery_id, attempt, delay_s)
     where d.delivery_id = e.delivery_id and d.attempts = e.attempt and d.state = 'pending'
 """
-_WELL = (
+_WORKS = (
     "update outgoing_postbacks set failing_since = null"
     " where outgoing_postback_id = any(%s) and failing_since is not null"
 )
-_ILL = (
+_FAILS = (
     "update outgoing_postbacks set failing_since = now() where outgoing_postback_id = any(%s) and failing_since is null"
 )
 _SUSPEND = (
@@ -99,24 +99,24 @@ _DISABLE = (
 )
 
 
-def claim(connection: Connection, rooms: Mapping[str, int], limit: int, free: int) -> list[Claimed]:
-    """Claim up to `free` due deliveries: of each origin as many as `rooms` says, or `limit`."""
+def claim(connection: Connection, free_slots: Mapping[str, int], limit: int, free: int) -> list[ClaimedDelivery]:
+    """Claim up to `free` due deliveries: of each origin as many as `free_slots` says, else `limit`."""
     if free < 1:
         return []
     values = {
-        "origins": list(rooms),
-        "rooms": list(rooms.values()),
+        "origins": list(free_slots),
+        "slots": list(free_slots.values()),
         "limit": limit,
         "free": free,
         "lease_s": LEASE_S,
     }
-    return [Claimed(*row) for row in connection.execute(_CLAIM, values).fetchall()]
+    return [ClaimedDelivery(*row) for row in connection.execute(_CLAIM, values).fetchall()]
 
 
-def record(connection: Connection, ended: Sequence[Attempted], chance: float) -> None:
-    """Write how attempts ended, what that means for their deliveries, and for their outgoing postbacks.
+def record(connection: Connection, ended: Sequence[AttemptResult], chance: float) -> None:
+    """Write how attempts ended, and what follows for their deliveries and outgoing postbacks.
 
-    Writing the same twice changes nothing.
+    Writing the same attempts twice changes nothing.
     """
     if not ended:
         return
@@ -137,43 +137,45 @@ def record(connection: Connection, ended: Sequence[Attempted], chance: float) ->
     _record_health(connection, [each for each in ended if not each.claimed.is_test])
 
 
-def _delay_s(ended: Attempted, chance: float) -> float | None:
-    """Return after how long a failed delivery is tried again; a test and what is gone never are."""
+def _delay_s(ended: AttemptResult, chance: float) -> float | None:
+    """Return after how long a failed delivery is tried again; None for a test, and after a 410."""
     if ended.claimed.is_test or ended.error is AttemptError.GONE:
         return None
     delay_s = retry_delay_s(ended.claimed.tries, chance, ended.retry_after_s)
-    # PostgreSQL takes no array of whole and other numbers.
+    # PostgreSQL takes no array that mixes integers and floats.
     return None if delay_s is None else float(delay_s)
 
 
-def _record_health(connection: Connection, ended: Sequence[Attempted]) -> None:
-    """Note which partners are well. One that took anything in this round is."""
-    well = {each.claimed.outgoing_postback_id for each in ended if each.error is None}
-    ill = {each.claimed.outgoing_postback_id: each for each in ended if each.claimed.outgoing_postback_id not in well}
-    if well:
-        connection.execute(_WELL, [sorted(well)])
-    if not ill:
+def _record_health(connection: Connection, ended: Sequence[AttemptResult]) -> None:
+    """Note which partners work and which fail. A partner that took any delivery in this round works."""
+    working = {each.claimed.outgoing_postback_id for each in ended if each.error is None}
+    failing = {
+        each.claimed.outgoing_postback_id: each for each in ended if each.claimed.outgoing_postback_id not in working
+    }
+    if working:
+        connection.execute(_WORKS, [sorted(working)])
+    if not failing:
         return
-    connection.execute(_ILL, [sorted(ill)])
-    gone = sorted(postback_id for postback_id, last in ill.items() if last.error is AttemptError.GONE)
+    connection.execute(_FAILS, [sorted(failing)])
+    gone = sorted(postback_id for postback_id, last in failing.items() if last.error is AttemptError.GONE)
     titles = {
         postback_id: f"{name!r} was disabled: its partner answered 410 Gone"
         for postback_id, name in connection.execute(_DISABLE, [gone]).fetchall()
     }
     titles |= {
         postback_id: f"{name!r} was suspended: every attempt since {since:%Y-%m-%d %H:%M} UTC has failed"
-        for postback_id, name, since in connection.execute(_SUSPEND, [sorted(ill), SUSPEND_AFTER_S]).fetchall()
+        for postback_id, name, since in connection.execute(_SUSPEND, [sorted(failing), SUSPEND_AFTER_S]).fetchall()
     }
-    # In this order, as all who open several issues in one transaction do.
+    # In this order, as everywhere where a transaction opens several issues.
     for postback_id in sorted(titles, key=_subject_key):
-        _open_issue(connection, postback_id, titles[postback_id], ill[postback_id])
+        _open_issue(connection, postback_id, titles[postback_id], failing[postback_id])
 
 
 def _subject_key(postback_id: int) -> str:
     return f"outgoing-postback:{postback_id}"
 
 
-def _open_issue(connection: Connection, postback_id: int, title: str, last: Attempted) -> None:
+def _open_issue(connection: Connection, postback_id: int, title: str, last: AttemptResult) -> None:
     detail = {
         "outgoing_postback_id": postback_id,
         "delivery_id": str(last.claimed.delivery_id),
@@ -184,7 +186,7 @@ def _open_issue(connection: Connection, postback_id: int, title: str, last: Atte
     open_issue(connection, IssueKind.DELIVERY_SUSPENDED, _subject_key(postback_id), title, detail)
 
 
-def _attempt_values(ended: Attempted) -> list[Any]:
+def _attempt_values(ended: AttemptResult) -> list[Any]:
     request, answer = ended.request, ended.answer
     return [
         *(ended.claimed.delivery_id, ended.claimed.attempt, round(ended.duration_s * 1000)),

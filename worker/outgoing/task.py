@@ -1,6 +1,6 @@
-"""The task of the deliveries queue. What is due stands in PostgreSQL: a job only says that it is time to look now.
+"""The task of the deliveries queue. PostgreSQL has the deliveries that are due; a job only says to look for them now.
 
-So a job lost with Redis costs nothing: worker.outgoing.dispatcher looks once a second by itself.
+A job that is lost with Redis costs nothing: the dispatcher looks once a second by itself.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ _JOB_TTL_S = 60
 
 
 def send_due() -> None:
-    """Have this process's dispatcher look for due deliveries at once."""
-    resources.current().doorbell.set()
+    """Make this process's dispatcher look for due deliveries at once."""
+    resources.current().wake.set()
 
 
-def ring(redis: Redis) -> None:
-    """Tell the deliveries processes that something was planned, after its transaction; one job at a time is enough."""
+def wake_dispatchers(redis: Redis) -> None:
+    """Make a deliveries process look at once, after the transaction that planned something. One job is enough."""
     queue = task_queue(QueueName.DELIVERIES, redis)
     try:
         if queue.count == 0:

@@ -24,7 +24,7 @@ TURN_S = 60.0
 class Resources:
     """One process's connections and counters. `stop` is set when the process is to end; `now_s` gives Unix seconds.
 
-    `doorbell` is set when deliveries may be due before the dispatcher's next look. `rates_file` None is the package's.
+    `wake` is set when deliveries may be due before the dispatcher's next look. `rates_file` None is the package's.
     """
 
     database: Database
@@ -36,7 +36,7 @@ class Resources:
     known_partitions: set[int] = field(default_factory=set)
     tally: Tally = field(default_factory=Tally)
     now_s: Callable[[], float] = time
-    doorbell: Event = field(default_factory=Event)
+    wake: Event = field(default_factory=Event)
     rates_file: Path | None = None
     turn_s: float = TURN_S
 

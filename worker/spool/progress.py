@@ -43,12 +43,12 @@ def check_batch(batch: Batch, stream: str) -> Batch:
     return batch
 
 
-def share_spool(connection: Connection, spool_id: str) -> None:
+def lock_spool_shared(connection: Connection, spool_id: str) -> None:
     """Keep out whoever wants a spool for itself, to the end of the transaction."""
     connection.execute("select pg_advisory_xact_lock_shared(%s, hashtext(%s))", [_SPOOL_LOCKS, spool_id])
 
 
-def take_spool(connection: Connection, spool_id: str) -> None:
+def lock_spool(connection: Connection, spool_id: str) -> None:
     """Wait until nobody shares a spool, and have it alone to the end of the transaction."""
     connection.execute("select pg_advisory_xact_lock(%s, hashtext(%s))", [_SPOOL_LOCKS, spool_id])
 

@@ -18,7 +18,7 @@ from tracking.outgoing.deliveries import ATTEMPTS_MAX, DELAYS_S
 from tracking.runtime import signature_headers
 from waiting import wait_until
 from worker.outgoing import OutgoingClient
-from worker.outgoing.attempts import Attempted, Claimed, attempt
+from worker.outgoing.attempts import AttemptResult, ClaimedDelivery, attempt
 
 
 @pytest.fixture
@@ -328,7 +328,7 @@ def test_a_clock_that_steps_changes_the_timestamp_and_nothing_about_the_schedule
 def test_an_outcome_that_cannot_be_written_down_does_not_hold_up_the_others(
     configured_url: str, redis_url: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def spoiling(claimed: Claimed, client: OutgoingClient, now_s: float) -> Attempted:
+    def spoiling(claimed: ClaimedDelivery, client: OutgoingClient, now_s: float) -> AttemptResult:
         ended = attempt(claimed, client, now_s)
         return ended._replace(address="no address") if "spoilt" in claimed.url else ended
 
@@ -345,7 +345,7 @@ def test_an_outcome_that_cannot_be_written_down_does_not_hold_up_the_others(
 def test_a_sender_that_fails_says_so_and_the_delivery_is_tried_again(
     configured_url: str, redis_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def broken(*_: object) -> Attempted:
+    def broken(*_: object) -> AttemptResult:
         raise KeyError("a fault of ours")
 
     monkeypatch.setattr("worker.outgoing.dispatcher.attempt", broken)

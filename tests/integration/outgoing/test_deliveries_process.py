@@ -21,7 +21,7 @@ import worker_cases as cases
 from embedded_servers import running_valkey, server_home
 from partner import partner
 from waiting import wait_until
-from worker.outgoing import ring
+from worker.outgoing import wake_dispatchers
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -194,7 +194,7 @@ def test_the_bell_is_one_job_however_often_it_rings_and_is_answered(
 ) -> None:
     with Redis.from_url(redis_url) as redis, partner() as shop:
         for _ in range(3):
-            ring(redis)
+            wake_dispatchers(redis)
         assert redis.llen("rq:queue:deliveries") == 1
         partners.outgoing_postback(configured_url, shop.url())
         planned(configured_url, 1)
@@ -205,4 +205,4 @@ def test_the_bell_is_one_job_however_often_it_rings_and_is_answered(
 
 
 def test_a_bell_nobody_can_ring_is_no_error() -> None:
-    ring(Redis.from_url("redis://127.0.0.1:1"))
+    wake_dispatchers(Redis.from_url("redis://127.0.0.1:1"))

@@ -17,14 +17,14 @@ from partner import Behaviour, Partner, answering, partner
 from tools import require_tool
 from tracking.outgoing import AttemptError, parse_networks
 from worker.outgoing import OutgoingClient, client
-from worker.outgoing.client import BODY_KEPT_BYTES, HEADERS_KEPT_CHARACTERS, Answer, Request
+from worker.outgoing.client import BODY_KEPT_BYTES, HEADERS_KEPT_CHARACTERS, Request, Response
 from worker.outgoing.connection import OutgoingError, tls_context
 
 TIMEOUT_S = 2
 SETTINGS = OutgoingSettings(parse_networks("127.0.0.0/8, ::1/128"), connect_timeout_s=1, timeout_s=TIMEOUT_S)
 
 
-def ask(behaviour: Behaviour, method: str = "GET", body: bytes = b"") -> Answer:
+def ask(behaviour: Behaviour, method: str = "GET", body: bytes = b"") -> Response:
     with partner(behaviour) as shop:
         return OutgoingClient(SETTINGS).send(Request(method, shop.url("/x?y=1"), {"A": "b"}, body))
 
@@ -58,7 +58,7 @@ def test_a_request_arrives_as_it_was_meant() -> None:
     with partner(answering(201, b"made", X_Thing="1")) as shop:
         request = Request("POST", shop.url("/p%20q?x=%26#part"), {"Content-Type": "application/json"}, b'{"a":1}')
         answer = OutgoingClient(SETTINGS).send(request)
-    assert answer == Answer("127.0.0.1", 201, {"Content-Length": "4", "X-Thing": "1"}, "made")
+    assert answer == Response("127.0.0.1", 201, {"Content-Length": "4", "X-Thing": "1"}, "made")
     (received,) = shop.received
     assert (received.method, received.path, received.body) == ("POST", "/p%20q?x=%26", b'{"a":1}')
     assert received.headers["host"] == f"127.0.0.1:{shop.port}"
@@ -243,7 +243,7 @@ def serving(files: tuple[Path, Path]) -> ssl.SSLContext:
     return context
 
 
-def ask_over_tls(shop: Partner, authority: Path | None, name: str = "partner.example") -> Answer:
+def ask_over_tls(shop: Partner, authority: Path | None, name: str = "partner.example") -> Response:
     context = tls_context(None if authority is None else str(authority))
     client = OutgoingClient(SETTINGS, lambda asked, port: ["127.0.0.1"], context)
     return client.send(Request("GET", f"https://{name}:{shop.port}/x", {}, b""))

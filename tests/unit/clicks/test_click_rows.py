@@ -16,7 +16,7 @@ from config.tables import clicks
 from tracking.clicks import ClickIdMint, ProcessIdentity, sub_values
 from tracking.clicks.parameters import SUB_ALIASES, sub_value
 from tracking.spool import Batch, encode_click
-from worker.clicks.columns import ClickRows, usual_rows
+from worker.clicks.columns import ClickRows, fast_rows
 from worker.clicks.rows import click_row, timestamp
 from worker.clicks.task import parse_clicks
 from worker.runtime import PoisonError
@@ -166,7 +166,7 @@ def test_a_batch_column_by_column_is_the_same_rows_as_record_by_record(
 ) -> None:
     # Repeated, so that a batch also is several blocks.
     payloads = cases.payloads([cases.click(**each) for _ in range(1 + 40 * repeats) for each in changes])
-    rows = usual_rows(Batch(cases.SPOOL, 1000, payloads), RULES)
+    rows = fast_rows(Batch(cases.SPOOL, 1000, payloads), RULES)
     assert rows is not None
     singly = ClickRows()
     for number, payload in enumerate(payloads, 1000):
@@ -177,7 +177,7 @@ def test_a_batch_column_by_column_is_the_same_rows_as_record_by_record(
 def test_rows_of_several_days_are_told_apart() -> None:
     moments = [NOW_MS - days * DAY_MS for days in (2, 0, 1, 0)]
     payloads = [changed(click_id=cases.mint_at(at_ms), at_ms=at_ms - DAY_MS) for at_ms in moments]
-    rows = usual_rows(Batch(cases.SPOOL, 0, payloads), RULES)
+    rows = fast_rows(Batch(cases.SPOOL, 0, payloads), RULES)
     assert rows is not None
     today = NOW_MS // DAY_MS
     assert rows.partitions == {today - 2, today - 1, today}
@@ -191,8 +191,8 @@ def test_a_batch_with_an_older_key_is_usual_and_one_with_ids_of_both_goes_record
     newer = ClickIdMint([_SEVERAL_KEYS[0]], ProcessIdentity(7, 9, 0)).mint()[0]
     rules = Rules(_SEVERAL_KEYS, RULES.now_ms)
     older, mixed = [changed(), changed()], [changed(), changed(click_id=newer)]
-    assert usual_rows(Batch(cases.SPOOL, 0, older), rules) is not None
-    assert usual_rows(Batch(cases.SPOOL, 0, mixed), rules) is None
+    assert fast_rows(Batch(cases.SPOOL, 0, older), rules) is not None
+    assert fast_rows(Batch(cases.SPOOL, 0, mixed), rules) is None
     rows, poison = parse_clicks(Batch(cases.SPOOL, 0, mixed), rules)
     assert (rows.numbers, poison) == ([0, 1], [])
 
@@ -232,7 +232,7 @@ _ID = cases.click().click_id
 def test_a_batch_with_anything_unusual_goes_record_by_record(payload: object) -> None:
     good = [changed(), changed()]
     payloads: Any = [good[0], payload, good[1]]
-    assert usual_rows(Batch(cases.SPOOL, 0, payloads), RULES) is None
+    assert fast_rows(Batch(cases.SPOOL, 0, payloads), RULES) is None
     rows, poison = parse_clicks(Batch(cases.SPOOL, 0, payloads), RULES)
     assert len(rows) + len(poison) == 3
     assert {0, 2} <= set(rows.numbers)
@@ -240,7 +240,7 @@ def test_a_batch_with_anything_unusual_goes_record_by_record(payload: object) ->
 
 def test_the_rows_within_gaps_are_those_numbers_with_all_that_is_theirs() -> None:
     payloads = [changed(link_id=number) for number in range(10)]
-    rows = usual_rows(Batch(cases.SPOOL, 100, payloads), RULES)
+    rows = fast_rows(Batch(cases.SPOOL, 100, payloads), RULES)
     assert rows is not None
     part = rows.within([(90, 102), (104, 105), (109, 200)])
     assert part.numbers == [100, 101, 104, 109]

@@ -13,7 +13,7 @@ from loadtests.pipeline.report import save, table
 from loadtests.pipeline.sampling import Sampler, _History
 from tracking.clicks import ClickIdMint, ProcessIdentity
 from tracking.spool import Batch
-from worker.clicks.columns import usual_rows
+from worker.clicks.columns import fast_rows
 from worker.spool import Rules
 
 
@@ -35,10 +35,10 @@ def test_every_record_that_is_written_is_a_click_that_a_worker_stores() -> None:
     mint = ClickIdMint([cases.KEY], ProcessIdentity(7, 3, 0))
     payload = payload_source(mint.mint)
     rules = Rules([cases.KEY], mint.mint()[1])
-    rows = usual_rows(Batch(cases.SPOOL, 0, [payload().decode() for _ in range(6000)]), rules)
+    rows = fast_rows(Batch(cases.SPOOL, 0, [payload().decode() for _ in range(6000)]), rules)
     assert rows is not None
     assert len(set(rows.click_ids)) == 6000
-    assert set(rows.kinds) == {"valid", "head", "prefetch"}
+    assert set(rows.classes) == {"valid", "head", "prefetch"}
     assert 100 < len(set(rows.link_ids)) <= LINKS
 
 

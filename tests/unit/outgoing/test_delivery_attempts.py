@@ -9,12 +9,12 @@ import pytest
 
 from config.settings import OutgoingSettings
 from tracking.outgoing import AttemptError, sample_facts
-from worker.outgoing.attempts import Claimed, attempt
-from worker.outgoing.client import Answer, Request
+from worker.outgoing.attempts import ClaimedDelivery, attempt
+from worker.outgoing.client import Request, Response
 from worker.outgoing.connection import OutgoingError
 
 NOW_S = 1_777_000_000.0
-CLAIMED = Claimed(
+CLAIMED = ClaimedDelivery(
     delivery_id=UUID("0195d3a0-0000-7000-8000-000000000001"),
     attempt=3,
     tries=1,
@@ -34,9 +34,9 @@ class Answering:
     def __init__(self, status: int = 200, error: OutgoingError | None = None, **headers: str) -> None:
         self.settings = OutgoingSettings()
         self.sent: list[Request] = []
-        self._outcome = error or Answer("192.0.2.1", status, headers, "")
+        self._outcome = error or Response("192.0.2.1", status, headers, "")
 
-    def send(self, request: Request) -> Answer:
+    def send(self, request: Request) -> Response:
         """Answer, or fail."""
         self.sent.append(request)
         if isinstance(self._outcome, OutgoingError):
