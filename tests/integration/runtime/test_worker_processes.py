@@ -102,7 +102,9 @@ def test_anything_but_one_queue_is_a_usage_error(arguments: list[str], home: Pat
     process = Process(arguments, "postgresql://nobody@127.0.0.1:1/x", "redis://127.0.0.1:1", home)
     assert process.popen.wait(20) == 2
     queues = "clicks|postbacks|deliveries|maintenance"
-    assert process.log == f"usage: python -m worker {queues} (exactly one queue a process)\n"
+    first, second = process.log.splitlines()
+    assert first == f"usage: python -m worker {queues} (exactly one queue a process)"
+    assert second.split()[:5] == ["python", "-m", "worker", "rates", "FILE"]
 
 
 def test_an_old_schema_is_refused_in_one_sentence(postgres_server: str, redis_url: str, home: Path) -> None:
