@@ -33,9 +33,8 @@ from admin_api.postbacks.replay_table import (
     save_replay,
 )
 from admin_api.runtime import Pool
-from tracking.runtime import JobSerializer, QueueName, Task
+from tracking.runtime import REPLAY_JOB_OPTIONS, JobSerializer, QueueName, Task
 
-JOB_TIMEOUT_S = 120
 _log = logging.getLogger("waypost.admin")
 
 
@@ -60,9 +59,7 @@ class ReplayRequests:
             queue.enqueue_call(
                 Task.REPLAY.value,
                 args=(replay_id,),
-                timeout=JOB_TIMEOUT_S,
-                result_ttl=0,
-                failure_ttl=300,
+                **REPLAY_JOB_OPTIONS,
                 job_id=f"replay-{replay_id}-{uuid4().hex}",
             )
         except RedisError as error:

@@ -6,6 +6,7 @@ from tracking.runtime.errors import FieldError, WaypostError
 from tracking.runtime.queues import (
     BATCH_RECORDS_MAX,
     POSTBACK_BATCH_RECORDS_MAX,
+    REPLAY_JOB_OPTIONS,
     STREAM_QUEUES,
     JobSerializer,
     QueueName,
@@ -22,6 +23,7 @@ from tracking.runtime.webhook_signature import (
 __all__ = [
     "BATCH_RECORDS_MAX",
     "POSTBACK_BATCH_RECORDS_MAX",
+    "REPLAY_JOB_OPTIONS",
     "SECRET_BYTES",
     "STREAM_QUEUES",
     "FieldError",

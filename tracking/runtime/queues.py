@@ -45,6 +45,10 @@ STREAM_QUEUES: dict[str, tuple[QueueName, Task]] = {
 }
 
 
+# How a turn of a replay is queued, by the admin API and by the worker that goes on with it. A turn takes a few seconds.
+REPLAY_JOB_OPTIONS: dict[str, Any] = {"timeout": 120, "result_ttl": 0, "failure_ttl": 300}
+
+
 class JobSerializer:
     """The RQ serializer of every queue: JSON only. SECURITY: pickle would let whoever can write to Redis run code."""
 

@@ -15,7 +15,7 @@ from uuid import UUID, uuid4
 import psycopg
 from redis import RedisError
 
-from tracking.runtime import QueueName, Task
+from tracking.runtime import REPLAY_JOB_OPTIONS, QueueName, Task
 from worker.conversions import Cause, Claim, Context, load_context, lock_claims
 from worker.money import book_changes
 from worker.postbacks.corrections import Corrected, open_corrected, request_of
@@ -79,9 +79,7 @@ def enqueue(used: Resources, replay_id: int) -> None:
         task_queue(QueueName.POSTBACKS, used.redis).enqueue_call(
             Task.REPLAY.value,
             args=(replay_id,),
-            timeout=120,
-            result_ttl=0,
-            failure_ttl=300,
+            **REPLAY_JOB_OPTIONS,
             job_id=f"replay-{replay_id}-{uuid4().hex}",
         )
     except RedisError as error:
