@@ -211,6 +211,7 @@ def _screen(settings: EmbeddedSettings) -> str:
     tracking    {_base_url(settings.edge_host, settings.edge_port)}/click/SLUG
     postbacks   {_base_url(settings.edge_host, settings.intake_port or settings.edge_port)}/postback/TOKEN
     admin API   {admin}/v1/
+    API docs    {admin}/docs
     API token   {token}
 
     curl -H "Authorization: ApiKey $(cat {shlex.quote(str(file))})" {admin}/v1/profiles
