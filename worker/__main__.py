@@ -28,7 +28,8 @@ USAGE = (
     f"usage: python -m worker {'|'.join(QueueName)} (exactly one queue a process)\n"
     f"       {rates_command.USAGE.removeprefix('usage: ')}"
 )
-# A job in hand is finished. One that takes longer is left as by a kill -9: it rolls back, and its batch comes again.
+# A stopping worker has this long to finish its job. A longer job ends as with kill -9: it rolls back, and its batch
+# comes again.
 STOP_LIMIT_S = 8.0
 
 

@@ -31,7 +31,7 @@ class PeriodicTask(NamedTuple):
     timeout_s: int = 120
 
 
-# What waits for an hour waits for a click that is lost or hours behind: those are looked at less often.
+# A postback that has waited for an hour waits for a click that is lost or hours behind, so it is tried less often.
 SCHEDULE = (
     PeriodicTask("partitions", Task.MAKE_PARTITIONS, (), 3600.0),
     PeriodicTask("parked", Task.MATCH_PARKED, (RECENT_S,), 5.0),
@@ -47,7 +47,7 @@ SCHEDULE = (
 
 
 def match_parked(within_s: float | None = None) -> None:
-    """Judge parked postbacks whose click is stored, of the last `within_s` seconds or of all time."""
+    """Process parked postbacks whose click is stored, of the last `within_s` seconds or of all time."""
     matched = sweep(resources.current(), within_s)
     if matched:
         log("swept", matched=matched)
@@ -67,7 +67,7 @@ def make_partitions() -> None:
 
 
 class Schedule:
-    """Enqueues what is due. Several maintenance processes share the work: a key in Redis lets one of them go first."""
+    """Enqueues due tasks. When several maintenance processes run, a key in Redis lets only one enqueue each task."""
 
     def __init__(self, redis: Redis, queue: Queue, clock: Callable[[], float] = monotonic) -> None:
         self._redis = redis
@@ -77,13 +77,13 @@ class Schedule:
         self._started = False
 
     def enqueue_due(self) -> None:
-        """Enqueue each task whose interval has passed, and all of them the first time; called between jobs."""
+        """Enqueue each task whose interval has passed, and all tasks the first time. Called between jobs."""
         first = not self._started
         for due in SCHEDULE:
             if self._clock() < self._due_at[due.name]:
                 continue
             self._due_at[due.name] = self._clock() + due.interval_s
-            # A little shorter than the interval, so that a key never outlives it and skips a turn.
+            # The key expires a little before the interval ends, so that no turn is skipped.
             turn = self._redis.set(f"{_DUE_KEY}:{due.name}", "1", nx=not first, px=int(due.interval_s * 900))
             if turn:
                 self._enqueue(due)

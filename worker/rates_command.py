@@ -13,12 +13,12 @@ from worker.money import Loaded, RateFileError, check_age, newest_day, read_rate
 from worker.runtime import Connection, Database, RetryableError
 
 USAGE = "usage: python -m worker rates FILE (eurofxref-hist.zip or .csv of the European Central Bank)"
-# Somebody waits for it at a terminal.
+# Short, since somebody waits for the command at a terminal.
 DEADLINE_S = 15.0
 
 
 def main(arguments: list[str]) -> int:
-    """Load a file and say what it held; return the exit status: 0 loaded, 1 not loaded, 2 wrong usage or settings."""
+    """Load a file and print what it has; return the exit status: 0 loaded, 1 not loaded, 2 wrong usage or settings."""
     if len(arguments) != 1 or arguments[0].startswith("-"):
         sys.stderr.write(f"{USAGE}\n")
         return 2

@@ -1,4 +1,4 @@
-"""Opens issues, and resolves those whose cause is gone, in the transaction of what they are about."""
+"""Opens issues, and resolves those whose cause is gone, in the transaction of the change that causes it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Opens issues, and resolves those whose cause is gone, in the transaction of what they are about. SQL only."""
+"""Opens and resolves issues, in the transaction of the change that causes it. SQL only."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ def open_issue(
     conversion_id: UUID | None = None,
     click_id: UUID | None = None,
 ) -> None:
-    """Open an issue, or count it once more where it is open already, or open it again where it was resolved.
+    """Open an issue. If it is open already, count it once more; if it was resolved, open it again.
 
-    `detail` is JSON. Who opens several in one transaction does so in the order of (kind, subject_key), since each stays
-    locked until the transaction ends.
+    `detail` is JSON. To open several issues in one transaction, go in the order of (kind, subject_key), since each
+    stays locked until the transaction ends.
     """
     about = {
         "merchant_id": merchant_id,
@@ -50,13 +50,13 @@ def open_issue(
 def open_issue_once(
     connection: Connection, kind: IssueKind, subject_key: str, title: str, detail: Mapping[str, Any]
 ) -> None:
-    """Open an issue of a state that lasts, unless there ever was one: seen again it is the same, and not counted."""
+    """Open an issue about a lasting state, unless there ever was one: it is neither counted nor opened again."""
     about = dict.fromkeys(("merchant_id", "postback_id", "conversion_id", "click_id"))
     connection.execute(_OPEN_ONCE, _said(kind, subject_key, title, detail) | about)
 
 
 def resolve_issues(connection: Connection, kind: IssueKind, still: Sequence[str], note: str) -> None:
-    """Resolve the open issues of a kind whose cause is gone: all but those of the subjects `still`."""
+    """Resolve all open issues of a kind, except those whose subject key is in `still`."""
     connection.execute(_RESOLVE, [note, kind.value, list(still)])
 
 

@@ -1,4 +1,4 @@
-"""Bookkeeping: terms, entries, exchange rates and payouts that follow from conversions."""
+"""Bookkeeping of conversions: their terms, entries, exchange rates and payouts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""SQL of bookings and entries: what is to be booked, what is booked already, and appending the difference."""
+"""The tables bookings and entries: loads what is to be booked and what is booked, and appends entries. SQL only."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from tracking.money import (
 )
 from worker.runtime import Connection
 
-# A deposit counts toward the baseline of its click's other conversions: those are booked again with it.
+# A deposit counts toward the baseline of its click's other conversions, so those are booked again with it.
 _DEPENDANTS = (
     "select o.conversion_id from conversions c join conversions o on o.click_id = c.click_id"
     " join bookings b on b.conversion_id = o.conversion_id"
@@ -58,8 +58,8 @@ _BOOKED = (
     "select conversion_id, party, currency, sum(amount_minor)::bigint from entries"
     " where conversion_id = any(%s) and actor is null group by 1, 2, 3"
 )
-# What is booked while a payout with the conversion's entries is open still belongs to that payout. RACE: the lock holds
-# off whoever approves it, and the state is looked at again once it is had.
+# If an open payout has entries of the conversion, the new entry belongs to that payout too. RACE: the lock keeps others
+# from approving the payout, and PostgreSQL checks the state again once it has the lock.
 _OPEN_PAYOUT = (
     "(select p.payout_id from payouts p where p.state = 'open' and p.source_id = %(source_id)s"
     " and p.currency = %(currency)s and %(party)s = 'source' and exists (select from entries e"
@@ -76,7 +76,7 @@ _SAVE = (
     " rate_date = %(rate_date)s, postponed = false, missing_rate = null,"
     " payable_at = coalesce(payable_at, %(payable_at)s), booked_at = now() where conversion_id = %(conversion_id)s"
 )
-# What was booked before stays as it is, in the booking as in the ledger.
+# What was booked before stays as it is, both in the booking and in the ledger.
 _POSTPONE = (
     "update bookings set reasons = %(reasons)s, postponed = true, missing_rate = %(missing_rate)s, booked_at = now()"
     " where conversion_id = %(conversion_id)s"
@@ -94,9 +94,9 @@ Values = dict[str, Any]
 
 
 class Bookable(NamedTuple):
-    """A conversion to book: what it is now, and the terms that were chosen for it. `merchant_id` null: no account.
+    """A conversion to book, as it is now, with the terms chosen for it. `merchant_id` is None without an account.
 
-    `missing_rate` is the one that its commission waits for since it was last booked.
+    `missing_rate` is the rate that its commission has waited for since it was last booked.
     """
 
     conversion_id: UUID
@@ -118,19 +118,19 @@ class Bookable(NamedTuple):
 
     @property
     def approved(self) -> bool:
-        """Whether it is worth anything."""
+        """Whether the conversion is approved; only then is it worth anything."""
         return self.status == ConversionStatus.APPROVED
 
     @property
     def amount(self) -> Amount | None:
-        """What the merchant reported for it."""
+        """The amount that the merchant reported, if any, and the day it was received."""
         if self.payout_minor is None or self.currency is None:
             return None
         return Amount(self.payout_minor, self.currency, self.day)
 
     @property
     def kept_rate(self) -> AppliedRate | None:
-        """The rate it was converted by before, which stays."""
+        """The exchange rate of its earlier booking, which is used again."""
         return AppliedRate(self.rate, self.rate_date) if self.rate is not None and self.rate_date is not None else None
 
 
@@ -141,9 +141,9 @@ def load_dependants(connection: Connection, conversion_ids: Collection[UUID]) ->
 
 
 def lock_clicks(connection: Connection, conversion_ids: Sequence[UUID]) -> None:
-    """Keep every other process from booking anything of the same clicks until the transaction ends.
+    """Keep every other process from booking conversions of the same clicks until the transaction ends.
 
-    RACE: a click and not a conversion, since deposits count toward the baseline of their click's other conversions.
+    RACE: the lock is on the click, since deposits count toward the baseline of their click's other conversions.
     """
     connection.execute(_LOCK, [list(conversion_ids)])
 
@@ -155,7 +155,7 @@ def load_items(connection: Connection, conversion_ids: Sequence[UUID]) -> list[B
 
 
 def load_plans(connection: Connection, items: Sequence[Bookable]) -> dict[int, Plan]:
-    """Return the plans that items were given, by id."""
+    """Return the plans of items, by id."""
     wanted = list({item.plan_id for item in items if item.plan_id is not None})
     with connection.cursor(row_factory=dict_row) as cursor:
         return {row["plan_id"]: plan_from_row(row) for row in cursor.execute(_PLANS, [wanted])}
@@ -172,7 +172,7 @@ def load_deposits(connection: Connection, click_ids: Collection[UUID]) -> Mappin
 
 
 def load_booked(connection: Connection, items: Sequence[Bookable]) -> Mapping[tuple[UUID, Party], dict[str, int]]:
-    """Return the sums of what bookkeeping booked of items, by currency."""
+    """Return the sums of the entries that bookkeeping made, by conversion and party, then by currency."""
     booked: dict[tuple[UUID, Party], dict[str, int]] = defaultdict(dict)
     rows = connection.execute(_BOOKED, [[item.conversion_id for item in items]]).fetchall()
     for conversion_id, party, currency, amount_minor in rows:
@@ -204,7 +204,7 @@ def entry_row(item: Bookable, party: Party, due: DueEntry, change_id: int | None
 
 
 def booking_row(item: Bookable, commission: Commission, currency: str | None) -> Values:
-    """Return what a conversion earns now and why not more. Its terms stay as they are."""
+    """Return the values of a booking: what the conversion earns now, and the reasons. Its terms stay as they are."""
     amount = item.amount if commission.rate is not None else None
     earns = item.approved and item.source_id is not None
     return {
@@ -221,7 +221,7 @@ def booking_row(item: Bookable, commission: Commission, currency: str | None) ->
 
 
 def postponed_row(item: Bookable, commission: Commission, missing_rate: str) -> Values:
-    """Return that a conversion waits for a rate, and for which."""
+    """Return the values of a booking that waits for a rate, with the rate."""
     reasons = [reason.value for reason in commission.reasons]
     return {"conversion_id": item.conversion_id, "reasons": reasons, "missing_rate": missing_rate}
 
@@ -229,7 +229,7 @@ def postponed_row(item: Bookable, commission: Commission, missing_rate: str) -> 
 def save_all(
     connection: Connection, due: Sequence[Values], bookings: Sequence[Values], postponed: Sequence[Values]
 ) -> None:
-    """Append entries and write bookings. PERF: 1.3 ms a conversion in all; sent one by one it was 1.9."""
+    """Append entries and write bookings. PERF: 1.3 ms per conversion in all; it was 1.9 ms with one call per row."""
     with connection.cursor() as cursor:
         for statement, rows in ((_APPEND, due), (_SAVE, bookings), (_POSTPONE, postponed)):
             if rows:
@@ -237,11 +237,11 @@ def save_all(
 
 
 def load_unfinished(connection: Connection, after: UUID, found: Sequence[str], limit: int) -> list[UUID]:
-    """Return conversions that wait for one of the rates `found`, or are to be booked anew, in the order of ids."""
+    """Return conversions, by id, that wait for one of the rates `found` or are to be booked under new terms."""
     values = {"after": after, "found": list(found), "limit": limit}
     return [row[0] for row in connection.execute(_UNFINISHED, values).fetchall()]
 
 
 def stop_waiting(connection: Connection, conversion_id: UUID) -> None:
-    """Try a conversion no more, until it changes or an operator wants it booked anew."""
+    """Stop trying to book a conversion until it changes or an operator asks for it."""
     connection.execute(_STOP_WAITING, [conversion_id])

@@ -1,7 +1,7 @@
-"""The terms a conversion is booked under: its source, plan, commission and payout schedule. Chosen once, then kept.
+"""Chooses the terms under which a conversion is booked: its source, plan, commission and payout schedule.
 
-Kept, so that a plan or a link changed later does not reach into what was earned before; an operator may ask for terms
-to be chosen again.
+Terms are chosen once and kept, so that a later change of a plan or a link does not change what was earned before. An
+operator may ask for them to be chosen again.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from psycopg.rows import dict_row
 from tracking.money import PlanLookup, plan_from_row, resolve_plan, winner
 from worker.runtime import Connection
 
-# What has no terms yet, or shall get new ones. An event type that is gone earns nothing. The source is the one that had
-# the link when the click was made, or the first one after that. An operator who asks for new terms has put the link
-# right.
+# Conversions that have no terms yet or are to get new ones. A deleted event type earns nothing. The source is the one
+# that had the link when the click was made, or the first one after that. An operator who asks for new terms has
+# corrected the link, so its present source counts then.
 _CASES = (
     "select c.conversion_id, case when b.renew then l.source_id else coalesce(h.source_id, l.source_id) end,"
     " coalesce(t.commission, 'none'), coalesce(t.payout_schedule, 'monthly'),"
@@ -52,9 +52,9 @@ class _Case(NamedTuple):
 
 
 def choose_terms(connection: Connection, conversion_ids: Sequence[UUID]) -> None:
-    """Give terms to those of these conversions that have none, or are to get new ones, in the order of their ids.
+    """Choose terms, in the order of ids, for the conversions that have none or are to get new ones.
 
-    Once something was payable its source and schedule stay: entries of one conversion are of one source.
+    Once a conversion has become payable, its source and schedule stay: all entries of a conversion have one source.
     """
     rows = connection.execute(_CASES, [list(conversion_ids)]).fetchall()
     cases = [_Case(row[0], row[1], row[2], row[3], row[4], PlanLookup(*row[5:])) for row in rows]

@@ -1,7 +1,7 @@
-"""Bookkeeping: what follows from each change of a conversion, exactly once. Entries here, deliveries by their planner.
+"""Books each change of a conversion exactly once: appends its entries here, and has the planner plan its deliveries.
 
-A conversion is never booked by adding what a change is worth, but by appending what its entries lack of what it is
-worth now. So booking it again changes nothing, and changes may be booked in any order and many at once.
+Booking does not add what a change is worth. It appends the difference between what the conversion is worth now and the
+sum of its entries. So booking again changes nothing, and changes may be booked in any order and many at once.
 """
 
 from __future__ import annotations
@@ -44,12 +44,12 @@ _FIRST_ID = UUID(int=0)
 
 
 def run_bookkeeping() -> None:
-    """Task: book what operators changed, and what a process that was killed has left."""
+    """Task: book the changes that operators made, and those that a killed process left unbooked."""
     book_changes(resources.current())
 
 
 def book_postponed() -> None:
-    """Task: book what waited for a rate that is there now, and what operators want booked under new terms."""
+    """Task: book conversions whose missing rate is there now, and those that operators want booked under new terms."""
     used = resources.current()
     waiting = used.database.run(find_missing)
     after, booked = _FIRST_ID, 0
@@ -68,7 +68,7 @@ def book_postponed() -> None:
 
 
 def book_changes(used: Resources) -> int:
-    """Book the changes that nobody has booked or is booking, as many as a turn allows; return how many."""
+    """Book unbooked changes that no other process is booking, as many as a turn allows; return how many."""
     booked = planned = 0
     goes_on = used.turn()
     while True:
@@ -83,14 +83,14 @@ def book_changes(used: Resources) -> int:
 
 
 def book(connection: Connection, conversion_id: UUID) -> None:
-    """Bring the entries of one conversion, and of those that depend on it, to what they should be."""
+    """Book one conversion and those that depend on it, so that their entries add up to what they are worth."""
     book_all(connection, [conversion_id])
 
 
 def book_all(
     connection: Connection, conversion_ids: Sequence[UUID], change_ids: Mapping[UUID, int] | None = None
 ) -> None:
-    """Book conversions in one transaction. `change_ids` are the newest changes that they are booked for."""
+    """Book conversions in one transaction. `change_ids` has the newest change of each, which the entries refer to."""
     with connection.transaction():
         lock_clicks(connection, conversion_ids)
         choose_terms(connection, conversion_ids)
@@ -113,7 +113,7 @@ def book_all(
                 bookings.append(booking_row(item, commission, next(iter(earned), None)))
                 lacking.append((Party.SOURCE, earned))
             else:
-                # What is booked of it stays until it is known what should be.
+                # Entries booked before stay as they are until the rate is known.
                 key = missing_key(commission.missing)
                 postponed.append(postponed_row(item, commission, key))
                 if item.missing_rate != key:
@@ -129,12 +129,12 @@ def book_all(
 
 
 def _round(connection: Connection) -> tuple[int, int]:
-    """Book the oldest changes; return how many, and how many deliveries they ask for."""
+    """Book the oldest changes; return how many there were, and how many deliveries were planned."""
     with connection.transaction():
         changes = lock_unbooked(connection, CHANGES_PER_ROUND)
         if not changes:
             return 0, 0
-        # Changes come oldest first, so that the newest one of each conversion stays.
+        # Changes come oldest first, so the dictionary keeps the newest change of each conversion.
         newest = {change.conversion_id: change.change_id for change in changes}
         if not _book_together(connection, sorted(newest), newest):
             for change in changes:
@@ -145,7 +145,7 @@ def _round(connection: Connection) -> tuple[int, int]:
 
 
 def _book_waiting(connection: Connection, conversion_ids: Sequence[UUID]) -> None:
-    """Book conversions that waited for a rate or are to be booked anew."""
+    """Book conversions that waited for a rate or are to be booked under new terms."""
     with connection.transaction():
         if not _book_together(connection, conversion_ids, {}):
             for conversion_id in conversion_ids:
@@ -164,7 +164,7 @@ def _book_together(connection: Connection, conversion_ids: Sequence[UUID], chang
 
 
 def _book_alone(connection: Connection, conversion_id: UUID, change_id: int | None) -> None:
-    """Book a conversion, so that one that PostgreSQL refuses holds up no other; that one becomes an issue."""
+    """Book a conversion by itself. If PostgreSQL refuses it, open an issue, so that it does not hold up the others."""
     try:
         book_all(connection, [conversion_id], {} if change_id is None else {conversion_id: change_id})
     except psycopg.Error as error:
@@ -175,7 +175,7 @@ def _book_alone(connection: Connection, conversion_id: UUID, change_id: int | No
 
 
 def _leave_to_operator(connection: Connection, conversion_id: UUID) -> None:
-    """Give a conversion that cannot be booked its terms, without which nobody can ask to book it again, and no more."""
+    """Give a conversion that cannot be booked its terms only: an operator needs them to ask for another booking."""
     try:
         with connection.transaction():
             choose_terms(connection, [conversion_id])
@@ -186,7 +186,7 @@ def _leave_to_operator(connection: Connection, conversion_id: UUID) -> None:
 
 
 def _plan(connection: Connection, changes: Sequence[Change]) -> int:
-    """Plan deliveries, even of what could not be booked: that can be booked again later, but not reported again."""
+    """Plan the deliveries of changes, booked or not: a booking can be repeated later, but nothing plans these again."""
     try:
         with connection.transaction():
             return sum(plan_deliveries(connection, change) for change in changes)

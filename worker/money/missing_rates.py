@@ -1,4 +1,4 @@
-"""The rates that postponed commissions wait for: noted with each booking, looked for again, and an issue for each.
+"""Finds the missing rates that postponed commissions wait for, and opens and resolves an issue for each rate.
 
 A missing rate is written as {source}:{target}:{day}, in bookings and as the subject of its issue.
 """
@@ -16,7 +16,7 @@ from worker.money.rates import Rates
 from worker.runtime import Connection
 
 _MISSING = "select distinct missing_rate from bookings where postponed and missing_rate is not null order by 1"
-# What has been missed again meanwhile is news and stays open.
+# The issue of a rate that was missed again in the meantime stays open.
 _RESOLVE = (
     "update issues set state = 'resolved', resolved_at = now(), revision = revision + 1,"
     " note = 'no commission waits for this rate any more'"
@@ -26,14 +26,14 @@ _RESOLVE = (
 
 
 class FoundRates(NamedTuple):
-    """What is known of the missing rates at a moment: those of them that count by now."""
+    """The missing rates that have been found, and when the database was asked for them."""
 
     looked_at: datetime
     found: list[str]
 
 
 def missing_key(missing: MissingRate) -> str:
-    """Return a missing rate as it is written."""
+    """Return a missing rate as text: {source}:{target}:{day}."""
     return f"{missing.source}:{missing.target}:{missing.day}"
 
 
@@ -48,7 +48,7 @@ def find_missing(connection: Connection) -> FoundRates:
 
 
 def open_missing(connection: Connection, missing: MissingRate, item: Bookable) -> None:
-    """Open the issue of a missing rate, with the conversion that missed it."""
+    """Open the issue of a missing rate, with the conversion that needs it."""
     open_issue(
         connection,
         IssueKind.RATE_MISSING,
@@ -68,7 +68,7 @@ def open_missing(connection: Connection, missing: MissingRate, item: Bookable) -
 
 
 def resolve_found(connection: Connection, before: datetime) -> None:
-    """Resolve the issues, opened before a moment, of rates that nothing waits for any more."""
+    """Resolve the issues last seen before a moment whose rates no commission waits for any more."""
     connection.execute(_RESOLVE, [IssueKind.RATE_MISSING.value, before])
 
 

@@ -1,4 +1,4 @@
-"""The task that makes payouts of what has become payable, once a period has ended. Operators run the same by hand."""
+"""The task that makes payouts of the payable entries of each period that has ended. Operators can run it by hand."""
 
 from __future__ import annotations
 
@@ -12,12 +12,13 @@ from tracking.money import Payable, held_back, payable_groups, period_ends
 from worker.money.rates import Rates
 from worker.runtime import Connection, log, resources
 
-# PERF: a payout takes its entries in one statement, 45 microseconds each: a million take longer than statements may.
+# PERF: a payout takes its entries in one statement, at 45 microseconds each: a million take longer than
+# the usual limit of a statement.
 STATEMENT_TIMEOUT_S = 570
 
 
 def make_payouts() -> None:
-    """Make the payouts of every period that has ended; those that an operator rejected are left to the operator."""
+    """Make the payouts of every period that has ended, but leave rejected payouts to the operator."""
     used = resources.current()
     now = datetime.fromtimestamp(used.now_s(), UTC)
     made = used.database.run(lambda connection: make_due(connection, now))

@@ -1,7 +1,7 @@
-"""Reads the European Central Bank's file of exchange rates, eurofxref-hist, and refuses what is not one. No SQL.
+"""Reads the European Central Bank's file of exchange rates, eurofxref-hist, and refuses any other file. No SQL.
 
-The file is a table with a day in each line, the newest first, and how many units of each currency one euro was. It
-comes as .csv, or as a .zip that holds just that.
+Each line of the file is a day, the newest first, and says how many units of each currency one euro was worth. The file
+is a .csv, or a .zip that contains just the .csv.
 """
 
 from __future__ import annotations
@@ -24,19 +24,19 @@ _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 _CURRENCY = re.compile(r"[A-Z]{3}")
 _RATE = re.compile(r"[0-9]{1,12}(\.[0-9]{1,12})?")
 _NONE = frozenset({"", "N/A"})
-# From one day of a currency to its next, since 1999, no rate has moved by more than 2.4 times. A decimal point that is
-# lost, or a column under the wrong heading, is more.
+# Since 1999 no rate has changed by more than a factor of 2.4 between two days in the file. A lost decimal point or a
+# column under the wrong heading makes a larger jump.
 JUMP_MAX = 10
 
 
 class RateFileError(WorkerError):
-    """A file that holds no exchange rates, or one wrong line among them. Says which line, and what to do."""
+    """The file has no exchange rates or a wrong line. The message names the line and says what to do."""
 
     code = "bad-rate-file"
 
 
 class DatedRate(NamedTuple):
-    """How many units of a currency one euro was on a day."""
+    """How many units of a currency one euro was worth on a day."""
 
     currency: str
     day: date
@@ -116,12 +116,12 @@ def _unzipped(path: Path) -> bytes:
         if len(names) != 1:
             raise RateFileError(f"{path.name} holds {len(names)} .csv files, not one; {_GET}")
         with archive.open(names[0]) as file:
-            # SECURITY: read up to a limit, whatever the archive says about its size.
+            # SECURITY: the archive may lie about the file's size, so reading stops at a limit.
             return file.read(FILE_BYTES_MAX + 1)
 
 
 def _currencies(path: Path, heading: list[str]) -> list[str]:
-    # Each line of the bank's ends with a comma.
+    # Each line of the bank's file ends with a comma.
     currencies = heading[1:-1] if heading and not heading[-1] else heading[1:]
     wrong = [code for code in currencies if not _CURRENCY.fullmatch(code) or code == PIVOT_CURRENCY]
     twice = sorted({code for code in currencies if currencies.count(code) > 1})
@@ -134,7 +134,7 @@ def _currencies(path: Path, heading: list[str]) -> list[str]:
 
 
 def _check_jumps(path: Path, rates: list[DatedRate], lines_of: dict[date, int]) -> None:
-    """Refuse rates, oldest first, of which one is many times the one before it."""
+    """Refuse rates, given oldest first, if one is JUMP_MAX times the one before it or a JUMP_MAXth of it."""
     before: dict[str, Decimal] = {}
     for currency, day, rate in rates:
         last = before.get(currency, rate)

@@ -1,7 +1,7 @@
-"""Brings the exchange rates of the European Central Bank into PostgreSQL, and says so when they grow old.
+"""Loads the European Central Bank's exchange rates into PostgreSQL, and opens an issue when they grow old.
 
-The rates come from a file: the installed package's, or a newer one of the bank's. An operator's own rates are others,
-which no file touches.
+The rates come from the file in the installed package, or from a newer file of the bank. No file changes the rates that
+operators enter themselves.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ from worker.issues import open_issue_once, resolve_issues
 from worker.money.rate_file import JUMP_MAX, DatedRate, RateFileError, read_rates
 from worker.runtime import Connection, log, resources
 
-# No conversion is older, so that nothing needs an older rate.
+# No conversion is older than this day, so no older rate is needed.
 FIRST_DAY = date(2020, 1, 1)
-# As long as a rate counts. When the newest is older, commissions in other currencies wait.
+# A rate counts for so many days. When the newest one is older, commissions in other currencies wait.
 STALE_DAYS = 7
 
-# Two loads at once, each in the order of its file, would wait for each other.
+# RACE: two loads at once, each in the order of its file, would wait for each other.
 _LOCK = "select pg_advisory_xact_lock(hashtext('waypost.exchange-rates'))"
 _CREATE = "create temporary table fresh_rates (quote text, rate_date date, rate numeric) on commit drop"
 _COPY = "copy fresh_rates (quote, rate_date, rate) from stdin"
-# A file that ends before what is stored may be older than a correction of the bank's: it only fills gaps.
+# A file that ends before the newest stored day may be older than a correction by the bank, so it only fills gaps.
 _MERGE = (
     "insert into exchange_rates (origin, base, quote, rate_date, rate)"
     " select 'ecb', %(pivot)s, quote, rate_date, rate from fresh_rates"
@@ -39,7 +39,7 @@ _MERGE = (
     " returning xmax = 0"
 )
 _NEWEST = "select max(rate_date) from exchange_rates where origin = 'ecb'"
-# The newest rates that are stored, to compare with those of a file.
+# The newest stored rates, to be compared with those of a file.
 _LATEST = (
     "select distinct on (quote) quote, rate_date, rate from exchange_rates"
     " where origin = 'ecb' and rate_date > %s::date - 366 order by quote, rate_date desc"
@@ -47,7 +47,7 @@ _LATEST = (
 
 
 class Loaded(NamedTuple):
-    """What a file held from FIRST_DAY on, and how much of it was new to the table or corrected there."""
+    """What a file contained from FIRST_DAY on, and how many of its rates were added or corrected in the table."""
 
     days: int
     currencies: int
@@ -58,9 +58,9 @@ class Loaded(NamedTuple):
 
 
 def load_rates() -> None:
-    """Task: load what the file has and the table has not; open an issue when the newest rates are old.
+    """Task: load the rates that the table lacks from the file; open an issue when the newest rates are old.
 
-    A file that cannot be read is left for the next time.
+    A file that cannot be read is logged and tried again at the next run.
     """
     used = resources.current()
     today = datetime.fromtimestamp(used.now_s(), UTC).date()
@@ -95,13 +95,13 @@ def save_rates(connection: Connection, path: Path, rates: Sequence[DatedRate]) -
 
 
 def newest_day(connection: Connection) -> date | None:
-    """Return the day of the bank's newest rates that are stored."""
+    """Return the day of the bank's newest stored rates."""
     row = connection.execute(_NEWEST).fetchone()
     return None if row is None else row[0]
 
 
 def check_age(connection: Connection, today: date) -> None:
-    """Open an issue, once, when the newest rates are older than STALE_DAYS; resolve it when newer ones are there."""
+    """Open one issue when the newest rates are older than STALE_DAYS; resolve it when newer ones are stored."""
     with connection.transaction():
         connection.execute(_LOCK)
         newest = newest_day(connection)
@@ -124,7 +124,7 @@ def check_age(connection: Connection, today: date) -> None:
 
 
 def _check_against_stored(connection: Connection, path: Path, rates: Sequence[DatedRate]) -> None:
-    """Refuse a short file whose rates are many times those that are stored. What it covers itself, it may correct."""
+    """Refuse a file whose newest rates are far from the newest stored ones, unless it corrects those days itself."""
     newest = {rate.currency: rate for rate in rates}
     covered = {(rate.currency, rate.day) for rate in rates}
     for currency, day, stored in connection.execute(_LATEST, [rates[-1].day]).fetchall():

@@ -1,4 +1,4 @@
-"""Looks exchange rates up in PostgreSQL: the European Central Bank's and the operator's."""
+"""Looks up exchange rates in PostgreSQL, both the European Central Bank's and the operator's."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from worker.runtime import Connection
 
 
 class Rates:
-    """Looks up the rate between two currencies on a day; asks the database once for each. For one transaction."""
+    """Looks up the rate of two currencies on a day, and asks the database once for each. Use it in one transaction."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection

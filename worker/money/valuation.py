@@ -1,4 +1,4 @@
-"""What a conversion is worth now, from what was loaded of it: revenue and commission, by currency. No SQL."""
+"""Computes what a conversion is worth now, from its loaded data: revenue and commission, by currency. No SQL."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from worker.money.booking_table import Bookable
 
 
 def plan_of(item: Bookable, plans: Mapping[int, Plan]) -> Plan | None:
-    """Return the plan that was chosen for a conversion, if one was."""
+    """Return the plan that was chosen for a conversion, or None."""
     return plans.get(item.plan_id) if item.plan_id is not None else None
 
 
@@ -37,7 +37,7 @@ def revenue_of(item: Bookable) -> dict[str, int]:
 
 
 def commission_of(item: Bookable, plan: Plan | None, deposits: Sequence[Amount], find_rate: RateLookup) -> Commission:
-    """Return what a conversion earns its source. The rate it was booked with before stays."""
+    """Return what a conversion earns its source. It keeps the exchange rate of its earlier booking."""
     if not item.approved:
         return Commission()
     if item.commission is CommissionKind.NONE:

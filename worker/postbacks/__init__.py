@@ -1,4 +1,4 @@
-"""Stores postbacks, matches them to clicks, parks those that overtook their click, and replays them."""
+"""Stores postbacks, matches them to clicks, parks those that arrive before their click, and replays them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Opens an issue for what had to be put right to understand a postback: one for each account and kind of correction."""
+"""Opens issues about postbacks that had to be corrected, one for each account and kind of correction."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _TITLE_CHARACTERS_MAX = 300
 
 
 class Corrected(NamedTuple):
-    """A postback that was understood by correcting it. `request` is the raw request as it is stored."""
+    """A postback that had to be corrected to be understood. `request` is the raw request as it is stored."""
 
     claim: Claim
     corrections: Sequence[Mapping[str, str | None]]
@@ -38,7 +38,7 @@ def open_corrections(connection: Connection, rows: Iterable[PostbackRow]) -> Non
 
 
 def open_corrected(connection: Connection, corrected: Iterable[Corrected]) -> None:
-    """Open the issues of postbacks, in one order, so that two processes that open the same ones cannot deadlock."""
+    """Open the issues of corrected postbacks, in a fixed order, so that two processes cannot deadlock."""
     found = [(_subject(each.claim, rule), rule, each) for each in corrected for rule in _rules(each)]
     for subject_key, rule, each in sorted(found, key=lambda item: item[0]):
         by_rule = [correction for correction in each.corrections if correction["rule"] == rule]

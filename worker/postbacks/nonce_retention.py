@@ -1,6 +1,6 @@
-"""Forgets the ids of signed postbacks once no copy of one can still arrive.
+"""Deletes the ids of signed postbacks once no copy of the postback can still arrive.
 
-Edges refuse a copy after ten minutes; one that came in time may lie in the spool of a host that is down.
+Edges refuse a copy after ten minutes, but one that came in time may lie in the spool of a host that is down.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ _FORGET = (
 
 
 def forget_old_nonces() -> None:
-    """Delete what is older than KEPT_DAYS, so many rows a transaction that no other task waits for them."""
+    """Delete ids older than KEPT_DAYS, in transactions so small that no other task waits for them."""
     used = resources.current()
     forgotten = 0
     goes_on = used.turn()

@@ -1,7 +1,7 @@
-"""Parked postbacks and their clicks: processed as soon as both are stored, whichever was stored last.
+"""Processes a parked postback as soon as both it and its click are stored, in whichever order.
 
-Whoever commits second sees the other: the clicks task looks for parked postbacks after its commit, and the postbacks
-task looks for the clicks after its own. Maintenance sweeps up what a process that was killed in between has left.
+RACE: the task that commits second sees the other's rows. The clicks task looks for parked postbacks after its commit,
+and the postbacks task looks for the clicks after its own. Maintenance processes what a process killed in between left.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _OVERDUE_TITLE = "Postbacks have waited for their clicks for more than a day"
 
 def match_clicks(used: Resources, click_ids: Sequence[str] | Sequence[UUID]) -> int:
     """Process the postbacks that waited for these clicks; return how many were decided."""
-    # PERF: hardly ever does any postback wait, and a thousand ids handed over for nothing are 3 microseconds a click.
+    # PERF: postbacks hardly ever wait, and sending a thousand ids for nothing costs 3 microseconds a click.
     if not used.database.run(parked_any):
         return 0
     waiting = used.database.run(lambda connection: parked_of_clicks(connection, click_ids))
@@ -48,7 +48,7 @@ def match_clicks(used: Resources, click_ids: Sequence[str] | Sequence[UUID]) -> 
 
 
 def sweep(used: Resources, within_s: float | None) -> int:
-    """Process every parked postback, of the last `within_s` seconds or of all time, whose click is stored."""
+    """Process every parked postback whose click is stored, of the last `within_s` seconds or of all time."""
     within = None if within_s is None else timedelta(seconds=within_s)
     matched, after = 0, _FIRST_ID
     goes_on = used.turn()
@@ -64,7 +64,7 @@ def sweep(used: Resources, within_s: float | None) -> int:
 
 
 def flag_overdue() -> None:
-    """Open an issue, one an account, for postbacks that have waited for their clicks for a day, each counted once."""
+    """Open an issue for each account with postbacks that have been parked for a day; count each postback once."""
     used = resources.current()
     goes_on = used.turn()
     while used.database.run(_flag_some) == SWEEP_MAX and goes_on():
@@ -105,7 +105,7 @@ def _flag_some(connection: Connection) -> int:
 def _match(connection: Connection, postback_ids: Sequence[UUID], context: Context) -> int:
     matched = 0
     with connection.transaction():
-        # The same order as in a batch of postbacks: claims first, rows after.
+        # RACE: a batch of postbacks locks in the same order, first the claims and then the rows.
         lock_claims(connection, parked_claims(connection, postback_ids), context)
         for claim in lock_parked(connection, postback_ids):
             try:

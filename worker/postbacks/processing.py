@@ -1,8 +1,8 @@
 """Decides a claim against what is stored and writes its conversion, in the order in which postbacks were received.
 
-Two edge processes have two spools, so a chargeback can be stored before the conversion it takes back. When a claim
-turns out to be older than one that was decided before it, all claims about the same conversion are decided again. What
-an operator decided about the conversion in between counts from the moment of that decision.
+Two edge processes have two spools, so a chargeback can be stored before the conversion that it reverses. When a claim
+turns out to be older than one that was decided before it, all claims about the same conversion are decided again. An
+operator's decision about the conversion counts from the moment it was made.
 """
 
 from __future__ import annotations
@@ -36,16 +36,16 @@ from worker.conversions import (
 from worker.postbacks.table import decided_claims, decided_later, save_decisions
 from worker.runtime import Connection
 
-# SECURITY: every claim that comes late is decided together with all the others about its conversion. Without a limit, a
-# visitor who reports one click a thousand times through two edge processes keeps a worker busy for minutes (measured:
-# 48 s for 500 postbacks). Beyond these numbers of claims, the order in which they are stored counts. A merchant, who
+# SECURITY: a late claim is decided together with all other claims about its conversion. Without a limit, a visitor
+# who reports one click a thousand times through two edge processes keeps a worker busy for minutes (measured: 48 s for
+# 500 postbacks). Beyond these numbers of claims, they count in the order in which they are stored. A merchant, who
 # authenticates, has room for a real history; nobody else needs more than a few.
 REORDERED_MAX = 1000
 REORDERED_UNAUTHENTICATED_MAX = 50
 
 
 class History(NamedTuple):
-    """What claims lead to, decided in order: the conversion, the claim that made it, and the decision on each."""
+    """The result of claims decided in order: the conversion, the claim that made it, and the decision on each claim."""
 
     conversion: Conversion | None
     made_by: Claim | None
@@ -53,7 +53,7 @@ class History(NamedTuple):
 
 
 def process_claim(connection: Connection, claim: Claim, context: Context) -> Decision | None:
-    """Decide a locked claim and write its conversion, not its postback; None when its click is not stored yet."""
+    """Decide a locked claim and write its conversion, but not its postback; None if its click is not stored yet."""
     click = load_click(connection, claim.click_id)
     if click is None:
         return None
@@ -81,7 +81,7 @@ def process_claim(connection: Connection, claim: Claim, context: Context) -> Dec
 def decide_again(
     connection: Connection, claims: Sequence[Claim], click: ClickFacts, stored: Conversion | None, context: Context
 ) -> History:
-    """Return what claims about one conversion, stored or not, lead to in the order in which they were received."""
+    """Decide all claims about one conversion, stored or not, in the order in which they were received."""
     event_type = context.event_types.get(claims[0].event)
     decided: list[OperatorDecision] = []
     if stored is not None and stored.conversion_id is not None:
@@ -100,7 +100,7 @@ def save_history(
     stored: Conversion | None,
     context: Context,
 ) -> Decision:
-    """Write the conversion and the other postbacks as `history` has them; return the decision on `claim`, its cause."""
+    """Write the conversion and all postbacks of `history` but that of `claim`; return the decision on `claim`."""
     conversion_id = None if stored is None else stored.conversion_id
     if history.conversion is not None and history.made_by is not None:
         attribute_changes(connection, claim, context)
@@ -115,7 +115,7 @@ def save_history(
 def withdraw_history(
     connection: Connection, claim: Claim, history: History, conversion_id: UUID, context: Context
 ) -> Decision | None:
-    """Take a conversion back that no claim makes any more; return the decision on `claim`, its cause."""
+    """Withdraw a conversion that no claim makes any more; return the decision on `claim`, which caused this."""
     attribute_changes(connection, claim, context)
     withdraw(connection, conversion_id)
     _save_others(connection, claim, history, None)
@@ -125,10 +125,10 @@ def withdraw_history(
 def as_decided(
     event_type: EventType, click: ClickFacts, stored: Conversion | None, *, by_operator: bool
 ) -> tuple[EventType, ClickFacts]:
-    """Return an event type and a click as a stored conversion was decided by them. Pure.
+    """Return an event type and a click with the rules by which a stored conversion was decided. Pure.
 
-    A conversion that was approved automatically is not put under review because its event type is now, and it does not
-    expire because the profile's days are now fewer. A conversion under review stays there until an operator decides.
+    A conversion that was approved automatically is not put under review when its event type now asks for one. Nor does
+    it expire when the profile now has fewer days. A conversion under review stays there until an operator decides.
     """
     if stored is None:
         return event_type, click
@@ -148,9 +148,9 @@ def decide_in_order(
     event_type: EventType | None,
     by_operator: Sequence[OperatorDecision] = (),
 ) -> History:
-    """Decide claims about one conversion one after another, with what operators decided in between. Pure.
+    """Decide claims about one conversion one after another, with the operators' decisions in between. Pure.
 
-    `stored` gives the conversion its id if it has one already.
+    The conversion gets the id of `stored`, if there is one.
     """
     state: Conversion | None = None
     made_by: Claim | None = None
@@ -172,9 +172,9 @@ def decide_in_order(
 def _after_operator(
     state: Conversion | None, waiting: list[OperatorDecision], until: datetime | None
 ) -> Conversion | None:
-    """Return a conversion after the operators' decisions made before `until`, or after all that are left.
+    """Apply the operators' decisions made before `until`, or all if it is None, to a conversion and return it.
 
-    They are taken from `waiting`.
+    The applied decisions are removed from `waiting`.
     """
     while state is not None and waiting and (until is None or waiting[0].decided_at < until):
         decided = waiting.pop(0)
@@ -190,7 +190,7 @@ def _own(claim: Claim, history: History) -> Decision:
 
 
 def _save_others(connection: Connection, claim: Claim, history: History, conversion_id: UUID | None) -> None:
-    """Write the decisions on all postbacks but the one of `claim`, which its caller writes."""
+    """Write the decisions on all postbacks except that of `claim`, which the caller writes."""
     others = [
         (each.postback_id, decision._replace(conversion_id=conversion_id))
         for each, decision in history.decisions

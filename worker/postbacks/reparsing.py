@@ -1,4 +1,4 @@
-"""Parses a stored postback again, with its account's mapping as it is today: what it would be if it came now.
+"""Parses a stored postback again with the present mapping of its account, as if it had come now.
 
 A postback that was refused because of who sent it stays refused: the sender cannot be checked again.
 """
@@ -17,7 +17,8 @@ from worker.conversions import Claim
 from worker.postbacks.rows import Origin, claim_of, storable_corrections
 from worker.runtime import Connection, PoisonError
 
-# Refused because of who sent it, stored in part only, or to be sent again: parsing it again cannot make it right.
+# These postbacks were refused because of their sender, stored only in part, or are to be sent again. Parsing them again
+# cannot help.
 FINAL_REASONS = frozenset(
     {
         PostbackReason.BAD_TOKEN,
@@ -36,7 +37,7 @@ _EVENTS = "select event from event_types where active"
 
 
 class StoredPostback(NamedTuple):
-    """A postback as it is stored. `claimed` says that its fields are a claim, decided or waiting for its click."""
+    """A postback as it is stored. `claimed` means that its fields are a claim, decided or waiting for its click."""
 
     postback_id: UUID
     received_at: datetime
@@ -65,12 +66,12 @@ class StoredPostback(NamedTuple):
 
     @property
     def origin(self) -> Origin:
-        """Whose it is."""
+        """The postback and the account for which a claim is made."""
         return Origin(self.postback_id, self.received_at, self.merchant_id, self.authenticated)
 
     @property
     def claim(self) -> Claim | None:
-        """What its fields claim, null where it was refused before anything was decided about them."""
+        """The claim that its fields make; None if it was refused before a claim was decided."""
         if not self.claimed or self.click_id is None or self.event is None:
             return None
         return Claim(
@@ -88,7 +89,7 @@ class StoredPostback(NamedTuple):
 
 
 class Reparsed(NamedTuple):
-    """What a postback turns out to say: a claim with the corrections it took, or the reason why it says none."""
+    """The result of parsing a postback: a claim with its corrections, or the reason why there is no claim."""
 
     claim: Claim | None
     corrections: Sequence[Mapping[str, str | None]] = ()
@@ -97,7 +98,7 @@ class Reparsed(NamedTuple):
 
 
 def load_rules(connection: Connection, merchant_ids: Iterable[int | None]) -> dict[int | None, AccountRules]:
-    """Return how the postbacks of some accounts are read today, and under None of those that name no account."""
+    """Return the present rules of some accounts, and under None the rules for postbacks without an account."""
     events = frozenset(row[0] for row in connection.execute(_EVENTS))
     rules: dict[int | None, AccountRules] = {None: AccountRules(events=events)}
     wanted = sorted({merchant_id for merchant_id in merchant_ids if merchant_id is not None})
@@ -108,8 +109,8 @@ def load_rules(connection: Connection, merchant_ids: Iterable[int | None]) -> di
 
 
 def reparse(stored: StoredPostback, rules: AccountRules, keys: Sequence[bytes]) -> Reparsed:
-    """Return what a stored postback says by some rules. Pure."""
-    # It is stored as readable text; the edge read the bytes behind it, one character a byte.
+    """Parse a stored postback by an account's rules. Pure."""
+    # The query is stored as readable text, but the edge parses its bytes, one character for each.
     query = stored.query.encode().decode("latin-1")
     try:
         parameters = parse_parameters(

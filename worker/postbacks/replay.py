@@ -1,8 +1,8 @@
-"""The task of a replay: parses stored postbacks again and decides them, or only shows what would become of them.
+"""The task of a replay: parses stored postbacks again and decides them, or only shows what it would decide.
 
-A replay is a row. Each part of it is one transaction, together with its progress, so that a process that is killed has
-done a part completely or not at all. A job works for a few seconds and then queues up again behind the postbacks that
-arrived meanwhile.
+A replay is a row. Each part of it is one transaction, which also writes the progress, so a killed process has done a
+part completely or not at all. A job works for a few seconds and is then queued again behind the postbacks that arrived
+in the meantime.
 """
 
 from __future__ import annotations
@@ -39,10 +39,10 @@ from worker.runtime import Connection, Resources, RetryableError, StaleError, is
 
 Part = list[tuple[StoredPostback, Reparsed]]
 PART_MAX = 100
-# A dry replay undoes its work. So that a part is decided as it really would be, the latest related postbacks that the
-# replay has changed and undone are done again before it: at most so many.
+# A dry replay undoes its work. Each part must be decided as in a real replay, so the latest related postbacks that the
+# replay changed and undid are first done again, at most so many.
 RELATED_MAX = 200
-# New postbacks wait no longer than this for a replay.
+# New postbacks wait for a replay no longer than this.
 TURN_S = 5.0
 IDLE_S = 10.0
 _NOTE_CHARACTERS_MAX = 500
@@ -67,14 +67,14 @@ def run_replay(replay_id: int) -> None:
 
 
 def resume_replays() -> None:
-    """Queue up the replays whose job was lost: nobody has worked at them for a while."""
+    """Queue the replays whose job was lost: no process has worked at them for a while."""
     used = resources.current()
     for replay_id in used.database.run(lambda connection: unfinished(connection, IDLE_S)):
         enqueue(used, replay_id)
 
 
 def enqueue(used: Resources, replay_id: int) -> None:
-    """Queue a replay up for its next turn. When Redis is away, `resume_replays` does it later."""
+    """Queue a replay for its next turn. If Redis does not answer, `resume_replays` does it later."""
     try:
         task_queue(QueueName.POSTBACKS, used.redis).enqueue_call(
             Task.REPLAY.value,
@@ -87,7 +87,7 @@ def enqueue(used: Resources, replay_id: int) -> None:
 
 
 def _work(connection: Connection, used: Resources, replay_id: int) -> bool:
-    """Do the next part of a replay; return whether there may be another."""
+    """Do the next part of a replay; return whether there may be more."""
     with connection.transaction():
         replay = lock_replay(connection, replay_id)
         if replay is None:
@@ -114,7 +114,7 @@ def _work(connection: Connection, used: Resources, replay_id: int) -> bool:
 
 
 def _parse(connection: Connection, used: Resources, postback_ids: Sequence[UUID]) -> Part:
-    """Return postbacks in the order in which they were received, each with what it says today."""
+    """Return postbacks in the order in which they were received, each parsed by the present rules."""
     stored = load_postbacks(connection, postback_ids)
     rules = load_rules(connection, {each.merchant_id for each in stored})
     keys = used.click_id_keys
@@ -122,17 +122,17 @@ def _parse(connection: Connection, used: Resources, postback_ids: Sequence[UUID]
 
 
 def _undone_before(connection: Connection, replay: Replay, part: Part) -> list[UUID]:
-    """Return the postbacks that a dry replay has changed and undone, and that are about the same as a part of it."""
+    """Return the postbacks that a dry replay changed and undid, about the same clicks or orders as a part."""
     return related_before(connection, replay, _claims(part), RELATED_MAX)
 
 
 def _claims(part: Part) -> list[Claim]:
-    """Return what a part's postbacks claimed and what they claim now."""
+    """Return the claims of a part's postbacks, both as stored and as parsed now."""
     return [claim for stored, parsed in part for claim in (stored.claim, parsed.claim) if claim is not None]
 
 
 def _process(connection: Connection, part: Part, context: Context) -> list[Judgement]:
-    """Decide postbacks by what they say now; return what each was and is."""
+    """Decide postbacks as they are parsed now; return how each was before and is after."""
     lock_claims(connection, _claims(part), context, [(stored.merchant_id, stored.nonce) for stored, _ in part])
     ids = [stored.postback_id for stored, _ in part]
     if load_postbacks(connection, ids, lock=True) != [stored for stored, _ in part]:
@@ -155,7 +155,7 @@ def _process(connection: Connection, part: Part, context: Context) -> list[Judge
 
 
 def _process_one(connection: Connection, postback_id: UUID, parsed: Reparsed, context: Context) -> str | None:
-    # Loaded again: what one postback is taken for may have changed another one about the same conversion.
+    # It is loaded again, since the decision on another postback about the same conversion may have changed it.
     (stored,) = load_postbacks(connection, [postback_id])
     try:
         with connection.transaction():
@@ -169,7 +169,7 @@ def _process_one(connection: Connection, postback_id: UUID, parsed: Reparsed, co
 
 
 def _without_ids_undone(connection: Connection, judgements: Sequence[Judgement]) -> list[Judgement]:
-    """Return a dry replay's judgements without the ids of conversions that it made and that are gone again."""
+    """Return a dry replay's judgements without the ids of conversions that it made and undid."""
     ids = {each.after["conversion_id"] for each in judgements} - {None}
     kept = {
         str(row[0])

@@ -1,4 +1,4 @@
-"""Replays and what they did: the tables replays and postback_judgements, and the postbacks they are about. SQL only."""
+"""The tables replays and postback_judgements, and the postbacks that a replay is about. SQL only."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from worker.conversions import Claim
 from worker.postbacks.reparsing import Reparsed, StoredPostback
 from worker.runtime import Connection, PermanentError, log
 
-# To count is a courtesy. Of a hundred million postbacks it takes longer than any statement may, and the replay goes on
-# without it.
+# The count is only shown to the operator. For a hundred million postbacks it takes longer than any statement may, and
+# the replay goes on without it.
 COUNT_TIMEOUT_MS = 10_000
 
-# Another process may be working at it: two of them take turns, a part each.
+# Another process may be working at the replay: two processes take turns, one part each.
 _LOCK = (
     "select replay_id, filter, dry, created_at, after_received_at, after_postback_id, state = 'waiting' from replays"
     " where replay_id = %s and state in ('waiting', 'running') for update skip locked"
@@ -84,7 +84,7 @@ _FINISH = (
     "update replays set state = %s, error = %s, finished_at = now(), updated_at = now()"
     " where replay_id = %s and state in ('waiting', 'running')"
 )
-# Noted as looked at, so that a long queue is not filled with jobs of one replay.
+# The update keeps the same replay from being queued again and again while the queue is long.
 _UNFINISHED = (
     "update replays set updated_at = now() where replay_id in (select replay_id from replays"
     " where state in ('waiting', 'running') and updated_at < now() - make_interval(secs => %s)"
@@ -93,7 +93,7 @@ _UNFINISHED = (
 
 
 class Replay(NamedTuple):
-    """A replay in progress: which postbacks it is about, and how far it has come in their order."""
+    """A replay in progress: which postbacks it is about, and the last of them that is done."""
 
     replay_id: int
     filter: Mapping[str, Any]
@@ -105,12 +105,12 @@ class Replay(NamedTuple):
 
     @property
     def values(self) -> dict[str, Any]:
-        """The parameters of the queries about its postbacks."""
+        """The parameters of the queries for its postbacks."""
         return {**{name: self.filter.get(name) for name in _FILTER}, **self._asdict()}
 
 
 class Judgement(NamedTuple):
-    """What became of one postback, or would have."""
+    """What a replay did with one postback, or would have done."""
 
     postback_id: UUID
     before: Mapping[str, Any]
@@ -119,25 +119,25 @@ class Judgement(NamedTuple):
 
     @property
     def changed(self) -> bool:
-        """Whether anything of it is another than before."""
+        """Whether the replay changed anything about the postback."""
         return self.before != self.after
 
 
 def lock_replay(connection: Connection, replay_id: int) -> Replay | None:
-    """Return a replay that is not done, locked; None where it is, or where another process has it just now."""
+    """Lock and return an unfinished replay; None if it is finished or another process has it locked."""
     row = connection.execute(_LOCK, [replay_id]).fetchone()
     return None if row is None else Replay(*row)
 
 
 def begin(connection: Connection, replay: Replay) -> None:
-    """Note that a replay is running, and how many postbacks it is about, null where that takes too long to find out."""
+    """Note that a replay is running, and how many postbacks it is about (null if counting takes too long)."""
     connection.execute(_BEGIN, [_count(connection, replay), replay.replay_id])
 
 
 def next_part(connection: Connection, replay: Replay, limit: int) -> list[UUID]:
     """Return the next postbacks of a replay, in the order in which they were received.
 
-    Raises PermanentError for a filter that no index helps with: tried again, it would take as long again.
+    Raises PermanentError if the query takes too long, since no index fits the filter: a retry would take as long.
     """
     try:
         rows = connection.execute(_PART, replay.values | {"limit": limit}, prepare=False)
@@ -149,7 +149,7 @@ def next_part(connection: Connection, replay: Replay, limit: int) -> list[UUID]:
 
 
 def related_before(connection: Connection, replay: Replay, claims: Iterable[Claim], limit: int) -> list[UUID]:
-    """Return the latest postbacks that a replay has changed and that are about the same clicks or orders as claims."""
+    """Return the latest postbacks that a replay changed and that are about the same clicks or orders as `claims`."""
     about = list(claims)
     wanted = {
         "replay_id": replay.replay_id,
@@ -167,25 +167,25 @@ def load_postbacks(connection: Connection, postback_ids: Sequence[UUID], *, lock
 
 
 def load_snapshots(connection: Connection, postback_ids: Sequence[UUID]) -> dict[UUID, dict[str, Any]]:
-    """Return what postbacks and their conversions are, as a judgement shows it."""
+    """Return the state of postbacks and their conversions, as a judgement shows it."""
     return dict(connection.execute(_SNAPSHOTS, [list(postback_ids)]).fetchall())
 
 
 def save_reparsed(connection: Connection, postback_id: UUID, parsed: Reparsed) -> None:
-    """Write the fields of a claim that a postback was parsed as."""
+    """Write the claim that parsing a postback again gave."""
     assert parsed.claim is not None
     _, _, *said = parsed.claim[:8]
     connection.execute(_SAVE_REPARSED, [*said, Jsonb(list(parsed.corrections)), postback_id])
 
 
 def save_unreadable(connection: Connection, postback_id: UUID, parsed: Reparsed) -> None:
-    """Refuse a postback that cannot be read, for the reason that parsing gave."""
+    """Refuse a postback that cannot be parsed, with the reason that parsing gave."""
     refused = [PostbackOutcome.REFUSED.value, parsed.reason, parsed.detail]
     connection.execute(_SAVE_UNREADABLE, [*refused, postback_id])
 
 
 def save_judgements(connection: Connection, replay: Replay, judgements: Sequence[Judgement]) -> None:
-    """Keep what a part of a replay came to."""
+    """Store the judgements of one part of a replay."""
     with connection.cursor() as cursor:
         cursor.executemany(
             _SAVE_JUDGEMENT,
@@ -199,7 +199,7 @@ def save_judgements(connection: Connection, replay: Replay, judgements: Sequence
 def save_progress(
     connection: Connection, replay: Replay, judgements: Sequence[Judgement], last: StoredPostback
 ) -> None:
-    """Note how far a replay has come, and count what it came to."""
+    """Note how far a replay has come, and add its judgements to the counts."""
     row = connection.execute("select outcomes from replays where replay_id = %s", [replay.replay_id]).fetchone()
     outcomes: dict[str, dict[str, int]] = {} if row is None else row[0]
     for each in judgements:
@@ -219,18 +219,18 @@ def save_progress(
 
 
 def finish(connection: Connection, replay_id: int, state: str, error: str | None = None) -> None:
-    """End a replay: done, or failed with an error."""
+    """End a replay as done, or as failed with an error."""
     connection.execute(_FINISH, [state, error, replay_id])
 
 
 def unfinished(connection: Connection, idle_s: float) -> list[int]:
-    """Return the replays that are not done and that nobody has worked or looked at for some seconds."""
+    """Return the unfinished replays that no process has worked at or queued for some seconds."""
     return sorted(row[0] for row in connection.execute(_UNFINISHED, [idle_s]))
 
 
 def _count(connection: Connection, replay: Replay) -> int | None:
     try:
-        # Rolled back, so that the timeout ends with it.
+        # The rollback also ends the timeout.
         with connection.transaction(force_rollback=True):
             connection.execute(f"set local statement_timeout = {COUNT_TIMEOUT_MS}")
             row = connection.execute(_COUNT, replay.values, prepare=False).fetchone()

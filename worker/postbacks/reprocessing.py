@@ -1,7 +1,7 @@
-"""Decides a stored postback again by what it says today, and undoes what it did by an earlier reading.
+"""Decides a stored postback again as it is parsed now, and undoes what the earlier parsing led to.
 
-A decision stands as long as the postback says the same, so that a replay of what counted changes nothing. The one
-exception is a conversion that was rejected because its click had expired: the profile's days may have changed.
+A decision stands as long as the postback is parsed the same, so replaying a postback that counted changes nothing. The
+one exception is a conversion that was rejected because its click had expired: the profile's days may have changed.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ from worker.runtime import Connection
 
 
 def reprocess(connection: Connection, stored: StoredPostback, parsed: Reparsed, context: Context) -> str | None:
-    """Write what a postback is now that it was parsed again; return why it stays as it was, where that needs saying.
+    """Decide a postback that was parsed again, and write the result. If it must stay as it is, return a note why.
 
-    The claims before and after must be locked.
+    The caller has locked its claims, both the stored and the new one.
     """
     settled = stored.outcome in SETTLED
     if stored.reason in FINAL_REASONS and not settled:
@@ -58,7 +58,7 @@ def reprocess(connection: Connection, stored: StoredPostback, parsed: Reparsed, 
 
 
 def _look_again(connection: Connection, claim: Claim, stored: StoredPostback, context: Context) -> None:
-    """Decide a conversion anew that was rejected because its click had expired, if the click has not any more."""
+    """Decide a conversion again that was rejected because its click had expired, if the click is now valid."""
     conversion = _conversion_of(connection, stored)
     click = load_click(connection, claim.click_id)
     if conversion is None or click is None or conversion.reason != PostbackReason.CLICK_EXPIRED:
@@ -82,7 +82,7 @@ def _look_again(connection: Connection, claim: Claim, stored: StoredPostback, co
 def _replace(
     connection: Connection, stored: StoredPostback, old: Claim, new: Claim, context: Context
 ) -> Decision | None:
-    """Decide a claim in the place of what its postback was taken for."""
+    """Decide the new claim of a postback in place of its old one."""
     conversion = _conversion_of(connection, stored)
     about_the_same = (old.click_id, old.event, old.order_id) == (new.click_id, new.event, new.order_id)
     is_keyed = _key(old, context) is not None
@@ -101,14 +101,14 @@ def _replace_in_place(connection: Connection, new: Claim, conversion: Conversion
         return None
     claims = [*decided_claims(connection, new), new]
     history = decide_again(connection, claims, click, conversion, context)
-    # An event type that is gone refuses everything, and takes nothing back.
+    # A deleted event type refuses every claim, but that must not withdraw a conversion.
     if history.conversion is None and new.event in context.event_types:
         return withdraw_history(connection, new, history, conversion.conversion_id, context)
     return save_history(connection, new, history, click, conversion, context)
 
 
 def _retract(connection: Connection, old: Claim, conversion: Conversion, *, is_maker: bool, context: Context) -> None:
-    """Leave a conversion as if one of the claims about it had never come."""
+    """Bring a conversion to the state it would have if one of the claims about it had never come."""
     assert conversion.conversion_id is not None
     click = load_click(connection, old.click_id)
     others = decided_claims(connection, old) if _key(old, context) is not None else []

@@ -1,4 +1,4 @@
-"""Postback records as rows and claims: checked field by field, pure. A record that does not fit raises PoisonError."""
+"""Turns postback records into rows and claims, checked field by field. Pure; raises PoisonError."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from worker.conversions import Claim
 from worker.runtime import FORGED_CLICK_ID, PoisonError
 from worker.spool import BIGINT_MAX, Rules, check_ip, check_moment, storable_text
 
-# The answers after which the worker decides: recorded, and seen before, which the edge cannot know for certain.
+# After these answers the worker decides. 409 means seen before, which the edge cannot know for certain.
 CLAIM_ANSWERS = frozenset({200, 409})
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _EVENT = re.compile(r"[a-z][a-z0-9_]{0,39}")
@@ -28,12 +28,12 @@ _CURRENCY = re.compile(r"[A-Z]{3}")
 _CORRECTION = ("field", "from", "to", "rule")
 _CORRECTIONS_MAX = 20
 _NONCE_CHARACTERS_MAX = 256
-# What a postback claims, as its record names it; the columns are postbacks.CLAIM.
+# The fields of a claim by their names in the record; their columns are postbacks.CLAIM.
 _FIELDS = ("click_id", "event", "order_id", "status", "payout_minor", "currency")
 
 
 class Origin(NamedTuple):
-    """Which postback a claim is made by, and the account it is made for: null unless a token named one."""
+    """The postback that makes a claim, and the account it is for: None unless a token named one."""
 
     postback_id: UUID
     received_at: datetime
@@ -42,7 +42,7 @@ class Origin(NamedTuple):
 
 
 class PostbackRow(NamedTuple):
-    """A postback as it is first stored. `outcome` is parked if it makes a claim (`claim` is set), else refused."""
+    """A postback as it is first stored. `outcome` is parked if `claim` is set, else refused."""
 
     number: int
     postback_id: UUID
@@ -57,7 +57,7 @@ class PostbackRow(NamedTuple):
 
     @property
     def origin(self) -> Origin:
-        """Whose it is."""
+        """The postback and the account for which a claim is made."""
         return Origin(self.postback_id, self.received_at, self.raw.merchant_id, self.raw.authenticated)
 
 
@@ -98,7 +98,7 @@ def row_values(row: PostbackRow, spool_id: str) -> dict[str, object]:
         "answered": raw.answered,
         "outcome": row.outcome.value,
         "reason": None if row.reason is None else storable_text(row.reason),
-        # What the edge said of a claim is not the last word on it.
+        # For a claim the edge's detail is left out, since the worker decides it.
         "detail": None if raw.detail is None or row.claim is not None else storable_text(raw.detail),
         "corrections": Jsonb(row.corrections),
         "claimed": row.claim is not None,
@@ -128,14 +128,14 @@ def _decode(payload: object) -> Postback:
 
 
 def claim_of(said: Mapping[str, Any], origin: Origin, keys: Sequence[bytes]) -> Claim:
-    """Return what a postback's fields claim, or raise PoisonError where they are not what the edge writes."""
+    """Return the claim in a postback's fields; raises PoisonError if they are not as the edge writes them."""
     click_id, event, order_id, status, payout_minor, currency = (said.get(name) for name in _FIELDS)
     value = parse_click_id(click_id, keys) if type(click_id) is str else None
     if value is None:
         raise PoisonError(f"not a click id of ours: {str(click_id)[:60]!r}", code=FORGED_CLICK_ID)
     event = event if type(event) is str else ""
     _require(_EVENT.fullmatch(event) is not None, "event")
-    # The edge lets no longer one through, and the row of an index takes at most 2,704 bytes.
+    # The edge accepts no longer order id, and a row of an index takes at most 2,704 bytes.
     _require(order_id is None or (type(order_id) is str and len(order_id) <= ORDER_ID_CHARACTERS_MAX), "order_id")
     _require(status is None or (type(status) is str and status in set(ConversionStatus)), "status")
     _require(payout_minor is None or (_is_bigint(payout_minor) and payout_minor <= AMOUNT_MINOR_MAX), "payout_minor")
@@ -156,7 +156,7 @@ def claim_of(said: Mapping[str, Any], origin: Origin, keys: Sequence[bytes]) -> 
 
 
 def storable_corrections(value: object) -> list[dict[str, str | None]]:
-    """Return the corrections of a record's fields as they are stored: what is none of ours is left out."""
+    """Return the corrections of a record's fields as they are stored, without any that we do not know."""
     if type(value) is not list:
         return []
     return [
@@ -171,7 +171,7 @@ def storable_corrections(value: object) -> list[dict[str, str | None]]:
 
 
 def _readable(said: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what can be stored of a refused postback's fields; the raw request is there for the rest."""
+    """Return those fields of a refused postback that can be stored; the raw request has all of them."""
     texts = {
         name: storable_text(said[name][:ORDER_ID_CHARACTERS_MAX])
         for name in ("event", "order_id", "status", "currency")

@@ -1,4 +1,4 @@
-"""The postbacks table: one row per postback received, its outcome rewritten when its claim is decided. SQL only."""
+"""The postbacks table: one row for each postback; its outcome is rewritten when its claim is decided. SQL only."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ _INSERT = (
     f"insert into postbacks ({', '.join(postbacks.WRITTEN)})"  # noqa: S608
     f" values ({', '.join(f'%({name})s' for name in postbacks.WRITTEN)}) on conflict (postback_id) do nothing"
 )
-# Whoever comes second finds the first one's row. Locked by its name first, so that it is committed.
+# The second postback with a nonce finds the row of the first. RACE: its caller locks the nonce before this, so that the
+# first row is committed.
 _NONCE = (
     "insert into postback_nonces (merchant_id, nonce, postback_id, received_at) values (%s, %s, %s, %s)"
     " on conflict (merchant_id, nonce) do update set nonce = excluded.nonce returning postback_id"
@@ -28,7 +29,7 @@ _DECIDED = (
     "update postbacks set outcome = %s, reason = %s, detail = coalesce(%s, detail), conversion_id = %s"
     " where postback_id = %s"
 )
-# Of arrays, one element a postback. A row that says so already is not written again.
+# The parameters are arrays with one element for each postback. A row that would not change is not written.
 _DECIDED_AGAIN = (
     "update postbacks p set outcome = d.outcome, reason = d.reason, conversion_id = d.conversion_id"
     " from unnest(%s::uuid[], %s::text[], %s::text[], %s::uuid[]) as d (postback_id, outcome, reason, conversion_id)"
@@ -42,7 +43,7 @@ _OVERDUE = (
     " returning postback_id, merchant_id, click_id, received_at, query, body"
 )
 _CLAIM = ", ".join("status_sent" if name == "status" else name for name in Claim._fields)
-# All that say something about one conversion: the same click, event and order.
+# All decided claims about one conversion: those with the same click, event and order.
 _ABOUT = (
     " from postbacks where click_id = %(click_id)s and event = %(event)s"
     " and order_id is not distinct from %(order_id)s and postback_id <> %(postback_id)s"
@@ -64,7 +65,7 @@ _STORED_CLICK_IDS = "select click_id from clicks where click_id = any(%s)"
 
 
 class Overdue(NamedTuple):
-    """A postback that waits for its click for too long."""
+    """A postback that has waited too long for its click."""
 
     postback_id: UUID
     merchant_id: int | None
@@ -80,7 +81,7 @@ def insert_postback(connection: Connection, row: PostbackRow, spool_id: str) -> 
 
 
 def claim_nonce(connection: Connection, nonce: str | None, origin: Origin) -> bool:
-    """Whether no other postback came under the id that this one's signature covers; one that is not signed has none."""
+    """Whether no other postback used the id that this one's signature covers; true if it is not signed."""
     if nonce is None or origin.merchant_id is None:
         return True
     taken = [origin.merchant_id, storable_text(nonce), origin.postback_id, origin.received_at]
@@ -89,7 +90,7 @@ def claim_nonce(connection: Connection, nonce: str | None, origin: Origin) -> bo
 
 
 def save_replayed(connection: Connection, postback_id: UUID) -> None:
-    """Refuse a postback whose signed id was used before: it is no claim."""
+    """Refuse a postback whose signed id was used before: it makes no claim."""
     refused = [PostbackOutcome.REFUSED.value, PostbackReason.REPLAYED.value]
     connection.execute(_REPLAYED, [*refused, postback_id])
 
@@ -101,7 +102,7 @@ def save_decision(connection: Connection, postback_id: UUID, decision: Decision)
 
 
 def save_decisions(connection: Connection, decisions: Sequence[tuple[UUID, Decision]]) -> None:
-    """Write the outcomes of postbacks that were decided before, as far as they are others than they were."""
+    """Write the new outcomes of postbacks that were decided before, where they differ."""
     columns = (
         [postback_id for postback_id, _ in decisions],
         [decision.outcome.value for _, decision in decisions],
@@ -113,35 +114,35 @@ def save_decisions(connection: Connection, decisions: Sequence[tuple[UUID, Decis
 
 
 def save_refusal(connection: Connection, postback_id: UUID, detail: str) -> None:
-    """Refuse a parked postback for which PostgreSQL refused every write, so that it is not tried for ever."""
+    """Refuse a parked postback whose decision PostgreSQL refuses to store, so that it is not tried for ever."""
     refused = [PostbackOutcome.REFUSED.value, PostbackReason.BAD_FIELD.value, detail, None, postback_id]
     connection.execute(_DECIDED, refused)
 
 
 def decided_later(connection: Connection, claim: Claim) -> bool:
-    """Whether a postback about the same conversion was received after this one and decided before it."""
+    """Whether a postback about the same conversion was received after this claim and decided before it."""
     row = connection.execute(_DECIDED_LATER, claim._asdict()).fetchone()
     return row is not None and bool(row[0])
 
 
 def decided_claims(connection: Connection, claim: Claim, limit: int | None = None) -> list[Claim]:
-    """Return every other decided claim about the same conversion, oldest first, or the first `limit` of them."""
+    """Return the other decided claims about the same conversion, oldest first, at most `limit` of them."""
     return [_claim(row) for row in connection.execute(_DECIDED_CLAIMS, {**claim._asdict(), "limit": limit})]
 
 
 def lock_parked(connection: Connection, postback_ids: Sequence[UUID]) -> list[Claim]:
-    """Return the claims of those that are still parked, oldest first, their rows locked."""
+    """Return the claims of the postbacks that are still parked, oldest first, and lock their rows."""
     return [_claim(row) for row in connection.execute(_PARKED, [list(postback_ids)])]
 
 
 def parked_claims(connection: Connection, postback_ids: Sequence[UUID]) -> list[Claim]:
-    """Return the same claims without locking them: what to lock is in them."""
+    """Return the same claims without locking the rows: the caller needs them to know which claims to lock."""
     unlocked = _PARKED.removesuffix(" for update")
     return [_claim(row) for row in connection.execute(unlocked, [list(postback_ids)])]
 
 
 def parked_any(connection: Connection) -> bool:
-    """Whether any postback is parked; the answer is of this moment, so ask after the commit of what it may wait for."""
+    """Whether any postback is parked at this moment. Ask after the commit of the clicks that it may wait for."""
     row = connection.execute(_PARKED_ANY).fetchone()
     return row is not None and bool(row[0])
 
@@ -152,22 +153,22 @@ def parked_of_clicks(connection: Connection, click_ids: Sequence[str] | Sequence
 
 
 def parked_click_ids(connection: Connection, after: UUID, within: timedelta | None, limit: int) -> list[UUID]:
-    """Return, in order, the next ids of clicks that parked postbacks wait for, stored `within` some time or ever."""
+    """Return the next click ids that parked postbacks wait for, if stored `within` the given time (None: ever)."""
     found = connection.execute(_PARKED_CLICK_IDS, [after, within, within, limit], prepare=False)
     return [row[0] for row in found]
 
 
 def stored_click_ids(connection: Connection, click_ids: Sequence[UUID]) -> list[UUID]:
-    """Return those of some click ids that are stored.
+    """Return the click ids that are stored.
 
-    PERF: planned with its values, so that only the partitions of these ids are opened and locked. A join with clicks
-    opens all of them: with those of three years that took 47 ms to plan and 3,300 of the 6,400 locks there are.
+    PERF: the query is planned with its values, so only the partitions of these ids are opened and locked. A join with
+    clicks opens all of them: for three years of partitions, planning took 47 ms and 3,300 of the 6,400 locks there are.
     """
     return [row[0] for row in connection.execute(_STORED_CLICK_IDS, [list(click_ids)], prepare=False)]
 
 
 def flag_parked(connection: Connection, hours: int, limit: int) -> list[Overdue]:
-    """Mark parked postbacks that wait for so many hours, the longest waiting first, and return them, each once."""
+    """Mark and return postbacks that have been parked for so many hours, oldest first; each is returned only once."""
     return [Overdue(*row) for row in connection.execute(_OVERDUE, [hours, limit])]
 
 

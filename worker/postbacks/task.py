@@ -1,4 +1,4 @@
-"""The task of the postbacks queue: store a batch exactly once and process every postback whose click is stored."""
+"""The task of the postbacks queue: stores a batch exactly once and processes every postback whose click is stored."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from worker.spool import (
 
 
 def store_batch(spool_id: str, first: int, payloads: list[str], missing: int = 0) -> None:
-    """Store records first, first+1, … of a spool. Raises PermanentError, or RetryableError: PostgreSQL stays away."""
+    """Store a batch of a spool, from record `first` on. Raises PermanentError, or RetryableError without PostgreSQL."""
     used = resources.current()
     batch = check_batch(Batch(spool_id, first, payloads, missing), "postbacks")
     rules = Rules(used.click_id_keys, used.now_ms())
@@ -48,19 +48,19 @@ def store_batch(spool_id: str, first: int, payloads: list[str], missing: int = 0
         publish_progress(used.redis, spool_id, progress)
         used.tally.add(**Counter(outcomes.values()))
         parked += [postback_id for postback_id, outcome in outcomes.items() if outcome == PostbackOutcome.PARKED]
-    # A click committed while its postback was being parked did not see it: look again, now that it is committed.
+    # RACE: the task of a click committed meanwhile did not see the postback. Look again, now that it is committed.
     if parked:
         match_postbacks(used, parked)
     book_changes(used)
 
 
 def parse_postbacks(batch: Batch, rules: Rules) -> tuple[list[PostbackRow], list[Poison]]:
-    """Return the rows of a batch, and the records that are none. Pure. Raises KeysDifferError."""
+    """Return the rows of a batch, and the records that cannot become rows. Pure. Raises KeysDifferError."""
     return separate(batch, lambda payload, number: postback_row(payload, number, rules))
 
 
 def _parts(batch: Batch) -> list[Batch]:
-    """Split a batch: a transaction holds up to three advisory locks a postback, of a table of 6,400 by default."""
+    """Split a batch, since a transaction takes up to three locks a postback, and PostgreSQL has 6,400 by default."""
     starts = range(0, len(batch.payloads), PROCESSED_TOGETHER_MAX) or range(1)
     return [
         Batch(
@@ -76,7 +76,7 @@ def _parts(batch: Batch) -> list[Batch]:
 def _store(
     connection: Connection, batch: Batch, rows: list[PostbackRow], poison: list[Poison], context: Context
 ) -> tuple[Progress, dict[UUID, str]]:
-    """Store one part; return the spool's progress and the outcome of every postback newly stored."""
+    """Store one part; return the spool's progress and the outcome of every new postback."""
     outcomes: dict[UUID, str] = {}
     with connection.transaction():
         progress = lock_progress(connection, batch.spool_id)
@@ -113,7 +113,7 @@ def _store(
 
 
 def _store_one(connection: Connection, row: PostbackRow, spool_id: str, context: Context) -> str | None:
-    """Store and process one postback; return its outcome, or None when it was there already."""
+    """Store and process one postback; return its outcome, or None if it was stored before."""
     if not insert_postback(connection, row, spool_id):
         return None
     if row.claim is None:

@@ -1,4 +1,4 @@
-"""A worker process's one PostgreSQL connection: waits for a server that is away, repeats transactions, never hangs."""
+"""The one PostgreSQL connection of a worker process: waits for the server, repeats transactions and never hangs."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _OPTIONS = " ".join(
         "idle_in_transaction_session_timeout=60s",
     )
 )
-# sqlstate class 54, a limit exceeded, is an OperationalError to psycopg, but it is the record's fault and stays so.
+# psycopg makes sqlstate class 54 (limit exceeded) an OperationalError, but a record causes it: a retry cannot help.
 _LIMIT_CLASS = "54"
 
 
@@ -45,10 +45,10 @@ class Database:
         self._connection: Connection | None = None
 
     def run(self, work: Callable[[Connection], T]) -> T:
-        """Return work(connection), run again when the connection or its transaction is lost to no fault of the work.
+        """Return work(connection); run it again if it loses its connection or transaction by no fault of its own.
 
-        Raises RetryableError when the deadline passes or the process is to stop. `work` may find its earlier run
-        committed: a connection lost in COMMIT leaves that open.
+        Raises RetryableError when the deadline passes or the process is to stop. `work` may find that its earlier
+        run was committed: when a connection is lost in COMMIT, nobody knows.
         """
         deadline = monotonic() + self._deadline_s
         attempt = 0
@@ -65,12 +65,12 @@ class Database:
                 if self._stop.wait(pause_s) or monotonic() + pause_s > deadline:
                     raise RetryableError(f"PostgreSQL could not do it in time: {error}") from error
             finally:
-                # Whatever interrupted the work, a connection in the middle of something is of no use to the next job.
+                # The next job cannot use a connection in the middle of a transaction, whatever interrupted the work.
                 if connection.closed or connection.info.transaction_status is not TransactionStatus.IDLE:
                     self.close()
 
     def wait(self, deadline: float | None = None) -> Connection:
-        """Return a usable connection, waiting until `deadline` (monotonic seconds), else without limit."""
+        """Return a usable connection; wait until `deadline` (monotonic seconds), or without limit for None."""
         if self._connection is not None and not self._connection.closed:
             return self._connection
         pause_s = _WAIT_FIRST_S
@@ -94,7 +94,7 @@ class Database:
                 pause_s = min(pause_s * 2, _WAIT_MAX_S)
 
     def check(self) -> None:
-        """Wait until the server answers a query; raises RetryableError only when the process is to stop."""
+        """Wait until the server answers a query. Raises RetryableError only when the process is to stop."""
         while True:
             connection = self.wait()
             try:
@@ -104,14 +104,17 @@ class Database:
                 self.close()
 
     def close(self) -> None:
-        """Drop the connection; the next use makes a new one."""
+        """Close the connection; the next use makes a new one."""
         if self._connection is not None:
             self._connection.close()
             self._connection = None
 
 
 def is_transient(error: Exception) -> bool:
-    """Whether the same statement may well succeed later: connection, resources, deadlock, shutdown, lock not had."""
+    """Whether the same statement may succeed later.
+
+    That is so after a lost connection, a shutdown, a deadlock, a lock timeout or a lack of resources.
+    """
     if isinstance(error, psycopg.OperationalError):
         return error.sqlstate is None or not error.sqlstate.startswith(_LIMIT_CLASS)
     return isinstance(error, psycopg.InterfaceError | StaleError)

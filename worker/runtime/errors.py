@@ -1,4 +1,4 @@
-"""How a task fails: for good, for now, or over one record of its batch."""
+"""The ways in which a task fails: for good, for now, or because of one record of its batch."""
 
 from __future__ import annotations
 
@@ -8,26 +8,25 @@ FORGED_CLICK_ID = "forged-click-id"
 
 
 class WorkerError(WaypostError):
-    """A task could not do what its job says."""
+    """A task could not do its job."""
 
     code = "worker-error"
 
 
 class PermanentError(WorkerError):
-    """The job is wrong and will be wrong again: not one of our tasks, or arguments that no agent writes."""
+    """The job can never succeed: it is not one of our tasks, or it has arguments that no agent writes."""
 
     code = "permanent"
 
 
 class RetryableError(WorkerError):
-    """The job is right and could not be done now; whoever enqueued it enqueues it again."""
+    """The job is right but could not be done now; the process that enqueued it enqueues it again."""
 
     code = "retryable"
 
 
 class KeysDifferError(RetryableError):
-    """Not one id of a whole batch was made with this worker's CLICK_ID_KEYS: it is the setting that is wrong, not the
-    ids.
+    """No id of a whole batch was made with this worker's CLICK_ID_KEYS, so the setting is wrong and not the ids.
 
     Setting the clicks aside as forged would lose them all, so the batch waits until edge and worker agree.
     """
@@ -36,17 +35,17 @@ class KeysDifferError(RetryableError):
 
 
 class StaleError(RetryableError):
-    """What a transaction relied on has changed beside it (a partition, a conversion): run it again from the start."""
+    """Another process changed something that the transaction relied on (a partition, a conversion): run it again."""
 
     code = "stale"
 
 
 class PoisonError(WorkerError):
-    """One record cannot be stored as what it claims to be. `code` is its reason; the rest of the batch is stored."""
+    """One record is not what it claims to be and cannot be stored; the rest of its batch is. `code` is the reason."""
 
     code = "bad-record"
 
     @property
     def reason(self) -> str:
-        """What poison_records keeps beside the payload."""
+        """The reason that is stored in poison_records beside the payload."""
         return f"{self.code}: {self.message}"

@@ -1,7 +1,7 @@
-"""The only jobs a worker runs: JSON payloads that name one of our tasks. What else RQ can do is never read from Redis.
+"""Reads jobs from Redis. A worker runs only jobs whose JSON payload names one of our tasks, and refuses all others.
 
 SECURITY: whoever can write to Redis can write jobs. RQ by itself would import and call any dotted name, unpickle
-payloads and metadata, run callbacks and send webhooks. A job with any of these is refused and none takes place.
+payloads and metadata, run callbacks and send webhooks. A job with any of these is refused, and nothing of it runs.
 """
 
 from __future__ import annotations
@@ -50,14 +50,14 @@ _FORBIDDEN_FIELDS = (
 )
 _TASKS = frozenset(task.value for task in Task)
 TIMEOUT_MAX_S = 600
-# Agents send batches of up to 4 MB; as JSON in JSON, with every character escaped, that is six times as much.
+# Agents send batches of up to 4 MB. As JSON within JSON, with every character escaped, that is six times as much.
 PAYLOAD_BYTES_MAX = 64 << 20
-# Half of the first byte of what zlib packed (RFC 1950). No JSON list begins with such a byte.
+# The low half of the first byte of zlib's output (RFC 1950). No JSON list begins with such a byte.
 _DEFLATE = 8
 
 
 def load_tasks() -> None:
-    """Import every task, so that a broken installation fails when the worker starts and not with each job."""
+    """Import every task, so that a broken installation fails when the worker starts and not in every job."""
     for task in Task:
         module_name, _, function_name = task.rpartition(".")
         getattr(importlib.import_module(module_name), function_name)
@@ -67,12 +67,12 @@ class TaskJob(Job):
     """A job as read from Redis: RQ's bookkeeping fields and a task call, nothing else."""
 
     def __init__(self, id: str | None = None, connection: Redis | None = None, serializer: Any = None) -> None:  # noqa: A002
-        # Whatever serializer RQ's inner code passes, or forgets to pass (it then means pickle), it is ours.
+        # Always our serializer: RQ's inner code may pass another one, or pass none, which means pickle.
         super().__init__(id, connection, JobSerializer)
         self.refusal: str | None = None
 
     def restore(self, raw_data: Mapping[bytes, bytes]) -> None:
-        """Read what we know of a Redis hash. A job that cannot be read counts as not there and is cleaned away."""
+        """Read the fields that we know from a Redis hash. An unreadable job counts as missing, so RQ removes it."""
         forbidden = [name.decode() for name in _FORBIDDEN_FIELDS if raw_data.get(name)]
         self.refusal = f"it carries {forbidden[0]}" if forbidden else None
         fields = {name: value for name, value in raw_data.items() if name in _PLAIN_FIELDS}
@@ -108,7 +108,7 @@ class TaskJob(Job):
 
 
 def _unpacked(data: bytes) -> bytes:
-    """Return a job's payload, which RQ then takes as it is. Raises ValueError.
+    """Return a job's payload unpacked, so that RQ uses it as it is. Raises ValueError.
 
     SECURITY: a megabyte in Redis may unpack to a gigabyte here, and RQ would unpack all of it.
     """

@@ -1,4 +1,4 @@
-"""Log lines of a worker process: one event and its facts as `event key=value`, to standard error."""
+"""Writes the log lines of a worker process to standard error: an event and its facts, as `event key=value`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ _TEXT_MAX = 300
 
 
 def start_logging(queue: str, level: str) -> None:
-    """Send every line of this process to standard error. RQ's own lines, three a job, stay silent below a warning."""
+    """Send every line of this process to standard error. RQ writes three lines a job, so only its warnings are kept."""
     logging.basicConfig(
         level=level.upper(), format=f"%(asctime)s worker-{queue} %(levelname)s %(message)s", datefmt="%Y-%m-%dT%H:%M:%S"
     )

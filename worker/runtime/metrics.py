@@ -1,4 +1,4 @@
-"""What a worker process counted: added up in memory, one log line every ten seconds when there is news."""
+"""Counts what a worker process did, in memory, and logs the counts every ten seconds if there are new ones."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ REPORT_INTERVAL_S = 10.0
 
 
 class Tally:
-    """Counters by name since the last line, and since the process began."""
+    """Counters by name, since the last log line and since the process began."""
 
     def __init__(self, clock: Callable[[], float] = monotonic) -> None:
         self._clock = clock
@@ -21,14 +21,14 @@ class Tally:
         self.total: Counter[str] = Counter()
 
     def add(self, **counts: int) -> None:
-        """Add to counters; zeros leave no trace."""
+        """Add to counters; zeros are ignored."""
         for name, count in counts.items():
             if count:
                 self._fresh[name] += count
                 self.total[name] += count
 
     def report(self, force: bool = False) -> None:
-        """Write what was counted since the last line, unless that was less than ten seconds ago."""
+        """Log what was counted since the last line, unless that line is less than ten seconds old."""
         elapsed_s = self._clock() - self._since
         if not force and elapsed_s < REPORT_INTERVAL_S:
             return

@@ -1,4 +1,4 @@
-"""What the tasks of this process use. RQ calls a task with JSON arguments only, so the rest is installed at start."""
+"""What the tasks of a process use. RQ calls a task with JSON arguments only, so the rest is installed at start."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from worker.runtime.database import Database
 from worker.runtime.errors import PermanentError
 from worker.runtime.metrics import Tally
 
-# How long a task works at what another run of it can go on with. Less than its job has (120 s), whose end would break
-# off a transaction.
+# How long a task works when its next run can continue the work. It is less than the timeout of its job (120 s), which
+# would interrupt a transaction.
 TURN_S = 60.0
 
 
@@ -24,7 +24,8 @@ TURN_S = 60.0
 class Resources:
     """One process's connections and counters. `stop` is set when the process is to end; `now_s` gives Unix seconds.
 
-    `wake` is set when deliveries may be due before the dispatcher's next look. `rates_file` None is the package's.
+    `wake` is set when deliveries may be due before the dispatcher next looks. With `rates_file` None, the file in the
+    package is used.
     """
 
     database: Database
@@ -45,7 +46,7 @@ class Resources:
         return int(self.now_s() * 1000)
 
     def turn(self) -> Callable[[], bool]:
-        """Return a function that says whether a task may go on with what is left, or leave it for the next time."""
+        """Return a function that says whether a task may go on, or must leave the rest to its next run."""
         ends_at = monotonic() + self.turn_s
         return lambda: not self.stop.is_set() and monotonic() < ends_at
 
@@ -54,12 +55,12 @@ _installed: list[Resources] = []
 
 
 def install(resources: Resources) -> None:
-    """Make `resources` those of every task that runs from now on in this process."""
+    """Let every task that runs from now on in this process use `resources`."""
     _installed[:] = [resources]
 
 
 def current() -> Resources:
-    """Return what was installed."""
+    """Return the resources that were installed."""
     if not _installed:
         raise PermanentError("tasks run in a worker process: python -m worker clicks|postbacks|deliveries|maintenance")
     return _installed[0]

@@ -1,7 +1,8 @@
-"""One RQ worker on one queue: takes a job only while PostgreSQL answers, outlives Redis, stops between two jobs.
+"""Runs one RQ worker on one queue: works while PostgreSQL answers, survives Redis failures, stops between jobs.
 
-Built on RQ's SimpleWorker, since a fork a job costs more than a batch. What is switched off of RQ would let Redis
-command this process (pub/sub), read jobs with pickle (rate limits, groups), or stop the pipeline (suspension).
+It is built on RQ's SimpleWorker, since a fork for each job costs more than storing a batch. It switches off those parts
+of RQ that would let Redis command this process (pub/sub), read jobs with pickle (rate limits, groups), or stop the
+pipeline (suspension).
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ _RETRY_S = 0.5
 
 
 def run(name: QueueName, used: Resources, between_jobs: Callable[[], None] = lambda: None) -> None:
-    """Work until `used.stop` is set. RQ's own loop ends when Redis fails in the middle of a job; then comes another."""
+    """Work until `used.stop` is set. RQ's loop ends when Redis fails in the middle of a job, so it is started again."""
     while not used.stop.is_set():
         try:
             QueueWorker(name, used, between_jobs).work(logging_level="ERROR")
@@ -48,7 +49,7 @@ def task_queue(name: QueueName, redis: Redis) -> Queue:
 
 
 class QueueWorker(SimpleWorker):
-    """RQ's worker on exactly one queue. `between_jobs` is called before each look at it, once a second at least."""
+    """RQ's worker on exactly one queue. It calls `between_jobs` before each read, at least every second."""
 
     job_class = TaskJob
 
@@ -71,11 +72,11 @@ class QueueWorker(SimpleWorker):
 
     @_stop_requested.setter
     def _stop_requested(self, value: bool) -> None:
-        """RQ sets it false at start; only the process's signal handler sets `stop`."""
+        """Ignore that RQ sets it to False at start: only the signal handler of the process sets `stop`."""
 
     @property
     def dequeue_timeout(self) -> int:
-        """How long one look at the queue blocks, which bounds how long an idle process takes to stop."""
+        """How long one read of the queue blocks. An idle process takes no longer than this to stop."""
         return _DEQUEUE_TIMEOUT_S
 
     @property
@@ -90,17 +91,17 @@ class QueueWorker(SimpleWorker):
         log("listening", queue=self.queue_names()[0])
 
     def check_for_suspension(self, burst: bool) -> None:
-        """Never: `rq suspend` is a switch in Redis that nobody here looks for when the pipeline stands still."""
+        """Never suspend: nobody would look for the switch of `rq suspend` in Redis when the pipeline stands still."""
 
     def _install_signal_handlers(self) -> None:
-        """The process has its own, in place before the first job."""
+        """Install none: the process has its own handlers before the first job."""
 
     def dequeue_job_and_maintain_ttl(
         self,
         timeout: int | None,
         max_idle_time: int | None = None,
     ) -> tuple[Job, Queue] | None:
-        """Return the next job, or None to stop (with `timeout` None, RQ's burst: when there is none)."""
+        """Return the next job, or None to stop. With `timeout` None (RQ's burst mode), also if there is none."""
         self._used.tally.report()
         while not self._stop_requested:
             try:
@@ -125,7 +126,7 @@ class QueueWorker(SimpleWorker):
         return None
 
     def run_maintenance_tasks(self) -> None:
-        """Fail abandoned jobs and forget those that failed long ago. Their batches are enqueued again by the agent."""
+        """Fail abandoned jobs and delete those that failed long ago. The agent enqueues their batches again."""
         queue = self.queues[0]
         if queue.acquire_maintenance_lock():
             for registry in (StartedJobRegistry, FailedJobRegistry):
@@ -135,7 +136,7 @@ class QueueWorker(SimpleWorker):
         self.last_cleaned_at = datetime.now(UTC)  # type: ignore[assignment]
 
     def handle_exception(self, job: Job, *exc_info: Any) -> None:
-        """Log a failed job: in one line when the failure is a known kind, else with where it happened."""
+        """Log a failed job in one line if we know its error, else with a traceback."""
         error = exc_info[1]
         self._used.tally.add(failed_jobs=1)
         if isinstance(error, WorkerError):
@@ -147,7 +148,7 @@ class QueueWorker(SimpleWorker):
             logging.getLogger("waypost.worker").error("%s", "".join(traceback.format_exception(*exc_info)))
 
     def teardown(self) -> None:
-        """Unregister, if Redis is there to be told."""
+        """Unregister the worker, if Redis answers."""
         try:
             self.register_death()  # type: ignore[no-untyped-call]
         except RedisError as error:
@@ -164,7 +165,7 @@ class QueueWorker(SimpleWorker):
                 death_penalty_class=self.death_penalty_class,
             )
         except ValueError as error:
-            # An entry of the queue that is no job id at all; it now waits for _clean_intermediate.
+            # The queue had an entry that is not a job id. `_clean_intermediate` removes it later.
             log("job-unreadable", logging.ERROR, error=error)
             self._used.tally.add(unreadable_jobs=1)
             return None if timeout is None else self._dequeue(timeout)
@@ -173,7 +174,7 @@ class QueueWorker(SimpleWorker):
         return found
 
     def _clean_intermediate(self, queue: Queue) -> None:
-        """Drop what a worker took and never started, being killed right then. RQ waits a minute before it says so."""
+        """Drop jobs that a worker took and was killed before it started them. RQ waits a minute before it drops one."""
         try:
             queue.intermediate_queue.cleanup(self, queue)
         except ValueError as error:

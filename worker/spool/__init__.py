@@ -1,4 +1,4 @@
-"""How far each spool is stored, and the records that could not be."""
+"""How far each spool is stored, and the records that could not be stored."""
 
 from __future__ import annotations
 

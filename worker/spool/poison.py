@@ -1,4 +1,4 @@
-"""Records that cannot be stored as what they claim to be: kept whole with the reason, so that none is ever dropped."""
+"""Keeps the records that are not what they claim to be, whole and with the reason, so that no record is dropped."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ REASON_CHARACTERS_MAX = 500
 
 
 class Poison(NamedTuple):
-    """One such record. `payload` is what the job carried, normally text."""
+    """A record that cannot be stored. `payload` is what the job carried, normally text."""
 
     number: int
     payload: object
@@ -24,7 +24,7 @@ class Poison(NamedTuple):
 
 
 def save_poison(connection: Connection, spool_id: str, poison: Sequence[Poison]) -> None:
-    """Keep poison records, in the transaction of their batch."""
+    """Store poison records in the transaction of their batch."""
     if not poison:
         return
     with connection.cursor() as cursor:
@@ -39,13 +39,13 @@ def save_poison(connection: Connection, spool_id: str, poison: Sequence[Poison])
 
 
 def storable_text(value: object) -> str:
-    """Return text that PostgreSQL takes: NUL becomes U+FFFD, a lone surrogate `?`, and what is no text its JSON."""
+    """Return text that PostgreSQL takes: NUL becomes U+FFFD, a lone surrogate `?`, and any other value its JSON."""
     text = value if isinstance(value, str) else orjson.dumps(value, default=repr).decode()
     return text.replace("\x00", "\ufffd").encode("utf-8", "replace").decode("utf-8")
 
 
 def separate(batch: Batch, row_of: Callable[[str, int], Row]) -> tuple[list[Row], list[Poison]]:
-    """Return the rows of a batch's records, and the records that are none. Raises KeysDifferError."""
+    """Return the rows of a batch, and the records that cannot become rows. Raises KeysDifferError."""
     rows: list[Row] = []
     poison: list[Poison] = []
     forged = 0

@@ -1,4 +1,4 @@
-"""How far a spool is stored: its row in PostgreSQL, locked to the commit by whoever changes it; its copy in Redis."""
+"""How far a spool is stored: the row in PostgreSQL, locked until the commit that changes it, and its copy in Redis."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from worker.runtime import Connection, PermanentError, log
 
 _SPOOL_ID = re.compile(r"[0-9]{1,6}-[0-9]{1,6}-[0-9a-f]{1,32}-([a-z]{1,20})")
 _NUMBER_MAX = 2**62
-# Any number that no other use of advisory locks has.
+# An arbitrary number that no other advisory lock uses.
 _SPOOL_LOCKS = 7_761_001
 
 
 class Counts(NamedTuple):
-    """What became of the records a batch newly accounts for."""
+    """What became of the records that a batch accounts for and no earlier batch did."""
 
     stored: int = 0
     duplicates: int = 0
@@ -30,7 +30,7 @@ class Counts(NamedTuple):
 
 
 def check_batch(batch: Batch, stream: str) -> Batch:
-    """Return `batch`, or raise PermanentError when it is none that an agent writes for `stream`."""
+    """Return `batch`, or raise PermanentError if no agent would write it for `stream`."""
     spool_id, first, payloads, missing = batch
     match = _SPOOL_ID.fullmatch(spool_id) if type(spool_id) is str else None
     if not match or match[1] != stream:
@@ -44,23 +44,23 @@ def check_batch(batch: Batch, stream: str) -> Batch:
 
 
 def lock_spool_shared(connection: Connection, spool_id: str) -> None:
-    """Keep out whoever wants a spool for itself, to the end of the transaction."""
+    """Share a spool until the end of the transaction: nobody can lock it alone for so long."""
     connection.execute("select pg_advisory_xact_lock_shared(%s, hashtext(%s))", [_SPOOL_LOCKS, spool_id])
 
 
 def lock_spool(connection: Connection, spool_id: str) -> None:
-    """Wait until nobody shares a spool, and have it alone to the end of the transaction."""
+    """Wait until nobody shares a spool, then lock it alone until the end of the transaction."""
     connection.execute("select pg_advisory_xact_lock(%s, hashtext(%s))", [_SPOOL_LOCKS, spool_id])
 
 
 def load_progress(connection: Connection, spool_id: str) -> Progress:
-    """Return a spool's progress as it is committed."""
+    """Return a spool's committed progress."""
     row = connection.execute("select done, ahead from spool_progress where spool_id = %s", [spool_id]).fetchone()
     return Progress() if row is None else _progress(row)
 
 
 def lock_progress(connection: Connection, spool_id: str) -> Progress:
-    """Return a spool's progress, its row locked to the end of the transaction: batches of a spool commit in turn."""
+    """Return a spool's progress, and lock its row until the commit: the batches of a spool commit one by one."""
     while True:
         row = connection.execute(
             "select done, ahead from spool_progress where spool_id = %s for update", [spool_id]
@@ -71,7 +71,7 @@ def lock_progress(connection: Connection, spool_id: str) -> Progress:
 
 
 def save_progress(connection: Connection, spool_id: str, progress: Progress, counts: Counts) -> None:
-    """Write a locked spool's progress and add to its counts."""
+    """Write the progress of a locked spool and add to its counts."""
     connection.execute(
         "update spool_progress set done = %s, ahead = %s, stored = stored + %s, duplicates = duplicates + %s,"
         " poisoned = poisoned + %s, missing = missing + %s, updated_at = now() where spool_id = %s",
@@ -80,7 +80,7 @@ def save_progress(connection: Connection, spool_id: str, progress: Progress, cou
 
 
 def publish_progress(redis: Redis, spool_id: str, progress: Progress) -> None:
-    """Tell the agent what is committed. A failure costs nothing: the agent sends the batch again, and it comes here."""
+    """Tell the agent what is committed. If this fails, the agent sends the batch again, and it is published then."""
     try:
         redis.hset(PROGRESS_KEY, spool_id, encode_progress(progress))
     except RedisError as error:

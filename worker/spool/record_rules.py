@@ -1,4 +1,4 @@
-"""What every record of a spool is checked against, whatever it records. Pure; what does not fit raises PoisonError."""
+"""Checks that apply to the records of every spool. Pure; a record that fails one raises PoisonError."""
 
 from __future__ import annotations
 
@@ -8,27 +8,27 @@ from typing import NamedTuple
 
 from worker.runtime import PoisonError
 
-# A record further from now than this comes from a broken clock; it would also make a partition that nobody ever drops.
+# A record further from now than this comes from a broken clock. It would also create a partition that is never dropped.
 DAYS_OFF_MAX = 400
 DAY_MS = 86_400_000
 BIGINT_MAX = 2**63 - 1
 
 
 class Rules(NamedTuple):
-    """What a record is checked against: the keys of genuine ids, and the present in Unix milliseconds."""
+    """What a record is checked against: the keys of genuine click ids, and the time now in Unix milliseconds."""
 
     click_id_keys: Sequence[bytes]
     now_ms: int
 
 
 def check_moment(at_ms: int, now_ms: int) -> None:
-    """Raise PoisonError for a moment absurdly far from now."""
+    """Raise PoisonError for a moment more than DAYS_OFF_MAX days from now."""
     if abs(at_ms - now_ms) > DAYS_OFF_MAX * DAY_MS:
         raise PoisonError(f"{at_ms} ms is more than {DAYS_OFF_MAX} days from now", code="date-out-of-range")
 
 
 def check_ip(text: str) -> str | None:
-    """Return an address as PostgreSQL takes it (an IPv6 zone is dropped), None for none, or raise PoisonError."""
+    """Return an address as PostgreSQL takes it, without an IPv6 zone; None for an empty text. Raises PoisonError."""
     if not text:
         return None
     bare = text.partition("%")[0] if ":" in text else text
