@@ -1,1 +1,1 @@
-"""The control plane: the operator's REST API, migrations, and the publisher that brings every change to the edge."""
+"""The control plane: the operator's REST API, migrations, and the publisher that sends every change to the edge."""

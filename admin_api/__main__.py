@@ -18,7 +18,7 @@ GUNICORN_CONFIG = Path(config.__file__).resolve().parent / "gunicorn_admin.py"
 
 
 def main() -> NoReturn:
-    """Become gunicorn, or say in one sentence why not and exit with 1."""
+    """Become gunicorn, or print one sentence that says why not and exit with 1."""
     try:
         settings = admin_settings()
         connect_redis(settings.redis_url).close()
@@ -26,7 +26,7 @@ def main() -> NoReturn:
             require_schema(database)
     except WaypostError as error:
         sys.exit(f"waypost: {error.message}")
-    # Arguments of ours alone, and no shell.
+    # All arguments are ours, and no shell is involved.
     os.execv(  # noqa: S606
         sys.executable, [sys.executable, "-m", "gunicorn", "-c", str(GUNICORN_CONFIG), "admin_api.wsgi:app"]
     )

@@ -1,4 +1,4 @@
-"""The admin API's Falcon app, made of its collaborators; wsgi.py makes those."""
+"""The admin API's Falcon app, built from its collaborators, which wsgi.py makes."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ App = falcon.App[falcon.Request, falcon.Response]
 
 @dataclass(frozen=True, slots=True)
 class Collaborators:
-    """What the app works with. One of each serves all threads."""
+    """What the app works with. All threads share one of each."""
 
     pool: Pool
     redis: Redis
     addresses: Addresses
     click_id_keys: tuple[bytes, ...]
     measurements: Measurements = field(default_factory=Measurements)
-    # Private networks that outgoing postbacks may go to.
+    # Private networks that outgoing postbacks may be sent to.
     outgoing_networks: tuple[Network, ...] = ()
 
 
@@ -54,7 +54,7 @@ class Accounting:
     ) -> None:
         """Run after every request, failed or not."""
         resp.set_header("Cache-Control", "no-store")
-        # A method outside the standard ones would let a client make label values at will.
+        # A client could make up label values at will with methods outside the standard ones.
         method = req.method if req.method in falcon.HTTP_METHODS else "other"
         self._measurements.requests.labels(req.uri_template or "none", method, str(resp.status_code)).inc()
 
@@ -70,7 +70,7 @@ def create_app(collaborators: Collaborators) -> App:
         options.media_handlers[falcon.MEDIA_JSON] = json
     app.req_options.strip_url_path_trailing_slash = True
     app.req_options.keep_blank_qs_values = True
-    # Falcon's own errors too: it has a handler for them that this one must replace by name.
+    # This handles Falcon's own errors too: Falcon has a handler for them, which this one must replace by name.
     app.add_error_handler((Exception, falcon.HTTPError), handle_error)
 
     for path, resource in routes:
@@ -79,7 +79,7 @@ def create_app(collaborators: Collaborators) -> App:
 
 
 def routes_of(collaborators: Collaborators) -> list[Route]:
-    """Return every route but those of the documentation."""
+    """Return all routes except those of the documentation."""
     pool, redis, addresses = collaborators.pool, collaborators.redis, collaborators.addresses
     keys = collaborators.click_id_keys
     return [

@@ -1,4 +1,4 @@
-"""The routes that need no token: is the process alive, can it do its work, and its metrics."""
+"""The routes that need no token: whether the process is alive, whether it can do its work, and its metrics."""
 
 from __future__ import annotations
 
@@ -24,25 +24,25 @@ class Alive(Shown):
 
 
 class Readiness(Shown):
-    """Whether requests can be served, and what of PostgreSQL and Redis is there."""
+    """Whether requests can be served, and the state of PostgreSQL and Redis."""
 
     status: Literal["ready", "not ready"]
     database: Literal["up", "away", "old-schema"]
     redis: Literal["up", "away"]
-    """Not required: without Redis changes are stored, and published when it is back."""
+    """Redis is not required: without it changes are stored, and they are published when it is back."""
 
 
 class Livez:
-    """Whether the process answers at all."""
+    """Says whether the process answers at all."""
 
     @operation("Ask whether the process answers", open=True)
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> Alive:
-        """Always 200."""
+        """The answer is always 200."""
         return Alive(status="alive")
 
 
 class Readyz:
-    """Whether requests can be served: PostgreSQL answers and has this release's schema."""
+    """Says whether requests can be served: PostgreSQL answers and has this release's schema."""
 
     def __init__(self, pool: Pool, redis: Redis) -> None:
         self._pool = pool
@@ -52,7 +52,7 @@ class Readyz:
         "Ask whether requests can be served", open=True, statuses=(HTTPStatus.OK, HTTPStatus.SERVICE_UNAVAILABLE)
     )
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> Readiness:
-        """200 or 503, with the state of each."""
+        """The answer is 200 or 503, with the state of each server."""
         database = self._database_state()
         ready = database == "up"
         resp.status = HTTPStatus.OK if ready else HTTPStatus.SERVICE_UNAVAILABLE
@@ -77,7 +77,7 @@ class Readyz:
 
 
 class Metrics:
-    """Prometheus text. Without PostgreSQL it still tells what the process itself knows."""
+    """The answer is Prometheus text. Without PostgreSQL it still has what the process itself knows."""
 
     def __init__(self, pool: Pool, redis: Redis, measurements: Measurements) -> None:
         self._pool = pool
@@ -86,7 +86,7 @@ class Metrics:
 
     @operation("Get Prometheus metrics", open=True, produces="text/plain")
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
-        """Measured now."""
+        """The values are measured when they are asked for."""
         measurements = self._measurements
         try:
             with self._pool.connection() as database:

@@ -21,7 +21,7 @@ from tracking.runtime import WaypostError
 TOKEN_FILE = "admin-token"  # noqa: S105
 TOKEN_PREFIX = "wp_"  # noqa: S105
 TOKEN_BYTES = 32
-# SQL's advisory locks are numbers; this one is the migration's.
+# PostgreSQL's advisory locks are numbers; this is the migration's.
 LOCK_NUMBER = 0x77617970_6F737402
 _TOKEN = re.compile(rf"{TOKEN_PREFIX}[A-Za-z0-9_-]{{20,190}}")
 
@@ -33,9 +33,9 @@ class TokenFileError(WaypostError):
 
 
 def migrate(database: Database, files: list[Path]) -> list[str]:
-    """Apply what is missing and return the names. Raises SchemaError for a database of a newer release.
+    """Apply the missing migrations and return their names. Raises SchemaError for a database of a newer release.
 
-    `database` is in autocommit; the lock it takes is held until it is closed.
+    `database` is in autocommit. The lock that this takes is held until the connection is closed.
     """
     database.execute("select pg_advisory_lock(%s)", [LOCK_NUMBER])
     database.execute(
@@ -58,10 +58,10 @@ def migrate(database: Database, files: list[Path]) -> list[str]:
 
 
 def keep_first_token(database: Database, home: Path) -> Path | None:
-    """Store the token of the file in `home`, made if need be, when the database has no API token; return its path.
+    """If the database has no API token, store that of the file in `home`, made if need be. Return the file's path.
 
-    A file that is already there is kept, so that an operator whose database was made anew keeps the token. The file
-    comes before the row: a crash in between leaves a token that the next run stores.
+    A file that exists is kept, so that an operator keeps the token when the database is made anew. The file is
+    written before the row: after a crash in between, the next run stores the token.
     """
     with database.transaction():
         if database.execute("select token_id from api_tokens limit 1").fetchone():
@@ -75,7 +75,7 @@ def keep_first_token(database: Database, home: Path) -> Path | None:
 
 
 def main() -> int:
-    """Migrate the database of DATABASE_URL; one sentence and 1 when that cannot be."""
+    """Migrate the database of DATABASE_URL. If that fails, print one sentence and return 1."""
     try:
         settings = admin_settings()
         with closing(connect_database(settings.database_url)) as database:

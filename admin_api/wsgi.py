@@ -1,4 +1,4 @@
-"""The admin process, wired: gunicorn imports this in its one worker, where the app and the publisher live together."""
+"""Wires the admin process. gunicorn imports this in its one worker, where the app and the publisher live together."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from config.settings import AdminSettings, admin_settings
 
 
 def start(settings: AdminSettings) -> App:
-    """Return the app with its publisher running; both end with the process."""
+    """Return the app with its publisher running. Both end with the process."""
     logging.basicConfig(
         level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s %(message)s", force=False
     )
-    # The pool tells of every attempt during an outage; the answers of /readyz and the 503s say it already.
+    # The pool logs every attempt during an outage; the answers of /readyz and the 503s report the outage already.
     logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
     pool = open_pool(settings.database_url, settings.threads + 1)
     redis = connect_redis(settings.redis_url)
@@ -30,7 +30,7 @@ def start(settings: AdminSettings) -> App:
     )
     publisher = Publisher(settings.database_url, connect_redis(settings.redis_url), collaborators.measurements)
     publisher.start()
-    # Run in reverse: the publisher first, then what it and the requests used.
+    # These run in reverse: first the publisher ends, then what it and the requests used.
     atexit.register(redis.close)
     atexit.register(pool.close)
     atexit.register(publisher.stop)

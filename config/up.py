@@ -1,7 +1,7 @@
 """`make up`: the servers, the migrations and the programs of the Procfile, kept running until Ctrl-C.
 
-Order of start: lock, leftovers, checks, Valkey and PostgreSQL, migrations, programs. Order of stop: edge, intake and
-admin, which take new work, then agent and workers, then the servers.
+It starts in this order: lock, leftovers, checks, Valkey and PostgreSQL, migrations, programs. It first stops the
+programs that take new work (edge, intake and admin), then the agent and the workers, then the servers.
 """
 
 from __future__ import annotations
@@ -38,14 +38,14 @@ from config.supervision import SERVERS, Program, RunRecord, StopRequested, Super
 from tracking.runtime import WaypostError
 
 ROOT = Path(__file__).resolve().parent.parent
-# Programs that take requests: the first to stop. Everything else in the Procfile works these off.
+# Programs that take requests are stopped first. Everything else in the Procfile works off what they took.
 _IN_FRONT = ("edge", "intake", "admin")
 _SERVER_STOP_S = 30.0
 _READY_S = 60.0
 
 
 def main() -> int:
-    """Run the stack; return the exit status: 0 when it was asked to stop."""
+    """Run the stack and return the exit status, which is 0 when it was asked to stop."""
     parser = argparse.ArgumentParser(prog="python -m config.up", description="Run all of Waypost on this machine.")
     parser.add_argument("--procfile", type=Path, default=ROOT / "Procfile", help="the programs to run")
     parser.add_argument("--migrate", default="exec python -m admin_api.migrate", help="command run once before them")
@@ -73,7 +73,7 @@ def main() -> int:
 
 
 def _programs(procfile: Path, settings: EmbeddedSettings) -> dict[str, str]:
-    """Return the programs of a Procfile that these settings want, name to command."""
+    """Return the command of each program of a Procfile that these settings need, by name."""
     if not procfile.is_file():
         raise WaypostError(
             f"there is no {procfile}, which names the programs to run. A checkout of Waypost has one, an installed"
@@ -86,7 +86,7 @@ def _programs(procfile: Path, settings: EmbeddedSettings) -> dict[str, str]:
 
 
 def _taken(name: str, programs: dict[str, str]) -> str:
-    """Take a program out of those to run, and return its command."""
+    """Remove a program from those to run, and return its command."""
     if name not in programs:
         raise WaypostError(f"--without {name} names no program; there are {', '.join(programs)}")
     return programs.pop(name)
@@ -196,7 +196,7 @@ def _answers(url: str) -> bool:
 
 
 def _base_url(host: str, port: int) -> str:
-    """Return where a browser on this machine finds a listener."""
+    """Return the address at which a browser on this machine reaches a listener."""
     reachable = {"0.0.0.0": "127.0.0.1", "::": "[::1]", "": "127.0.0.1"}.get(host, f"[{host}]" if ":" in host else host)  # noqa: S104
     return f"http://{reachable}:{port}"
 
@@ -221,7 +221,7 @@ def _screen(settings: EmbeddedSettings) -> str:
 
 
 def _by_hand(home: Path, left_out: Mapping[str, str]) -> str:
-    """Return how to run what was left out: the same command, with this interpreter and this home."""
+    """Return the command that runs what was left out: the same one, with this interpreter and this home."""
     environment = f"WAYPOST_HOME={shlex.quote(str(home))}"
     text = ""
     for name, command in left_out.items():

@@ -1,4 +1,4 @@
-"""Profiles, links, merchants and sources; their compilation and publication to the edge."""
+"""Profiles, links, merchants and sources, and how they are compiled and published to the edge."""
 
 from __future__ import annotations
 

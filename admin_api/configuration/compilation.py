@@ -1,4 +1,4 @@
-"""Rows as the edge serves them: the current value of some served keys, or of all of them.
+"""Turns rows into what the edge serves: the current value of some served keys, or of all.
 
 The published configuration is a function of the database, key by key; this module is that function.
 """
@@ -51,7 +51,7 @@ _LINKS: LiteralString = (
     "select link_id, profile_id, slug, active, destination_url, sources.name as source, sources.prefix,"
     " sub1, sub2, sub3, sub4, sub5, sub6, sub7, sub8, sub9, sub10 from links left join sources using (source_id)"
 )
-# Two halves, since no index serves a join on equal-or-both-null.
+# The query has two halves, since no index serves a join on equal-or-both-null.
 _LINKS_BY_KEY: LiteralString = (
     "with wanted as (select * from unnest(%s::bigint[], %s::text[]) as key (wanted_profile, wanted_slug))"  # noqa: S608
     f" {_LINKS} join wanted on links.profile_id = wanted_profile and links.slug = wanted_slug"
@@ -60,7 +60,7 @@ _LINKS_BY_KEY: LiteralString = (
 
 
 def load_served(database: Database, keys: Sequence[str]) -> dict[str, bytes | None]:
-    """Return what some served keys are now, in the order given; None where nothing is served."""
+    """Return the current value of some served keys, in the given order, or None for a key that is not served."""
     domains = [key[2:] for key in keys if key.startswith("p:")]
     hashes = [key[2:] for key in keys if key.startswith("t:")]
     accounts = [int(key[2:]) for key in keys if key.startswith("a:")]
@@ -84,7 +84,7 @@ def load_served(database: Database, keys: Sequence[str]) -> dict[str, bytes | No
 
 
 def stream_served(database: Database) -> Generator[tuple[str, bytes], None, None]:
-    """Yield every served key and value, of one state inside a repeatable-read transaction. Memory stays bounded."""
+    """Yield all served keys and values from one state, inside a repeatable-read transaction. Memory use is bounded."""
     for name, query, compiled in (
         ("served_profiles", _PROFILES, compile_profile),
         ("served_tokens", _TOKENS, compile_token),
@@ -116,7 +116,7 @@ def compile_profile(row: Row) -> Served:
 
 
 def _good_urls(urls: Sequence[str | None], profile_id: int, field: str) -> list[str]:
-    """Return those that could be saved today. SECURITY: a row written past the API sends nobody to `javascript:`."""
+    """Return the URLs that could be saved today. SECURITY: a row written past the API sends nobody to `javascript:`."""
     good = []
     for url in urls:
         try:
@@ -153,12 +153,12 @@ def compile_events(row: Row) -> Served:
 
 
 def compile_link(row: Row) -> Served:
-    """Return the key and value of a link; no value when this release cannot read its destination any more."""
+    """Return the key and value of a link. The value is None if this release can no longer read its destination."""
     key = link_key(row["profile_id"] or NO_PROFILE, row["slug"])
     try:
         parts = compile_template(row["destination_url"], "destination_url")
     except FieldError as error:
-        # One row that an older release let in must not keep all others from being published.
+        # One row that an older release accepted must not stop all others from being published.
         _log.error("link %s is not served: %s", row["link_id"], error.message)
         return key, None
     subs = [row[name] for name in SUB_NAMES]

@@ -16,7 +16,7 @@ from admin_api.runtime import Database
 from config.configuration import link_key
 from tracking.runtime import FieldError
 
-# Without 0 O o 1 l I, which people misread. 7 of 56 characters are 1.7e12 slugs.
+# The letters and digits without 0 O o 1 l I, which people misread. 7 of 56 characters make 1.7e12 slugs.
 SLUG_ALPHABET = "23456789abcdefghijkmnpqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ"
 SLUG_CHARACTERS = 7
 SLUG_ATTEMPTS = 10
@@ -31,23 +31,23 @@ class LinkFields(Body):
     """What a client may set of a link."""
 
     name: Annotated[str, Text(200)] | None = None
-    """What operators call it; the slug, where a new link has no name."""
+    """The name that operators use. A new link without a name gets its slug as its name."""
     profile_id: ObjectId | None = None
-    """Whose domain it is on. A link without a profile answers on every host, and its clicks are not recorded."""
+    """The profile whose domain the link is on. Without one it answers on every host, and clicks are not recorded."""
     merchant_id: ObjectId
-    """Who pays for its conversions."""
+    """The merchant who pays for its conversions."""
     source_id: ObjectId | None = None
-    """Where its traffic comes from, and who earns its commissions."""
+    """The source of its traffic, which earns its commissions."""
     plan_id: ObjectId | None = None
-    """Its commission plan, before that of its profile or merchant."""
+    """Its commission plan, which comes before the plan of its profile or merchant."""
     destination_url: DestinationUrl
-    """Where it leads. Macros such as `{click_id}` and `{sub1}` are filled in, percent-encoded."""
+    """The URL that it leads to. Macros such as `{click_id}` and `{sub1}` are filled in, percent-encoded."""
     slug: Slug | None = None
-    """The last part of its public URL; drawn, where a new link has none."""
+    """The last part of its public URL. A new link without a slug gets a random one."""
     active: bool = True
-    """A link that is switched off goes to its profile's fallback URL, or answers 404."""
+    """Whether it is active. A link that is switched off goes to its profile's fallback URL, or answers 404."""
     sub1: SubId | None = None
-    """What `sub1` is where a click brings none. The other nine work in the same way."""
+    """The value of `sub1` when a click brings none. The other nine work in the same way."""
     sub2: SubId | None = None
     sub3: SubId | None = None
     sub4: SubId | None = None
@@ -65,7 +65,7 @@ def mint_slug() -> str:
 
 
 def create_link(database: Database, values: Values, addresses: Addresses) -> Created:
-    """Insert a link. A slug that was not chosen is drawn until it is free; a name that was not given is the slug."""
+    """Insert a link. A slug that was left out is drawn until it is free; a name that was left out becomes the slug."""
     for _ in range(SLUG_ATTEMPTS):
         slug = values["slug"] or mint_slug()
         try:
@@ -78,7 +78,7 @@ def create_link(database: Database, values: Values, addresses: Addresses) -> Cre
 
 
 def has_clicks(database: Database, link_id: int) -> bool:
-    """Whether clicks of a link were ever stored; conversions only exist for such."""
+    """Say whether clicks of a link were ever stored. Only such a link can have conversions."""
     found = database.execute("select exists (select from click_days where link_id = %s)", [link_id]).fetchone()
     return found is not None and bool(found["exists"])
 

@@ -1,4 +1,4 @@
-"""Merchants: who pays for conversions, and the tokens they report them with, each shown once and stored hashed."""
+"""Merchants, who pay for conversions, and the tokens by which they report them: shown once and stored hashed."""
 
 from __future__ import annotations
 
@@ -24,30 +24,30 @@ class MerchantFields(MappingFields):
     """What a client may set of a merchant."""
 
     name: Annotated[str, Text(200)]
-    """What operators call it."""
+    """The name that operators use."""
     click_parameter: (
         Annotated[str, Matching("[A-Za-z0-9_.-]{1,64}", "1 to 64 letters, digits, dots, dashes or underscores")] | None
     ) = None
-    """The parameter of its postbacks that holds the click id, read before all others."""
+    """The parameter of its postbacks that holds the click id. It is read before all others."""
     postback_auth: Literal["none", "token", "hmac", "address"] = "token"
-    """What makes a postback of this account an authenticated one."""
+    """What makes a postback of this account authenticated."""
     currency: Currency = "USD"
-    """The currency of amounts that come without one."""
+    """The currency of amounts that name no currency."""
     default_plan_id: ObjectId | None = None
-    """The commission plan of links and profiles that name none."""
+    """The commission plan of links and profiles that name no plan."""
 
 
 class PostbackUrls(Shown):
-    """Where a merchant reports conversions. Its own macro for the click id goes where `{click_id}` stands."""
+    """The URLs at which a merchant reports conversions. Its own macro for the click id replaces `{click_id}`."""
 
     get: str
-    """For a platform that fills in a URL."""
+    """The URL for a platform that fills in macros."""
     json_: Annotated[str, Field(alias="json")]
-    """For a server that posts JSON."""
+    """The URL for a server that posts JSON."""
 
 
 class NewToken(Shown):
-    """A postback token, shown this once."""
+    """A postback token, which is shown only this once."""
 
     merchant_id: int
     postback_token: str
@@ -55,14 +55,14 @@ class NewToken(Shown):
 
 
 class NewSecret(Shown):
-    """A secret to sign postbacks with, shown this once."""
+    """A secret for signing postbacks, which is shown only this once."""
 
     merchant_id: int
     postback_secret: str
 
 
 def create_merchant(database: Database, values: Values, addresses: Addresses) -> Created:
-    """Insert a merchant with its first postback token, and its first secret where it is to sign."""
+    """Insert a merchant with its first postback token, and with its first secret if it is to sign."""
     platform = PLATFORMS.get(values["platform"] or "")
     if platform is not None and values["click_parameter"] is None:
         values = values | {"click_parameter": platform.parameter}
@@ -73,9 +73,9 @@ def create_merchant(database: Database, values: Values, addresses: Addresses) ->
 
 
 def rotate_token(database: Database, merchant_id: int, addresses: Addresses) -> dict[str, Any]:
-    """Give a merchant one more token and return it. The newest two work; the merchant changes over at its leisure."""
+    """Give a merchant another token and return it. The newest two work, so the merchant can change over at any time."""
     with database.transaction():
-        # The lock on the merchant makes the order of its tokens, which says which two are newest, the order of commits.
+        # With the lock on the merchant, the order of its tokens is the order of commits, so the newest two are known.
         before = load_one(database, MERCHANTS, merchant_id, lock=True)
         shown_once = _add_token(database, merchant_id, addresses)
         database.execute(
@@ -102,13 +102,13 @@ def rotate_secret(database: Database, merchant_id: int) -> dict[str, Any]:
 
 
 def has_conversions(database: Database, merchant_id: int) -> bool:
-    """Whether conversions are of this merchant. No foreign key says so, since one may be of none."""
+    """Say whether a merchant has conversions. No foreign key says so, since a conversion may have no merchant."""
     found = database.execute("select exists (select from conversions where merchant_id = %s)", [merchant_id]).fetchone()
     return found is not None and bool(found["exists"])
 
 
 def _add_secret(database: Database, merchant_id: int) -> str:
-    # Kept as it is, unlike a token: the edge computes the same signature with it.
+    # Unlike a token, it is kept as it is: the edge computes the same signature with it.
     secret = encode_secret(secrets.token_bytes(SECRET_BYTES))
     database.execute("insert into merchant_secrets (secret, merchant_id) values (%s, %s)", [secret, merchant_id])
     return secret

@@ -1,4 +1,4 @@
-"""The affiliate platforms that a merchant may be on, for whoever sets one up."""
+"""The affiliate platforms that a merchant may be on, for the operator who sets up a merchant."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ class Platform(Shown):
     platform: str
     title: str
     click_parameter: str
-    """The parameter of its postbacks that holds the click."""
+    """The parameter of its postbacks that holds the click id."""
     link_parameter: str
-    """What a destination of this platform carries."""
+    """The query parameter that a destination URL of this platform carries, with its macro."""
 
 
 class PlatformList:
@@ -24,7 +24,7 @@ class PlatformList:
 
     @operation("List affiliate platforms")
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> Page[Platform]:
-        """All of them in one page."""
+        """One page holds all platforms."""
         return Page[Platform](
             items=[
                 Platform(

@@ -19,12 +19,12 @@ WORDS_MAX = 200
 NETWORKS_MAX = 200
 CHARACTERS_MAX = 64
 RATE_MAX = 1_000_000
-# Read by the edge before anything else, so it cannot be a field of the report too.
+# The edge reads it before anything else, so it cannot also be a field of the report.
 _RESERVED = "token"
 
 
 def check_parameter_names(given: dict[str, list[str]], field: str) -> dict[str, list[str]]:
-    """Return lists of parameter names by field of a postback, no name twice, or raise FieldError."""
+    """Return lists of parameter names by field of a postback, without repetition, or raise FieldError."""
     known = ", ".join(PARAMETER_NAMES)
     names: dict[str, list[str]] = {}
     for key, listed in given.items():
@@ -40,7 +40,7 @@ def check_parameter_names(given: dict[str, list[str]], field: str) -> dict[str, 
 
 
 def check_words(given: dict[str, str], field: str) -> dict[str, str]:
-    """Return meanings by the account's own words, which are kept in small letters, or raise FieldError."""
+    """Return meanings by the account's own words in small letters, or raise FieldError."""
     if len(given) > WORDS_MAX:
         raise FieldError(field, f"{field} must be an object with at most {WORDS_MAX} entries")
     words = {_word(word, field).lower(): str(meant) for word, meant in given.items()}
@@ -52,7 +52,7 @@ def check_words(given: dict[str, str], field: str) -> dict[str, str]:
 def check_networks(given: list[str], field: str) -> list[str]:
     """Return addresses and networks in CIDR form, or raise FieldError."""
     try:
-        # A zone means something on one machine alone; PostgreSQL and other hosts know none.
+        # A zone means something on one machine only, and PostgreSQL does not take zones.
         return [str(ip_network(each.strip() if "%" not in each else "")) for each in given]
     except ValueError as error:
         reason = str(error)[:80]
@@ -62,24 +62,24 @@ def check_networks(given: list[str], field: str) -> list[str]:
 
 
 class MappingFields(Body):
-    """What a client may say of how an account's postbacks are read."""
+    """How an account's postbacks are read, as a client may set it."""
 
     parameter_names: Annotated[dict[str, list[str]], checked(check_parameter_names)] = {}
-    """Its own names of parameters: lists by `click_id`, `event`, `payout`, `currency`, `order_id` or `status`."""
+    """Its own names of parameters, as lists by `click_id`, `event`, `payout`, `currency`, `order_id` or `status`."""
     event_words: Annotated[dict[str, EventName], checked(check_words)] = {}
     """The account's own words for event types."""
     status_words: Annotated[dict[str, ConversionStatus], checked(check_words)] = {}
     """The account's own words for statuses."""
     default_event: EventName | None = None
-    """The event of postbacks that name none."""
+    """The event of postbacks that name no event."""
     decimal_separator: Literal[".", ","] | None = None
-    """What the account writes before decimals; without it, an amount that has two readings is refused."""
+    """What the account writes before decimals. Without it, an amount that can be read in two ways is refused."""
     platform: Annotated[str, OneOf(tuple(PLATFORMS))] | None = None
     """The affiliate platform that the merchant is on; see /v1/platforms."""
     postback_addresses: Annotated[list[str], Field(max_length=NETWORKS_MAX), checked(check_networks)] = []
-    """The addresses and CIDR networks that its postbacks may come from; empty for any."""
+    """The addresses and CIDR networks from which its postbacks may come. An empty list allows any."""
     postback_rate_per_minute: Annotated[int, Field(ge=1, le=RATE_MAX)] | None = None
-    """How many postbacks a minute it may send; null for the setting POSTBACK_RATE_PER_MINUTE."""
+    """How many postbacks it may send per minute. Null means the setting POSTBACK_RATE_PER_MINUTE."""
 
 
 def _unknown_event(field: str) -> FieldError:
@@ -88,7 +88,7 @@ def _unknown_event(field: str) -> FieldError:
     )
 
 
-# By the constraint that a change violates.
+# The errors by the constraint that a change violates.
 MAPPING_CONFLICTS: dict[str, Callable[[], WaypostError]] = {
     "merchants_default_event_fkey": partial(_unknown_event, "default_event"),
     "merchants_event_words_known": partial(_unknown_event, "event_words"),

@@ -1,4 +1,4 @@
-"""Profiles: a tracking domain and how it redirects."""
+"""Profiles: each is a tracking domain and the way it redirects."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ class ProfileFields(Body):
     """What a client may set of a profile."""
 
     name: Annotated[str, Text(200)]
-    """What operators call it."""
+    """The name that operators use."""
     domain: Domain
-    """The tracking domain: a host name such as track.example.com, in any alphabet. Every profile has its own."""
+    """The tracking domain: a host name such as track.example.com, in any alphabet. Each profile has its own."""
     redirect_type: Literal["301", "302", "js"] = "302"
-    """How a click is answered: browsers remember a 301; `js` is a page that fires the pixels and goes on."""
+    """How a click is answered. Browsers remember a 301; `js` is a page that fires the pixels and then redirects."""
     click_expiry_days: Annotated[int, Field(ge=1, le=3650)] = 30
-    """A conversion of a click that is older is rejected."""
+    """How old a click may be when it converts. A conversion of an older click is rejected."""
     active: bool = True
-    """Without an active profile, links redirect and nothing is recorded."""
+    """Whether the profile is active. Links without an active profile redirect, but nothing is recorded."""
     fallback_url: PlainUrl | None = None
-    """Where a link goes that is switched off. Without it the answer is 404."""
+    """Where a link leads that is switched off. Without a fallback URL the answer is 404."""
     pixels: Annotated[list[PlainUrl], Field(max_length=PIXELS_MAX)] = []
     """URLs that the page of `js` fires: as a script if the path ends in `.js`, otherwise as an image."""
     pixel_timeout_ms: Annotated[int, Field(ge=0, le=10_000)] = 300
-    """How many milliseconds the page of `js` waits for them."""
+    """How many milliseconds the page of `js` waits for the pixels."""
     plan_id: ObjectId | None = None
-    """The commission plan of its links that name none."""
+    """The commission plan of links that name no plan of their own."""
 
 
 PROFILES: Resource = Resource(

@@ -1,8 +1,8 @@
-"""Brings the database's configuration to Redis: a thread of the admin process, and of one admin process at a time.
+"""Publishes the database's configuration to Redis, in a thread of the admin process. One process at a time does so.
 
-Every round looks at what Redis holds. Is it missing, of another epoch or at a version it cannot have, everything is
-published anew; else the keys that the outbox names are published as they are now. So a crash at any point is mended by
-the next round, and a row published twice does no harm:
+Every round looks at what Redis holds. If that is missing, of another epoch or at an impossible version, everything is
+published anew; otherwise the keys in the outbox are published in their current state. So the next round mends a crash
+at any point, and publishing a row twice does no harm:
 
     read rows and values → claim a version (commit) → write to Redis, if it holds what we saw → drop the rows (commit)
 """
@@ -39,13 +39,13 @@ KEYS_PER_CHANGE_SET = 1000
 ROWS_PER_ROUND = 300
 POLL_S = 0.5
 RETRY_S = 1.0
-# SQL's advisory locks are numbers; this one is the publisher's.
+# PostgreSQL's advisory locks are numbers; this is the publisher's.
 LOCK_NUMBER = 0x77617970_6F737401
 _log = logging.getLogger("waypost.publisher")
 
 
 class Publisher:
-    """The publishing thread. `redis` must not retry on its own: a round that failed begins again with a look."""
+    """The publishing thread. `redis` must not retry by itself: a failed round begins again by reading Redis."""
 
     def __init__(self, database_url: str, redis: Redis, measurements: Measurements) -> None:
         self._database_url = database_url
@@ -53,15 +53,15 @@ class Publisher:
         self._measurements = measurements
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="publisher", daemon=True)
-        # The kind of what went wrong in the last round, None where nothing did.
+        # The kind of error that ended the last round, or None if it succeeded.
         self._failure: type[Exception] | None = None
 
     def start(self) -> None:
-        """Begin to publish."""
+        """Start publishing."""
         self._thread.start()
 
     def stop(self, timeout_s: float = 10) -> None:
-        """Finish the round in hand and end the thread."""
+        """Finish the current round and end the thread."""
         self._stopping.set()
         if self._thread.is_alive():
             self._thread.join(timeout_s)
@@ -77,8 +77,8 @@ class Publisher:
             self._stopping.wait(RETRY_S)
 
     def _publish_while_connected(self) -> None:
-        """Publish until stopped or something fails. The lock lives as long as the connection every round uses."""
-        # A half-open connection would otherwise hold the lock, and us, for hours.
+        """Publish until stopped or until an error. The lock lives as long as the connection that all rounds use."""
+        # Otherwise a half-open connection would keep the lock, and this thread, waiting for hours.
         patience = {"connect_timeout": 5, "keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3}
         with closing(
             psycopg.connect(self._database_url, autocommit=True, row_factory=dict_row, **patience)  # type: ignore[arg-type]
@@ -97,7 +97,7 @@ class Publisher:
                         pass
 
     def _note_failure(self, error: Exception, *, traceback: bool = False) -> None:
-        """Count a failure and log the first of its kind in a row; an hour without Redis is one line."""
+        """Count a failure, and log the first one of its kind in a row, so that an hour without Redis is one line."""
         self._measurements.publish_failures.inc()
         if type(error) is not self._failure:
             reason = f"{type(error).__name__}: {error}".splitlines()[0]
@@ -106,13 +106,13 @@ class Publisher:
 
 
 def publish_round(database: Database, redis: Redis, measurements: Measurements) -> bool:
-    """Publish what is pending, or everything if Redis does not hold what it should; return whether more may be pending.
+    """Publish what is pending, or everything if Redis does not hold what it should. Return whether more may be pending.
 
     `database` is in autocommit and holds the publisher's lock. Raises psycopg.Error, RedisError, StalePublicationError.
     """
     meta = fetch_meta(redis)
     recorded = load_publication(database)
-    # At an older version Redis came back without its newest writes; at a newer one the database is an older copy.
+    # At an older version, Redis came back without its newest writes. At a newer one, the database is an older copy.
     is_known = (
         meta is not None
         and meta.epoch == recorded.epoch
@@ -157,7 +157,7 @@ def _publish_all(database: Database, redis: Redis) -> int:
         database.execute("set transaction isolation level repeatable read")
         with closing(stream_served(database)) as served:
             publish_everything(redis, epoch, version, served)
-        # This deletes what the transaction sees: rows whose changes are in what was just published, and no later ones.
+        # This deletes the rows that this transaction sees. Their changes were just published; later rows stay.
         save_published(database, version, None)
     return version
 

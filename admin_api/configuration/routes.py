@@ -15,7 +15,7 @@ from admin_api.runtime import Pool
 
 
 def configuration_routes(pool: Pool, addresses: Addresses) -> list[Route]:
-    """Return them."""
+    """Return the routes of everything an operator configures."""
     return [
         *(
             route

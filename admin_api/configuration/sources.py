@@ -12,9 +12,9 @@ class SourceFields(Body):
     """What a client may set of a source."""
 
     name: Annotated[str, Text(200)]
-    """What operators call it, and what the macro `{source}` stands for."""
+    """The name that operators use, which the macro `{source}` also stands for."""
     prefix: Annotated[str, Matching("[A-Z]{2,4}", "2 to 4 capital letters such as DP")] = "DP"
-    """What the dynamic variable `{dyn}` begins with."""
+    """The text that the dynamic variable `{dyn}` begins with."""
 
 
 SOURCES: Resource = Resource(

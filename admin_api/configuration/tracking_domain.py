@@ -1,4 +1,4 @@
-"""What a proxy asks before it gets a certificate: is this host name one of our tracking domains?"""
+"""Tells a proxy whether a host name is one of our tracking domains, before the proxy gets a certificate for it."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ _DOMAIN_CHARACTERS_MAX = 253
 
 
 class DomainQuery(Query):
-    """The host name that a proxy was asked for."""
+    """The host name that the proxy was asked for."""
 
     domain: str = ""
-    """In any case, with or without a dot at its end."""
+    """Upper and lower case are the same, and a dot at the end is ignored."""
 
 
 class KnownDomain(Shown):
@@ -25,10 +25,10 @@ class KnownDomain(Shown):
 
 
 class TrackingDomain:
-    """Whether a host name is one of our tracking domains.
+    """Says whether a host name is one of our tracking domains.
 
-    SECURITY: without it anybody could point names at a proxy and use up its certificates of the day. It needs no token:
-    a proxy has none, and a name that answers on the web is no secret.
+    SECURITY: without it, anybody could point names at a proxy and use up its daily certificates. It needs no token,
+    because a proxy has none, and because a name that answers on the web is no secret.
     """
 
     def __init__(self, pool: Pool) -> None:
@@ -36,7 +36,7 @@ class TrackingDomain:
 
     @operation("Ask whether a profile has a domain", open=True, not_found=("not-found",))
     def on_get(self, req: falcon.Request, resp: falcon.Response, query: DomainQuery) -> KnownDomain:
-        """For a proxy that gets certificates by itself: 200 for the domain of a profile, active or not, else 404."""
+        """For a proxy that gets certificates by itself: 200 for the domain of any profile, active or not, else 404."""
         domain = query.domain.lower().removesuffix(".")
         known = False
         if 0 < len(domain) <= _DOMAIN_CHARACTERS_MAX and domain.isascii() and domain.isprintable():
@@ -48,5 +48,5 @@ class TrackingDomain:
 
 
 def is_tracking_domain(database: Database, domain: str) -> bool:
-    """Whether a profile has this domain."""
+    """Say whether a profile has this domain."""
     return database.execute("select 1 from profiles where domain = %s", [domain]).fetchone() is not None

@@ -1,6 +1,6 @@
-"""Who may call: every operation that is not declared open needs an API token that is neither expired nor revoked.
+"""Decides who may call: every operation that is not declared open needs an API token that is not expired or revoked.
 
-The token's name is recorded as who did what the request does.
+The token's name is recorded beside each change as the one who made it.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _SCHEMES = ("apikey", "bearer")
 
 
 class Authentication:
-    """Falcon middleware. Asks the database every time, so that a revoked token stops working at once."""
+    """Falcon middleware. It asks the database every time, so that a revoked token stops working at once."""
 
     def __init__(self, pool: Pool, open_paths: Collection[str]) -> None:
         self._pool = pool
@@ -26,7 +26,7 @@ class Authentication:
 
     def process_request(self, req: falcon.Request, resp: falcon.Response) -> None:
         """Raise AuthenticationError unless the request carries a valid token."""
-        # Before routing, so that what routes there are is no answer to a stranger.
+        # This runs before routing, so that a stranger cannot find out which routes exist.
         if req.path in self._open_paths:
             return
         token = parse_authorization(req.get_header("Authorization") or "")
@@ -38,7 +38,7 @@ class Authentication:
 
 
 def actor_of(req: falcon.Request) -> str:
-    """Return who makes a request, as it is written beside what the request changes."""
+    """Return the name of the caller, which is recorded beside what the request changes."""
     return str(req.context.actor)
 
 
@@ -52,9 +52,9 @@ def parse_authorization(header: str) -> str:
 
 
 def load_token_name(database: Database, token: str) -> str | None:
-    """Return the name of a token that is stored and still good, or None.
+    """Return the name of a token that is stored and still valid, or None.
 
-    SECURITY: the index is searched by SHA-256, so how long it takes says nothing about a token that the asker lacks.
+    SECURITY: the index is searched by SHA-256, so the time of a search says nothing about tokens the caller lacks.
     """
     found = database.execute(
         "select name from api_tokens where token_hash = %s and revoked_at is null"

@@ -1,4 +1,4 @@
-"""CSV for spreadsheets: text that a spreadsheet would take for a formula is kept from being one."""
+"""Writes CSV for spreadsheets. Text that a spreadsheet would take for a formula stays text."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _NUMBER = re.compile(r"-?[0-9]{1,18}(\.[0-9]{1,6})?")
 
 
 def csv_pieces(heading: Sequence[str], rows: Iterable[Sequence[Any]]) -> Iterator[bytes]:
-    """Yield a CSV file in UTF-8 in pieces, its heading first, after the mark that spreadsheets know UTF-8 by."""
+    """Yield a CSV file in UTF-8 in pieces: first the mark by which spreadsheets recognise UTF-8, then the heading."""
     buffer = io.StringIO()
     buffer.write("\ufeff")
     writer = csv.writer(buffer, lineterminator="\r\n")
@@ -31,8 +31,8 @@ def csv_pieces(heading: Sequence[str], rows: Iterable[Sequence[Any]]) -> Iterato
 def csv_cell(value: Any) -> str:
     """Return the text of a cell.
 
-    SECURITY: what was sent to us may begin with = + - @, a tab or a line break: a formula, which runs where the file is
-    opened. A quote before it makes it text. A plain number, also a negative one, is none.
+    SECURITY: text that was sent to us may begin with = + - @, a tab or a line break. A spreadsheet would run it as a
+    formula when the file is opened, so a quote is put before it. A plain number, even a negative one, is no formula.
     """
     if value is None:
         return ""

@@ -1,4 +1,4 @@
-"""What can go wrong with a request, in the words of the domain. None of these knows HTTP; problems.py maps them."""
+"""What can go wrong with a request, in the words of the domain. No error here knows HTTP; problems.py maps them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class BodyError(WaypostError):
 
 
 class InvalidFieldsError(WaypostError):
-    """Several fields that cannot be accepted. Code and field are those of the first; `errors` are all of them."""
+    """Several fields cannot be accepted. The code and the field are those of the first error; `errors` has them all."""
 
     def __init__(self, errors: Sequence[FieldError]) -> None:
         first = errors[0]
@@ -23,7 +23,7 @@ class InvalidFieldsError(WaypostError):
 
 
 class AuthenticationError(WaypostError):
-    """No API token, or one that is unknown, expired or revoked."""
+    """The request has no API token, or one that is unknown, expired or revoked."""
 
     code = "bad-token"
 

@@ -1,6 +1,6 @@
-"""The types that request bodies are made of, beyond pydantic's own: each with its rule, its message and its schema.
+"""The types of fields in request bodies, beyond pydantic's own. Each has its rule, its message and its schema.
 
-A rule of the domain raises FieldError, whose message says how to mend the value; `checked` makes a validator of it.
+A rule of the domain raises FieldError, whose message says how to correct the value. `checked` makes it a validator.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ ID_MAX = 2**63 - 1
 PERCENT_DIGITS = 4
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _COUNTRY = re.compile("[A-Za-z]{2}")
-# What the schema says of text: no control character anywhere, and not only white space.
+# What the schema says about text: it has no control character and is not only white space.
 PRINTABLE = r"^[^\x00-\x1f\x7f]*$"
 _NOT_BLANK = r"^[^\x00-\x1f\x7f]*[^\x00-\x20\x7f\s][^\x00-\x1f\x7f]*$"
 
@@ -36,7 +36,7 @@ def checked(check: Callable[[Any, str], Checked]) -> AfterValidator:
 
 
 def converted(convert: Callable[[Any, str], Checked]) -> BeforeValidator:
-    """Return a validator that turns what was sent into a value before its type is looked at."""
+    """Return a validator that turns the client's value into another before its type is checked."""
     return BeforeValidator(_with_refusal(convert))
 
 
@@ -45,7 +45,7 @@ def _with_refusal(check: Callable[[Any, str], Checked]) -> Callable[[Any, Valida
         try:
             return check(value, info.field_name or "value")
         except FieldError as error:
-            # The message goes in as a value, since it may have braces of its own.
+            # The message is passed as a value, since it may contain braces.
             context = {"code": error.code, "said": error.message, "named": info.field_name or "value"}
             raise PydanticCustomError("refused", "{said}", context) from error
 
@@ -54,7 +54,7 @@ def _with_refusal(check: Callable[[Any, str], Checked]) -> Callable[[Any, Valida
 
 @dataclass(frozen=True)
 class Text(GroupedMetadata):
-    """Text up to a length. White space around it is dropped; control characters are refused."""
+    """Text up to a length. White space around it is dropped, and control characters are refused."""
 
     longest: int
     shortest: int = 1
@@ -80,7 +80,7 @@ class Text(GroupedMetadata):
 
 @dataclass(frozen=True)
 class Matching(GroupedMetadata):
-    """Text that a whole pattern matches. `meaning` completes the sentence `must be`."""
+    """Text that must match a pattern as a whole. `meaning` completes the sentence `must be`."""
 
     pattern: str
     meaning: str
@@ -99,7 +99,7 @@ class Matching(GroupedMetadata):
 
 @dataclass(frozen=True)
 class OneOf(GroupedMetadata):
-    """One of some words, which are known when the program starts."""
+    """One of several words, which are known when the program starts."""
 
     words: tuple[str, ...]
 
@@ -114,7 +114,7 @@ class OneOf(GroupedMetadata):
 
 
 def refuse_control(value: str, field: str) -> str:
-    """Return text as it is, or raise FieldError where it has a control character."""
+    """Return text unchanged, or raise FieldError if it has a control character."""
     if _CONTROL.search(value):
         raise FieldError(field, f"{field} contains a control character such as a tab, a line break or NUL; remove it")
     return value
@@ -127,7 +127,7 @@ def _check_plain_url(url: str, field: str) -> str:
 
 
 def _check_destination(url: str, field: str) -> str:
-    # Stored as it was written, since it is compiled whenever it is published.
+    # Text is stored as it was written, since it is compiled whenever it is published.
     compile_template(refuse_control(url, field), field)
     return url
 
@@ -155,9 +155,9 @@ def _check_domain(value: str, field: str) -> str:
 
 
 _URL_SCHEMA = WithJsonSchema({"type": "string", "pattern": "^https?://", "maxLength": URL_CHARACTERS_MAX})
-# The number of another object. The database says whether it exists.
+# The number of another object. The database checks whether it exists.
 ObjectId = Annotated[int, Field(ge=1, le=ID_MAX)]
-# A bare host name, stored as browsers send it: in small letters and in ASCII.
+# A bare host name. It is stored as browsers send it: in small letters and in ASCII.
 Domain = Annotated[
     str, checked(_check_domain), WithJsonSchema({"type": "string", "format": "idn-hostname", "maxLength": 253})
 ]
@@ -167,7 +167,7 @@ PlainUrl = Annotated[str, checked(_check_plain_url), _URL_SCHEMA]
 DestinationUrl = Annotated[str, checked(_check_destination), _URL_SCHEMA]
 # An ISO 4217 code.
 Currency = Annotated[str, checked(parse_currency), WithJsonSchema({"type": "string", "enum": currency_codes()})]
-# Two-letter country codes, stored in capitals, sorted, each once.
+# Two-letter country codes. They are stored in capitals, sorted and without repetition.
 Countries = Annotated[
     list[str],
     checked(_check_countries),

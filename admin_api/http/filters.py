@@ -1,7 +1,7 @@
 """Filters of lists: one class for each list, whose fields carry the SQL condition that they stand for.
 
-The same class reads a query and, where many objects are changed at once, the `filter` of a body. Conditions are ours;
-what a client sends is only ever a parameter of the statement.
+The same class reads a query and, where many objects are changed at once, the `filter` of a body. The conditions are
+ours; what a client sends is only ever a parameter of the statement.
 """
 
 from __future__ import annotations
@@ -14,25 +14,25 @@ from pydantic.json_schema import JsonSchemaValue
 
 
 class Condition(NamedTuple):
-    """The SQL that a filter stands for. Its value is the placeholder of the filter's own name, such as %(status)s."""
+    """The SQL of a filter. The filter's value goes into the placeholder with its name, such as %(status)s."""
 
     sql: LiteralString
 
 
 class Chosen(NamedTuple):
-    """What a request asked for: conditions, all of which hold, and their values."""
+    """What a request asked for: conditions that must all hold, and their values."""
 
     conditions: list[sql.SQL]
     values: dict[str, Any]
 
     def where(self, *more: sql.Composable) -> sql.Composable:
-        """Return the where clause, with more conditions if there are any; empty without."""
+        """Return the where clause with these and `more` conditions, or nothing where there are none."""
         conditions = [*self.conditions, *more]
         return sql.SQL("where {}").format(sql.SQL(" and ").join(conditions)) if conditions else sql.SQL("")
 
 
 class Query(BaseModel):
-    """The parameters of a query. A name that is not declared is refused: a misspelt filter would show everything."""
+    """The parameters of a query. An undeclared name is refused, since a misspelt filter would show everything."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True, use_enum_values=True)
 
@@ -43,14 +43,14 @@ class Filter(Query):
     @field_validator("*", mode="before")
     @classmethod
     def _refuse_null(cls, value: Any) -> Any:
-        # In a body, null would be no condition at all: where one was meant, everything would be changed.
+        # In a body, null would be no condition at all, and everything would be changed.
         if value is None:
             raise ValueError("must not be null")
         return value
 
     @classmethod
     def __get_pydantic_json_schema__(cls, core_schema: Any, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
-        """Return the schema, in which a filter is left out and never null."""
+        """Return the schema, in which a filter may be left out but not be null."""
         schema = handler(core_schema)
         for declared in handler.resolve_ref_schema(schema).get("properties", {}).values():
             kinds = [kind for kind in declared.pop("anyOf", ()) if kind != {"type": "null"}]
@@ -60,7 +60,7 @@ class Filter(Query):
         return schema
 
     def chosen(self, **usual: Any) -> Chosen:
-        """Return the conditions and values of what was given; `usual` are values of what was not given."""
+        """Return the conditions and values of the given filters; `usual` are the values of those that were left out."""
         conditions: list[sql.SQL] = []
         values: dict[str, Any] = {}
         for name, field in type(self).model_fields.items():
@@ -72,5 +72,5 @@ class Filter(Query):
         return Chosen(conditions, values)
 
     def stated(self) -> dict[str, Any]:
-        """Return what was given as JSON, by the names that a client uses."""
+        """Return the given filters as JSON, by the names that a client uses."""
         return self.model_dump(mode="json", by_alias=True, exclude_unset=True, exclude_none=True)

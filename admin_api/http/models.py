@@ -1,4 +1,4 @@
-"""The base classes of every object that the admin API reads or shows, one class per object.
+"""The base classes of all objects that the admin API reads or shows. Every object has one class.
 
 Validation, error messages, documentation and the OpenAPI document all come from these classes and nothing else.
 """
@@ -12,12 +12,12 @@ from pydantic import BaseModel, ConfigDict, Field, create_model
 from pydantic.fields import FieldInfo
 
 Row = TypeVar("Row")
-# The values of a body by the names that a client uses, which are the names of columns too.
+# The values of a body by the names that a client uses, which are also the names of columns.
 Values = dict[str, Any]
 
 
 class Body(BaseModel):
-    """A request body. Nothing is converted: a number in quotes is text, and an unknown field is an error."""
+    """A request body. Nothing is converted: a number in quotes is text. An unknown field is an error."""
 
     model_config = ConfigDict(
         strict=True,
@@ -31,7 +31,7 @@ class Body(BaseModel):
     )
 
     def values(self) -> Values:
-        """Return every field, defaults included."""
+        """Return every field, with defaults for those that the client left out."""
         return self.model_dump(by_alias=True)
 
     def changes(self) -> Values:
@@ -40,7 +40,7 @@ class Body(BaseModel):
 
 
 class Shown(BaseModel):
-    """A response body. Every field is always served, so none has a default; what is not declared is not served."""
+    """A response body. It serves every declared field and no other, so no field has a default."""
 
     model_config = ConfigDict(
         extra="ignore", frozen=True, use_attribute_docstrings=True, serialize_by_alias=True, validate_by_name=True
@@ -48,32 +48,32 @@ class Shown(BaseModel):
 
     @classmethod
     def of(cls, row: Any, **more: Any) -> Self:
-        """Return the object of a database row, or of any mapping, and of what is added to it."""
+        """Return the object that shows a database row or another mapping, together with the added values."""
         return cls.model_validate({**row, **more})
 
     @classmethod
     def of_stored(cls, stored: Mapping[str, Any]) -> Self:
-        """Return the object of stored JSON. A field that an older release did not store is null."""
+        """Return the object that stored JSON describes. A field that an older release did not store is null."""
         missing = {name: None for name, field in cls.model_fields.items() if (field.alias or name) not in stored}
         return cls.model_validate({**missing, **stored})
 
 
 class Page(Shown, Generic[Row]):
-    """One page of a list. Send `next_cursor` as `cursor` to read on; null means that this was the last page."""
+    """One page of a list. Send `next_cursor` as `cursor` to read on; null means that this is the last page."""
 
     items: list[Row]
     next_cursor: str | None
 
 
 def changes_of(fields: type[Body], never_null: tuple[str, ...] = ()) -> type[Body]:
-    """Return the class of a PATCH body: the same fields, each of which may be left out.
+    """Return the class of a PATCH body. It has the same fields, and each may be left out.
 
-    `never_null` names fields that a new object may give as null, so that they are made up, and that a change may not.
+    `never_null` names fields for which a new object may give null to have a value generated. A change may not.
     """
     optional: Any = {
         name: (
             _without_null(field.annotation) if name in never_null else _declared_type(field),
-            # A factory, since a default would be in the document, where it would read like a value that is stored.
+            # This is a factory, since the document would show a default, which would read like a stored value.
             Field(
                 default_factory=lambda: None, validate_default=False, alias=field.alias, description=field.description
             ),
@@ -90,7 +90,7 @@ def changes_of(fields: type[Body], never_null: tuple[str, ...] = ()) -> type[Bod
 
 
 def shown_of(name: str, fields: type[Body], before: dict[str, Any], after: dict[str, Any], text: str) -> type[Shown]:
-    """Return the class that shows an object: `before`, then the fields without their rules, then `after`.
+    """Return the class that shows an object. It has `before`, then the fields without their rules, then `after`.
 
     `before` and `after` give types by name; a type may be `Annotated[..., Field(description=...)]`.
     """
@@ -121,7 +121,7 @@ def _without_null(annotation: Any) -> Any:
 
 
 def _plain(annotation: Any) -> Any:
-    """Return a type without rules: what was stored under older rules is still shown."""
+    """Return a type without its rules, since values that were stored under older rules are still shown."""
     origin, parts = get_origin(annotation), get_args(annotation)
     if origin is Annotated:
         return _plain(parts[0])

@@ -1,8 +1,8 @@
-"""One declaration for each operation of the API: what it takes, what it answers with, and which errors are its own.
+"""One declaration for each operation of the API: what it takes, what it answers with, and its own errors.
 
-A responder is declared by `@operation` and by its own signature. Parameters called `body` and `query` are decoded into
-the classes of their annotations, `allowed` is what If-Match allows, every other one is a part of the path, and what the
-responder returns is the answer. The OpenAPI document is made of the same declarations.
+`@operation` and the responder's own signature make the declaration. The parameters `body` and `query` are decoded into
+the classes of their annotations, `allowed` holds what If-Match allows, and every other parameter is a part of the path.
+The responder returns the answer. The OpenAPI document is made from the same declarations.
 """
 
 from __future__ import annotations
@@ -30,21 +30,21 @@ Responder = Callable[..., None]
 
 
 class Route(NamedTuple):
-    """A path of the API and the resource that answers there."""
+    """A path of the API and the resource that answers at it."""
 
     path: str
     resource: object
 
 
 class PathParameter(NamedTuple):
-    """A part of the path: its name there, the responder's name for it, and its type: int, UUID or str."""
+    """A part of the path: its name in the path, the responder's name for it, and its type (int, UUID or str)."""
 
     name: str
     parameter: str
     kind: type
 
     def decode(self, text: str) -> Any:
-        """Return the value, or raise NotFoundError: what cannot be an id names nothing."""
+        """Return the value, or raise NotFoundError, since text that cannot be an id names no object."""
         singular = self.name.removesuffix("_id").replace("_", " ")
         if self.kind is int:
             return decode_id(text, singular)
@@ -58,10 +58,10 @@ class PathParameter(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Operation:
-    """What a client may know of an operation. The first of `statuses` is usual; a responder sets another itself.
+    """What a client may know about an operation. The first of `statuses` is the default; a responder may set another.
 
-    `form` is the class of the part `settings` of an upload. `conflicts` are the codes of its 409, `not_found` those of
-    its 404 beyond a path that names nothing, `refused` those of its 400 beyond fields that cannot be accepted.
+    `form` is the class of an upload's part `settings`. `conflicts` are the codes of its 409, `not_found` those of its
+    404 other than for a path that names nothing, and `refused` those of its 400 other than for fields.
     """
 
     summary: str
@@ -77,7 +77,7 @@ class Operation:
     # Whether it takes If-Match, and whether its answer has an ETag.
     conditional: bool = False
     versioned: bool = False
-    # Whether it needs no token.
+    # Whether it needs no API token.
     open: bool = False
     conflicts: tuple[str, ...] = ()
     not_found: tuple[str, ...] = ()
@@ -92,9 +92,9 @@ def operation(
     path_names: Mapping[str, str] | None = None,
     **stated: Any,
 ) -> Callable[[Callable[..., Any]], Responder]:
-    """Return a decorator that makes a Falcon responder of a function. `stated` are fields of Operation.
+    """Return a decorator that turns a function into a Falcon responder. `stated` are fields of Operation.
 
-    `types` and `path_names` stand for annotations and names where one function serves several resources.
+    `types` and `path_names` replace annotations and names where one function serves several resources.
     """
 
     def decorate(handler: Callable[..., Any]) -> Responder:
@@ -130,7 +130,7 @@ def declare(
     path_names: Mapping[str, str],
     stated: Mapping[str, Any],
 ) -> Operation:
-    """Return the declaration of a responder: what is stated, and what its signature says."""
+    """Return the declaration of a responder, made from what is stated and from its signature."""
     hints = {name: hint for name, hint in get_type_hints(handler).items() if name not in types} | dict(types)
     names = [name for name in inspect.signature(handler).parameters if name not in _OWN]
     path = tuple(
@@ -153,14 +153,14 @@ def declare(
 
 
 def add_operation(resource: object, method: str, handler: Callable[..., Any], summary: str, **stated: Any) -> None:
-    """Give one resource an operation whose types are its own."""
+    """Give a resource an operation with types of its own."""
     setattr(resource, f"on_{method}", MethodType(operation(summary, **stated)(handler), resource))
 
 
 def operation_of(resource: object, method: str) -> Operation | None:
-    """Return the declaration of a resource's responder, or None where there is no such responder.
+    """Return the declaration of a resource's responder, or None if the resource has no such responder.
 
-    Raises AttributeError for a responder without a declaration.
+    Raises AttributeError for a responder that is not declared.
     """
     responder = getattr(resource, f"on_{method}", None)
     if responder is None:
@@ -170,7 +170,7 @@ def operation_of(resource: object, method: str) -> Operation | None:
 
 
 def open_paths(routes: Iterable[Route]) -> list[str]:
-    """Return the paths whose every operation is open to callers without a token."""
+    """Return the paths at which no operation needs a token."""
     return [
         route.path
         for route in routes

@@ -1,4 +1,4 @@
-"""Pages of lists. A cursor says where the last page ended, whatever was added since: no row is lost or shown twice."""
+"""Pages of lists. A cursor says where the last page ended, so no row is lost or repeated when others are added."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ _CURSOR = "cursor must be the next_cursor of an earlier answer, unchanged"
 
 
 class Place(NamedTuple):
-    """Where a list by time goes on: after the row of this moment and id."""
+    """The place where a list by time goes on: after the row with this moment and id."""
 
     at: datetime
     row_id: UUID
 
 
 def parse_place(cursor: Any, field: str) -> Place:
-    """Return the place of a cursor, or raise FieldError."""
+    """Return the place that a cursor stands for, or raise FieldError."""
     try:
         text = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()
         at, _, row_id = text.partition(" ")
@@ -46,7 +46,7 @@ def parse_place(cursor: Any, field: str) -> Place:
 
 
 def encode_place(at: datetime, row_id: UUID) -> str:
-    """Return the cursor of a place."""
+    """Return the cursor that stands for a place."""
     return base64.urlsafe_b64encode(f"{at.isoformat()} {row_id}".encode()).decode().rstrip("=")
 
 
@@ -68,7 +68,7 @@ class PageQuery(Query):
 
 
 class NumberedPageQuery(PageQuery):
-    """A page of a list in the order of numbers."""
+    """The page of a list that is ordered by number."""
 
     cursor: Annotated[
         int | None,
@@ -79,12 +79,12 @@ class NumberedPageQuery(PageQuery):
 
     @property
     def after(self) -> int:
-        """The number to begin after."""
+        """The page begins after this number."""
         return self.cursor or 0
 
 
 class TimedPageQuery(PageQuery):
-    """A page of a list whose newest rows come first."""
+    """The page of a list that shows the newest rows first."""
 
     cursor: Annotated[
         Place | None, converted(parse_place), WithJsonSchema({"type": "string", "format": "waypost-cursor"})
@@ -99,6 +99,6 @@ def page_of(
     show: Callable[[Stored], Any],
     cursor_of: Callable[[Stored], str],
 ) -> Page[Item]:
-    """Return a page of up to `limit` rows. `rows` has one more where the list goes on."""
+    """Return a page of up to `limit` rows. `rows` has one row more if the list goes on."""
     shown = rows[:limit]
     return kind(items=[show(row) for row in shown], next_cursor=cursor_of(shown[-1]) if len(rows) > limit else None)

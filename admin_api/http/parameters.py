@@ -1,6 +1,6 @@
 """The types of query parameters: text that stands for numbers, flags, moments and lists of words.
 
-In the `filter` of a JSON body, where the same classes are used, numbers and flags may be JSON's own.
+In the `filter` of a JSON body, which uses the same classes, numbers and flags may also be JSON's own.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ _DIGITS = re.compile("[0-9]{1,19}")
 
 
 def parse_moment(text: str, field: str) -> datetime:
-    """Return a moment in UTC, of a day its beginning, or raise FieldError. Without an offset it is UTC's."""
+    """Return a moment in UTC, or raise FieldError. A day means its beginning; a time without an offset is in UTC."""
     try:
-        # A plus sign stands for a space in a query; nobody means one before an offset.
+        # In a query, a plus sign stands for a space. Nobody means a space before an offset.
         moment = datetime.fromisoformat(re.sub(r" (?=[0-9]{2}:?[0-9]{2}$)", "+", text))
     except (ValueError, TypeError):
         moment = None
@@ -33,7 +33,7 @@ def parse_moment(text: str, field: str) -> datetime:
 
 
 def parse_number(value: Any, field: str) -> Any:
-    """Return the number that text is, digits and nothing else, or raise FieldError. A number of JSON stays one."""
+    """Return the number that digits stand for, or raise FieldError. A JSON number stays as it is."""
     if not isinstance(value, str):
         return value
     if not _DIGITS.fullmatch(value):
@@ -60,13 +60,13 @@ def _in_capitals(value: Any, field: str) -> Any:
 # The number of an object.
 Number = Annotated[int, Field(strict=True, ge=1, le=ID_MAX), converted(parse_number)]
 Flag = Annotated[bool, Field(strict=True), converted(_parse_flag)]
-# A moment, or a day for its beginning.
+# A moment, or a day that stands for its beginning.
 Moment = Annotated[
     datetime,
     converted(parse_moment),
     WithJsonSchema({"type": "string", "format": "date-time", "pattern": "^(19[7-9][0-9]|[2-8][0-9]{3}|9000)-"}),
 ]
-# One of some words, or several with commas between them: any of them.
+# One word, or several with commas between them, any of which may match.
 AnyOf = Annotated[list[Word], Field(min_length=1), BeforeValidator(_split)]
 SearchText = Annotated[
     str,
@@ -75,5 +75,5 @@ SearchText = Annotated[
     WithJsonSchema({"type": "string", "maxLength": SEARCH_CHARACTERS_MAX, "pattern": PRINTABLE}),
 ]
 CountryCode = Annotated[str, Matching("[A-Z]{2}", "a two-letter country code such as DE")]
-# A currency as it was stored, so also one that is no longer in use.
+# A currency as it was stored, which may be one that is no longer in use.
 CurrencyCode = Annotated[str, converted(_in_capitals), Matching("[A-Z]{3}", "a three-letter currency code such as USD")]

@@ -24,7 +24,7 @@ from admin_api.http.errors import (
 from tracking.runtime import FieldError, WaypostError
 
 CONTENT_TYPE = "application/problem+json"
-# The body of every error, as it is documented.
+# The body of every error, as the documentation shows it.
 SCHEMA: Mapping[str, Any] = {
     "type": "object",
     "description": "RFC 9457 problem details. `code` is stable; `detail` says what to do.",
@@ -59,7 +59,7 @@ _STATUSES: dict[type[WaypostError], HTTPStatus] = {
     ConflictError: HTTPStatus.CONFLICT,
     RevisionError: HTTPStatus.PRECONDITION_FAILED,
 }
-# What Falcon raises by itself; whatever else it raises goes by its status' name.
+# The errors that Falcon raises by itself. Others get the name of their status.
 _FALCON_CODES = {
     HTTPStatus.BAD_REQUEST: "bad-body",
     HTTPStatus.NOT_FOUND: "no-such-route",
@@ -75,7 +75,7 @@ _FALCON_DETAILS = {
 
 
 class Problem(NamedTuple):
-    """A problem as it is sent."""
+    """A problem as the client gets it."""
 
     status: HTTPStatus
     code: str
@@ -86,7 +86,7 @@ class Problem(NamedTuple):
 
 
 def problem_of(error: Exception) -> Problem:
-    """Return how an error is told to a client."""
+    """Return the problem that tells a client about an error."""
     if isinstance(error, WaypostError):
         status = next((found for kind, found in _STATUSES.items() if isinstance(error, kind)), HTTPStatus.BAD_REQUEST)
         headers = {"WWW-Authenticate": "ApiKey, Bearer"} if status == HTTPStatus.UNAUTHORIZED else {}
@@ -113,7 +113,7 @@ def _field_errors(error: WaypostError) -> tuple[FieldError, ...]:
 
 
 def handle_error(req: falcon.Request, resp: falcon.Response, error: Exception, params: dict[str, Any]) -> None:
-    """Answer a request that raised; the app's only error handler."""
+    """Answer a request whose responder raised an error. The app has no other error handler."""
     problem = problem_of(error)
     if problem.status == HTTPStatus.INTERNAL_SERVER_ERROR:
         _log.error("%s %s failed", req.method, req.path, exc_info=error)

@@ -1,4 +1,4 @@
-"""Reading what is not a body and not a query: ids in paths, and If-Match."""
+"""Reads the parts of a request that are neither body nor query: ids in paths, and If-Match."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _SHOWN_CHARACTERS = 40
 
 
 def decode_id(text: str, singular: str) -> int:
-    """Return the id that a path names; what cannot be an id names nothing."""
+    """Return the id in a path. Text that cannot be an id names no object."""
     if not _ID.fullmatch(text):
         raise NotFoundError(f"there is no {singular} {text[:_SHOWN_CHARACTERS]}")
     return int(text)
@@ -27,12 +27,12 @@ def decode_revisions(req: falcon.Request) -> Revisions:
     tags = req.if_match
     if tags is None or "*" in tags:
         return None
-    # A weak tag never matches: RFC 9110 wants the strong comparison here.
+    # A weak tag never matches, since RFC 9110 asks for the strong comparison here.
     strong = [str(tag) for tag in tags if isinstance(tag, falcon.ETag) and not tag.is_weak]
     return frozenset(int(tag) for tag in strong if _ID.fullmatch(tag))
 
 
 def require_revision(current: int, allowed: Revisions, singular: str) -> None:
-    """Raise RevisionError where If-Match does not allow an object's current revision."""
+    """Raise RevisionError if If-Match does not allow an object's current revision."""
     if allowed is not None and current not in allowed:
         raise RevisionError(f"this {singular} has changed since you read it: its revision is {current}; read it again")

@@ -1,4 +1,4 @@
-"""A form with settings and a file, as `curl -F` and browsers send it. The file goes to disk, whatever its size."""
+"""Reads a form with settings and a file, as `curl -F` and browsers send it. Files of any size go to disk."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _FIX = "send multipart/form-data with the parts `settings` (JSON) and `file`"
 
 
 class Upload(NamedTuple):
-    """What was sent: the settings as JSON, not decoded yet, and the file as it lies on disk, at its beginning."""
+    """What was sent: the settings as undecoded JSON, and the file on disk, ready to be read from its beginning."""
 
     settings: bytes
     file: BinaryIO
@@ -35,9 +35,9 @@ class Upload(NamedTuple):
 
 @contextmanager
 def received(req: falcon.Request) -> Iterator[Upload]:
-    """Receive a form and hold its file until the end of the block.
+    """Receive a form and keep its file until the end of the block.
 
-    Raises BodyError, FieldError for an empty file, or Falcon's errors for what is too large or no form.
+    Raises BodyError, FieldError for an empty file, or Falcon's errors if the request is too large or is not a form.
     """
     if (req.content_type or "").partition(";")[0].strip().lower() != falcon.MEDIA_MULTIPART:
         raise falcon.HTTPUnsupportedMediaType(description=_FIX)
@@ -49,7 +49,7 @@ def received(req: falcon.Request) -> Iterator[Upload]:
     options.max_body_part_count = 2
     options.max_body_part_buffer_size = SETTINGS_BYTES_MAX
     handler = MultipartFormHandler(options)
-    # Unnamed: it is gone when the process is.
+    # The file has no name, so it is gone when the process ends.
     with tempfile.TemporaryFile() as file:
         settings: bytes | None = None
         written: tuple[str | None, int, str] | None = None
@@ -66,14 +66,14 @@ def received(req: falcon.Request) -> Iterator[Upload]:
         if settings is None or written is None:
             raise BodyError(f"the form lacks a part; {_FIX}")
         if not file.tell():
-            # An export that failed, more often than a period without anything.
+            # An empty file is more often a failed export than a period in which nothing happened.
             raise FieldError("file", "the file is empty; send the one that you meant")
         file.seek(0)
         yield Upload(settings, file, *written)
 
 
 def _write(part: BodyPart, file: BinaryIO) -> tuple[str | None, int, str]:
-    """Write a part to disk; return its name, its bytes and their SHA-256."""
+    """Write a part to disk, and return its name, its size in bytes and its SHA-256."""
     digest = sha256()
     size = 0
     while chunk := part.stream.read(_CHUNK_BYTES):
@@ -82,7 +82,7 @@ def _write(part: BodyPart, file: BinaryIO) -> tuple[str | None, int, str]:
             raise _too_large()
         digest.update(chunk)
         file.write(chunk)
-    # Kept to be shown; nothing is ever opened by it.
+    # The name is only kept to be shown; nothing is ever opened by it.
     name = "".join(character for character in part.filename or "" if character.isprintable())
     return name[:_NAME_CHARACTERS_MAX] or None, size, digest.hexdigest()
 

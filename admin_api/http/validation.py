@@ -1,4 +1,4 @@
-"""Reading what a client sent into the declared classes, and saying what is wrong with it, every field at once."""
+"""Reads what a client sent into the declared classes, and names every wrong field at once."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Model = TypeVar("Model", bound=BaseModel)
 BODY_BYTES_MAX = 64 * 1024
 FIELD_ERRORS_MAX = 50
 _SHOWN_CHARACTERS = 64
-# pydantic's sentences in the words of JSON; {} is the field, the other names are pydantic's.
+# pydantic's messages in the words of JSON. {field} is the field's name; the other names are pydantic's.
 _SENTENCES = {
     "missing": "{field} is required",
     "string_type": "{field} must be text in double quotes",
@@ -49,9 +49,9 @@ _CODES = {"missing": "missing-field", "extra_forbidden": "unknown-field"}
 
 
 def decode_body(req: falcon.Request, model: type[Model], *, required: bool = True) -> Model:
-    """Return the JSON body as an object of a class. No body at all is `{}` where none is `required`.
+    """Return the JSON body as an object of a class. If the body is not `required`, an empty one counts as `{}`.
 
-    Raises BodyError, InvalidFieldsError, or Falcon's errors for a body that is too large or no JSON by its type.
+    Raises BodyError, InvalidFieldsError, or Falcon's errors if the body is too large or its type is not JSON.
     """
     length = req.content_length
     if (length or 0) > BODY_BYTES_MAX:
@@ -65,7 +65,7 @@ def decode_body(req: falcon.Request, model: type[Model], *, required: bool = Tru
 
 
 def decode_json(data: bytes, model: type[Model], within: str = "", source: str = "the body") -> Model:
-    """Return JSON as an object of a class. `within` goes before the names of fields; `source` is what the JSON is.
+    """Return JSON as an object of a class. `within` is put before field names; `source` is what errors call the JSON.
 
     Raises BodyError or InvalidFieldsError.
     """
@@ -115,13 +115,13 @@ def _field_errors(found: Sequence[Any], model: type[BaseModel], within: str) -> 
 
 
 def _said(context: Mapping[str, str], field: str) -> str:
-    """Return what a rule says of a field, called as a client calls it: a rule knows its name in the class alone."""
+    """Return a rule's message with the field's name as the client writes it. A rule only knows the class's name."""
     said, named = context["said"], context.get("named", field)
     return field + said.removeprefix(named) if said.startswith(f"{named} ") else said
 
 
 def _path(location: Sequence[str | int]) -> str:
-    """Return where a value stands as a client writes it: `columns.date`, `pixels[2]`."""
+    """Return the path of a value as a client writes it: `columns.date`, `pixels[2]`."""
     path = ""
     for part in location:
         if isinstance(part, int):
@@ -133,7 +133,7 @@ def _path(location: Sequence[str | int]) -> str:
 
 
 def _unknown(field: str, location: Sequence[str | int], model: type[BaseModel]) -> str:
-    """Return what is said of a name that is not known: the names of the object that it stands in."""
+    """Return the message for an unknown name. It lists the names of the object that the name stands in."""
     for part in location[:-1]:
         inner = _model_of(model.model_fields[part].annotation) if part in model.model_fields else None
         if inner is None:

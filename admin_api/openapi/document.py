@@ -1,4 +1,4 @@
-"""The OpenAPI 3.1 document, made of the operations that the routes declare."""
+"""Makes the OpenAPI 3.1 document from the operations that the routes declare."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ Schemas = Mapping[Any, Mapping[str, Any]]
 
 
 def build_document(routes: Iterable[Route]) -> dict[str, Any]:
-    """Return the document of some routes as JSON's own types."""
+    """Return the document of some routes in JSON types."""
     operations = list(_operations(routes))
     schemas, definitions = models_json_schema(
         sorted(_models(declared for _, _, declared in operations), key=lambda each: (each[0].__qualname__, each[1])),
@@ -48,7 +48,7 @@ def build_document(routes: Iterable[Route]) -> dict[str, Any]:
         paths.setdefault(path, {})[method] = _operation(path, method, declared, schemas, components)
     for _, _, declared in operations:
         if declared.query is not None:
-            # Its fields stand with each operation as parameters.
+            # The fields of a query are listed as parameters of each operation.
             components.pop(_name(schemas[declared.query, "validation"]), None)
     return {
         "openapi": "3.1.0",
@@ -183,7 +183,7 @@ def _responses(declared: Operation, method: str, schemas: Schemas) -> dict[str, 
 
 
 def _problems(declared: Operation) -> dict[HTTPStatus, str]:
-    """Return the errors of an operation: their codes, where they are few."""
+    """Return the errors of an operation, with their codes if there are only a few."""
     problems: dict[HTTPStatus, str] = {
         HTTPStatus.INTERNAL_SERVER_ERROR: "internal-error",
         HTTPStatus.SERVICE_UNAVAILABLE: "database-away, old-schema",

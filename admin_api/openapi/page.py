@@ -1,4 +1,4 @@
-"""The page /docs: Swagger UI over the OpenAPI document. All of its files come out of an installed package."""
+"""The page /docs, which shows the OpenAPI document in Swagger UI. An installed package provides all of its files."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from admin_api.http import NotFoundError, Route, add_operation, operation
 
 DOCUMENT_PATH = "/v1/openapi.json"
 PAGE_PATH = "/docs"
-# Apart from the other packages: the wheel asks for Flask, which nothing here uses.
+# Kept apart from the other packages: the wheel asks for Flask, which nothing here uses.
 _UNPACKED = Path(sys.prefix) / "swagger-ui"
 _PACKAGE = "flask_swagger_ui"
 _START = "start.js"
@@ -26,7 +26,7 @@ _FILES = MappingProxyType(
         _START: "text/javascript; charset=utf-8",
     }
 )
-# SECURITY: whatever a description held, the page runs scripts of this origin alone and speaks to nobody else.
+# SECURITY: whatever a description contains, the page only runs scripts of this origin and only talks to it.
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; connect-src 'self';"
     " base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -67,7 +67,7 @@ class DocsPage:
 
     @operation("Read this document in a browser", open=True, produces=falcon.MEDIA_HTML)
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
-        """Swagger UI: every operation can be tried there with an API token."""
+        """Swagger UI, in which every operation can be tried with an API token."""
         resp.content_type = "text/html; charset=utf-8"
         resp.set_header("Content-Security-Policy", _POLICY)
         resp.text = _PAGE
@@ -105,7 +105,7 @@ def page_routes() -> list[Route]:
 
 
 def swagger_ui() -> Path:
-    """Return the directory of Swagger UI's files, which may not be there."""
+    """Return the directory of Swagger UI's files. It may not exist."""
     unpacked = _UNPACKED / _PACKAGE / "dist"
     if unpacked.is_dir():
         return unpacked

@@ -13,14 +13,14 @@ from admin_api.openapi.page import DOCUMENT_PATH, page_routes
 
 
 class OpenApiDocument:
-    """The OpenAPI document, built once, when the process starts."""
+    """The OpenAPI document, which is built once, when the process starts."""
 
     def __init__(self) -> None:
         self._json = b""
 
     @operation("Get this document", open=True)
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
-        """OpenAPI 3.1, made of the same declarations that requests are read with."""
+        """The document is OpenAPI 3.1. It comes from the same declarations by which requests are read."""
         resp.content_type = falcon.MEDIA_JSON
         resp.data = self._json
 
@@ -30,7 +30,7 @@ class OpenApiDocument:
 
 
 def documented(routes: Sequence[Route]) -> list[Route]:
-    """Return routes with those of their documentation, which documents itself too."""
+    """Return the routes together with those of the documentation, which also documents itself."""
     document = OpenApiDocument()
     every = [*routes, Route(DOCUMENT_PATH, document), *page_routes()]
     document.describe(every)

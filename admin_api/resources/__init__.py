@@ -1,4 +1,4 @@
-"""The REST resources of configured objects: one declaration each, one implementation for all."""
+"""The REST resources of configured objects. Each has a declaration of its own, and all share one implementation."""
 
 from __future__ import annotations
 

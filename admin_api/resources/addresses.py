@@ -8,9 +8,9 @@ _LOCAL_HOST = "127.0.0.1"
 
 
 class Addresses(NamedTuple):
-    """How public URLs are made. A name of this machine has no proxy before it: http, with the ports of edge and intake.
+    """How public URLs are made. A name of this machine has no proxy: its URL has http and the port of edge or intake.
 
-    Without an intake (port 0) the edge takes postbacks itself.
+    Without an intake (port 0), the edge takes postbacks itself.
     """
 
     public_scheme: str
@@ -22,10 +22,10 @@ class Addresses(NamedTuple):
         return f"{self._origin(domain, self.edge_port)}/click/{slug}"
 
     def postback_urls(self, domain: str | None, token: str) -> dict[str, str]:
-        """Return the URLs a merchant may report to; `{click_id}` stands where the merchant's own macro goes.
+        """Return the URLs that a merchant may report to. The merchant's own macro replaces `{click_id}`.
 
-        Every tracking domain takes every merchant's postbacks. The callers give the oldest profile's, as the one least
-        likely to go away; while there is none, an address of this machine is shown.
+        Every tracking domain takes every merchant's postbacks. Callers give the domain of the oldest profile, which is
+        least likely to go away. While there is no profile, the URLs have an address of this machine.
         """
         origin = self._origin(domain, self.intake_port or self.edge_port)
         return {
@@ -34,7 +34,7 @@ class Addresses(NamedTuple):
         }
 
     def _origin(self, domain: str | None, port: int) -> str:
-        """Return scheme, host and port that answer for a tracking domain, or for none; `port` is for this machine."""
+        """Return scheme, host and port of a tracking domain or, without one, of this machine, where `port` answers."""
         if domain is None or domain in ("localhost", _LOCAL_HOST) or domain.endswith(".localhost"):
             return f"http://{domain or _LOCAL_HOST}:{port}"
         return f"{self.public_scheme}://{domain}"

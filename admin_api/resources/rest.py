@@ -1,4 +1,4 @@
-"""The collection and the item of a configured object: the same operations for each kind."""
+"""The collection and the single object of each configured kind. All kinds have the same operations."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from admin_api.runtime import Pool
 
 
 class Collection:
-    """All objects of a kind."""
+    """All objects of one kind."""
 
     def __init__(self, resource: Resource, pool: Pool, addresses: Addresses) -> None:
         self._resource = resource
@@ -38,7 +38,7 @@ class Collection:
         )
 
     def create(self, req: falcon.Request, resp: falcon.Response, body: Body) -> Shown:
-        """Answers with the new object, and with its address in `Location`."""
+        """The answer is the new object, and `Location` has its address."""
         with self._pool.connection() as database:
             row, created = save_new(database, self._resource, body.values(), self._addresses)
         resp.etag = str(row["revision"])
@@ -46,7 +46,7 @@ class Collection:
         return self._resource.show_created(row, self._addresses, created.shown_once)
 
     def list(self, req: falcon.Request, resp: falcon.Response, query: NumberedPageQuery) -> Shown:
-        """In the order of their ids."""
+        """The objects are in the order of their ids."""
         with self._pool.connection() as database:
             rows = load_page(database, self._resource, query.after, query.limit + 1)
         page: Shown = self._page(
@@ -57,7 +57,7 @@ class Collection:
 
 
 class Item:
-    """One object of a kind."""
+    """One object of its kind."""
 
     def __init__(self, resource: Resource, pool: Pool, addresses: Addresses) -> None:
         self._resource = resource
@@ -88,7 +88,7 @@ class Item:
         )
 
     def show(self, req: falcon.Request, resp: falcon.Response, object_id: int) -> Shown:
-        """Its ETag is what If-Match takes."""
+        """If-Match takes the ETag of the answer."""
         with self._pool.connection() as database:
             row = load_one(database, self._resource, object_id)
         resp.etag = str(row["revision"])
@@ -97,14 +97,14 @@ class Item:
     def change(
         self, req: falcon.Request, resp: falcon.Response, object_id: int, body: Body, allowed: Revisions
     ) -> Shown:
-        """Change the fields that the body names; the others stay as they are."""
+        """Change the fields that the body names. The others stay as they are."""
         with self._pool.connection() as database:
             row = save_changes(database, self._resource, object_id, body.changes(), allowed)
         resp.etag = str(row["revision"])
         return self._resource.show(row, self._addresses)
 
     def remove(self, req: falcon.Request, resp: falcon.Response, object_id: int, allowed: Revisions) -> None:
-        """Refused while something uses it."""
+        """The object cannot be deleted while something uses it."""
         with self._pool.connection() as database:
             remove(database, self._resource, object_id, allowed)
 

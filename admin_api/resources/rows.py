@@ -1,4 +1,4 @@
-"""SQL of one row by the names of its columns. The names are ours, never a request's; values are always parameters."""
+"""SQL for single rows, by the names of their columns. The names are ours, not a request's; values are parameters."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from admin_api.runtime import Database, Row
 
 
 def insert_row(database: Database, table: str, values: Mapping[str, Any], returning: LiteralString) -> Row:
-    """Insert a row and return the columns of it that `returning` names."""
+    """Insert a row and return its columns that `returning` names."""
     query = sql.SQL("insert into {} ({}) values ({}) returning {}").format(
         sql.Identifier(table),
         sql.SQL(", ").join(map(sql.Identifier, values)),
@@ -24,7 +24,7 @@ def insert_row(database: Database, table: str, values: Mapping[str, Any], return
 
 
 def update_row(database: Database, table: str, key_name: str, key: Any, changes: Mapping[str, Any]) -> None:
-    """Change columns of the row that has a key, and bump its revision."""
+    """Change columns of the row with this key, and bump its revision."""
     query = sql.SQL("update {} set {}, revision = revision + 1, updated_at = now() where {} = %(this_key)s").format(
         sql.Identifier(table),
         sql.SQL(", ").join(sql.SQL("{} = {}").format(sql.Identifier(name), sql.Placeholder(name)) for name in changes),

@@ -1,6 +1,6 @@
 """SQL of the configured resources. Every change bumps the revision and writes its outbox row in the same transaction.
 
-Names of tables and columns come from the resources' own tables, never from a request; values are always parameters.
+Names of tables and columns come from the declared resources and not from a request; values are always parameters.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from admin_api.runtime import Database, Row, save_change
 
 
 def load_one(database: Database, resource: Resource, object_id: Key, *, lock: bool = False) -> Row:
-    """Return one object, or raise NotFoundError; with `lock`, it is held until the transaction ends."""
+    """Return one object, or raise NotFoundError. With `lock`, the object stays locked until the transaction ends."""
     query = sql.SQL("{} where {}.{} = %s {}").format(
         sql.SQL(resource.select),
         sql.Identifier(resource.plural),
@@ -33,7 +33,7 @@ def load_one(database: Database, resource: Resource, object_id: Key, *, lock: bo
 
 
 def load_page(database: Database, resource: Resource, after: int, limit: int) -> list[Row]:
-    """Return up to `limit` objects with ids above `after`, in order."""
+    """Return up to `limit` objects with ids above `after`, in the order of their ids."""
     column = sql.Identifier(resource.plural, resource.id_name)
     query = sql.SQL("{} where {} > %s order by {} limit %s").format(sql.SQL(resource.select), column, column)
     return database.execute(query, [after, limit]).fetchall()
@@ -46,7 +46,7 @@ def insert(database: Database, resource: Resource, values: Values) -> Created:
 
 
 def save_new(database: Database, resource: Resource, values: Values, addresses: Addresses) -> tuple[Row, Created]:
-    """Store a new object. Raises ConflictError, or FieldError for a reference to nothing."""
+    """Store a new object. Raises ConflictError, or FieldError for a reference to an object that does not exist."""
     with _conflicts_of(resource), database.transaction():
         created = resource.create(database, resource.prepare(database, values), addresses)
         row = load_one(database, resource, created.object_id)
@@ -55,7 +55,7 @@ def save_new(database: Database, resource: Resource, values: Values, addresses: 
 
 
 def save_changes(database: Database, resource: Resource, object_id: Key, changes: Values, allowed: Revisions) -> Row:
-    """Change an object and return it. Raises what `save_new` does, NotFoundError and RevisionError."""
+    """Change an object and return it. Raises the errors of `save_new`, NotFoundError and RevisionError."""
     with _conflicts_of(resource), database.transaction():
         before = _locked(database, resource, object_id, allowed)
         changes = resource.prepare(database, changes)
@@ -70,7 +70,7 @@ def save_changes(database: Database, resource: Resource, object_id: Key, changes
 
 
 def remove(database: Database, resource: Resource, object_id: Key, allowed: Revisions) -> None:
-    """Delete an object. Raises NotFoundError, RevisionError, and ConflictError while something uses it."""
+    """Delete an object. Raises NotFoundError, RevisionError, or ConflictError while something uses it."""
     in_use = ConflictError(resource.in_use, code="in-use")
     query = sql.SQL("delete from {} where {} = %s").format(
         sql.Identifier(resource.plural), sql.Identifier(resource.id_name)

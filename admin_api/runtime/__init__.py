@@ -1,4 +1,4 @@
-"""Connections, the outbox that every change of the configuration is written to, and metrics."""
+"""Connections, metrics, and the outbox, to which every change of the configuration is written."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Connections to PostgreSQL and Redis, and what to say when one cannot be had."""
+"""Connections to PostgreSQL and Redis, and the error to raise when there is no connection."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Database = Connection[Row]
 Pool = ConnectionPool[Connection[Row]]
 
 CHECKOUT_TIMEOUT_S = 3.0
-# After so long the pool gives a reconnection up, and the next request tries anew: at most this late after an outage.
+# After this long the pool stops reconnecting, and the next request tries again: at most this late after an outage.
 RECONNECT_TIMEOUT_S = 3.0
 CONNECT_TIMEOUT_S = 5
 REDIS_TIMEOUT_S = 5
@@ -30,13 +30,13 @@ SERVER_VERSION_MIN = 15_00_00
 
 
 class UnreachableError(WaypostError):
-    """A server that cannot be used; the message names the setting and never shows a password."""
+    """A server cannot be used. The message names the setting and never shows a password."""
 
     code = "unreachable"
 
 
 def open_pool(database_url: str, size_max: int) -> Pool:
-    """Return a pool that opens connections when they are needed, whether the database answers now or not."""
+    """Return a pool that opens connections when they are needed. The database need not answer yet."""
     pool: Pool = ConnectionPool(
         database_url,
         kwargs={"autocommit": True, "row_factory": dict_row, "connect_timeout": CONNECT_TIMEOUT_S},
@@ -45,7 +45,7 @@ def open_pool(database_url: str, size_max: int) -> Pool:
         timeout=CHECKOUT_TIMEOUT_S,
         reconnect_timeout=RECONNECT_TIMEOUT_S,
         configure=_configure,
-        # A connection that PostgreSQL closed while it lay idle is replaced before a request sees it.
+        # If PostgreSQL closed an idle connection, the pool replaces it before a request gets it.
         check=ConnectionPool.check_connection,
         open=False,
     )
@@ -66,7 +66,7 @@ def connect_database(database_url: str) -> Database:
             database_url, autocommit=True, row_factory=dict_row, connect_timeout=CONNECT_TIMEOUT_S
         )
     except psycopg.Error as error:
-        # SECURITY: the reason is the server's or the system's last line, which never repeats the password.
+        # SECURITY: the reason is the last line of the server's or system's message, which never repeats the password.
         reason = str(error).strip().splitlines()[-1].strip()
         raise UnreachableError(
             f"PostgreSQL at {place} cannot be reached ({reason}); start it or set DATABASE_URL to one that runs"
@@ -78,7 +78,7 @@ def connect_database(database_url: str) -> Database:
 
 
 def connect_redis(url: str) -> Redis:
-    """Return a client that gives up soon and never tries again by itself: who calls knows what a repetition means."""
+    """Return a client that gives up soon and never retries by itself: only the caller knows what repeating means."""
     try:
         return Redis.from_url(
             url,
@@ -96,8 +96,8 @@ def _place(conninfo: Mapping[str, object]) -> str:
 
 
 def _configure(database: Database) -> None:
-    # A JSON object of a request is stored as one: the columns for such are jsonb.
+    # A JSON object of a request is stored as one: columns for JSON objects are jsonb.
     database.adapters.register_dumper(dict, JsonbDumper)
     database.execute("set timezone to 'UTC'")
-    # Bounds what one request can hold up; the ledger's counts are the slowest there are.
+    # This limits what one request can hold up. The ledger's counts are the slowest statements.
     database.execute("set statement_timeout to '30s'")

@@ -1,4 +1,4 @@
-"""The admin API's metrics, one registry an app: requests, publishing, and the ledger when it was asked for."""
+"""The admin API's metrics, in one registry per app: requests, publishing, and the ledger each time it is read."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ LEDGER_FIGURES = ("issued", "stored", "in_flight", "declared_lost", "difference"
 
 
 class Measurements:
-    """Counters and gauges by name; labels are from closed lists, route patterns or status codes."""
+    """Counters and gauges by name. Labels come from closed lists, route patterns and status codes."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
@@ -32,5 +32,5 @@ class Measurements:
         self.ledger = Gauge("waypost_ledger", "the ledger's figures", ["stream", "figure"], registry=self.registry)
 
     def text(self) -> bytes:
-        """Return all of it in Prometheus' text format."""
+        """Return all metrics in Prometheus' text format."""
         return generate_latest(self.registry)

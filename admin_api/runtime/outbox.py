@@ -1,4 +1,4 @@
-"""SQL of the outbox and of the publication row: what has changed, and what is known to be in Redis."""
+"""SQL of the outbox and of the publication row. They say what has changed, and what is known to be in Redis."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import NamedTuple
 from admin_api.runtime.connections import Database
 
 CHANNEL = "waypost_outbox"
-# A source's links are split into rows of this many keys, so that a round of them is short and others get their turn.
+# A source's links are split into rows of this many keys, so that each round is short and other changes get a turn.
 KEYS_PER_ROW = 10
 
 
 class Publication(NamedTuple):
-    """What should be in Redis: `epoch`, at a version from `published_version` to `version`, the last one given out."""
+    """What Redis should hold: `epoch`, at a version from `published_version` to `version`, which was claimed last."""
 
     epoch: str
     version: int
@@ -21,7 +21,7 @@ class Publication(NamedTuple):
 
 
 class Pending(NamedTuple):
-    """Outbox rows that were read, and the served keys they name, each once."""
+    """Outbox rows that were read, and the served keys they name, without repetition."""
 
     change_ids: list[int]
     keys: list[str]
@@ -30,7 +30,7 @@ class Pending(NamedTuple):
 def save_change(database: Database, keys: Sequence[str], source_id: int | None = None) -> None:
     """Note inside the caller's transaction that served keys, or all links of a source, may have changed."""
     if keys or source_id is not None:
-        # Written after the change itself: a change that had to wait for another's commit gets a later row.
+        # This row is written after the change, so a change that had to wait for another's commit gets a later row.
         database.execute("insert into outbox (keys, source_id) values (%s, %s)", [list(keys), source_id])
         database.execute("select pg_notify(%s, '')", [CHANNEL])
 
@@ -38,8 +38,8 @@ def save_change(database: Database, keys: Sequence[str], source_id: int | None =
 def expand_sources(database: Database) -> None:
     """Replace the rows that name a source by rows with the keys of its links.
 
-    RACE: done here and not when a source is changed, since a link may join it in a transaction that commits first.
-    The key is config.configuration.published.link_key, in SQL.
+    RACE: this is not done when a source changes, since a link may join it in a transaction that commits before.
+    The key is config.configuration.published.link_key, written in SQL.
     """
     database.execute(
         """
@@ -57,7 +57,7 @@ def expand_sources(database: Database) -> None:
 
 
 def load_pending(database: Database, limit: int) -> Pending:
-    """Return the most urgent outbox rows. Their order is free, since a key is published as it is at that time."""
+    """Return the most urgent outbox rows. Their order does not matter: a key is published in its current state."""
     rows = database.execute(
         "select change_id, keys from outbox where source_id is null order by is_bulk, change_id limit %s", [limit]
     ).fetchall()
@@ -72,14 +72,14 @@ def load_outbox_length(database: Database) -> int:
 
 
 def load_publication(database: Database) -> Publication:
-    """Return what should be in Redis."""
+    """Return what Redis should hold."""
     row = database.execute("select epoch, version, published_version from publication").fetchone()
     assert row is not None
     return Publication(**row)
 
 
 def claim_versions(database: Database, count: int) -> int:
-    """Give out `count` versions and return the first. Committed before any of them is used."""
+    """Claim `count` versions and return the first. The claim is committed before any of them is used."""
     row = database.execute(
         "update publication set version = version + %(count)s returning version - %(count)s + 1 as first",
         {"count": count},
@@ -89,12 +89,12 @@ def claim_versions(database: Database, count: int) -> int:
 
 
 def save_epoch(database: Database, epoch: str) -> None:
-    """Begin an epoch: until something of it is in Redis, what is there is not to be built upon."""
+    """Begin an epoch. Until Redis holds something of it, nothing that Redis holds may be built upon."""
     database.execute("update publication set epoch = %s", [epoch])
 
 
 def save_published(database: Database, version: int, change_ids: Sequence[int] | None) -> None:
-    """Note that a version is in Redis, and drop the outbox rows it covers; None drops all this transaction sees."""
+    """Note that Redis holds a version, and delete the outbox rows it covers; None covers all that are visible here."""
     with database.transaction():
         if change_ids is None:
             database.execute("delete from outbox")

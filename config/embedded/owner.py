@@ -1,4 +1,4 @@
-"""Whom the embedded PostgreSQL runs as. It refuses root, so root hands it to an unprivileged user."""
+"""Chooses the user who runs the embedded PostgreSQL. It refuses to run as root, so root runs it as another user."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from config.embedded.binaries import EmbeddedError
 
 @dataclass(frozen=True, slots=True)
 class Owner:
-    """A user. `switch` is what subprocess needs to become it: empty when it is who we are already."""
+    """A user. `switch` holds what subprocess needs to become this user; it is empty when that is the current user."""
 
     uid: int
     gid: int
@@ -23,11 +23,11 @@ class Owner:
 
     @property
     def is_us(self) -> bool:
-        """Say whether nothing has to be handed over."""
+        """Say whether this is the current user, so that nothing has to be handed over."""
         return not self.switch
 
     def reaches(self, path: Path) -> bool:
-        """Say whether this user can use `path`: tried, not computed, since access lists and mounts count too."""
+        """Say whether this user can use `path`. This is tried, not computed: access lists and mounts count too."""
         if self.is_us:
             return True
         probe = ["/bin/sh", "-c", 'test -r "$1" && test -x "$1"', "sh", str(path)]

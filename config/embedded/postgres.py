@@ -1,4 +1,4 @@
-"""The embedded PostgreSQL: its cluster made once, its command line, and whether it is ready. Others start it."""
+"""The embedded PostgreSQL: makes its cluster, builds its command line, and checks readiness. Others start it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from config.embedded.placement import make_base, reachable_programs
 
 ROLE = "waypost"
 DATABASE = "waypost"
-# A fast shutdown: sessions are ended, everything committed is flushed.
+# A fast shutdown ends the sessions and flushes everything that was committed.
 STOP_SIGNAL = signal.SIGINT
 
 
@@ -43,7 +43,7 @@ class EmbeddedPostgres:
         return f"postgresql://{ROLE}:{self.password}@127.0.0.1:{self.port}/{database}"
 
     def prepare(self) -> None:
-        """Make the cluster unless it is there; aside, then renamed: an interrupted initdb leaves no half of one."""
+        """Make the cluster if it is missing. A draft is renamed, so an interrupted initdb leaves no half of one."""
         if self.data.exists():
             self._check_data()
             return
@@ -70,10 +70,10 @@ class EmbeddedPostgres:
             "unix_socket_directories": "",
             "timezone": "UTC",
             "log_timezone": "UTC",
-            # Above ERROR: clients are told their errors, and the terminal shows the programs that had them.
+            # Errors are not logged here: clients get them, and the terminal shows them in the programs' own lines.
             "log_min_messages": "fatal",
-            # PERF: at 20 MB of log a second, the defaults (128 MB, 1 GB) would flush every page once a minute and write
-            # each one whole again at its next change.
+            # PERF: at 20 MB of log a second, the defaults (128 MB, 1 GB) would flush every page once a minute, and the
+            # next change of each page would write it whole again.
             "shared_buffers": "256MB",
             "max_wal_size": "4GB",
             "checkpoint_timeout": "15min",
@@ -84,7 +84,7 @@ class EmbeddedPostgres:
         return [str(self.programs / "postgres"), "-D", str(self.data), *flags]
 
     def is_ready(self, pid: int) -> bool:
-        """Say whether the server that runs as `pid` takes connections: it writes that into its own lock file."""
+        """Say whether the server that runs as `pid` takes connections: it writes its state into its own lock file."""
         try:
             lines = (self.data / "postmaster.pid").read_text().splitlines()
         except FileNotFoundError:
@@ -92,7 +92,7 @@ class EmbeddedPostgres:
         return len(lines) >= 8 and lines[0].strip() == str(pid) and lines[7].strip() == "ready"
 
     def ensure_database(self) -> None:
-        """Make the database, in a running server, unless it is there."""
+        """Make the database in a running server if it is missing."""
         with psycopg.connect(self.url("postgres"), autocommit=True, connect_timeout=10) as connection:
             if not connection.execute("select 1 from pg_database where datname = %s", [DATABASE]).fetchone():
                 connection.execute(f"create database {DATABASE}")
@@ -152,7 +152,7 @@ class EmbeddedPostgres:
 def embedded_postgres(
     home: Path, user: str, port: int, password: str, options: Mapping[str, str] | None = None
 ) -> EmbeddedPostgres:
-    """Place the embedded PostgreSQL of `home`, or raise EmbeddedError. Nothing is started."""
+    """Prepare the places of the embedded PostgreSQL of `home`, or raise EmbeddedError. This starts nothing."""
     owner = pick_owner(user, home / "postgres" / "data")
     base = make_base(home, owner)
     return EmbeddedPostgres(base, reachable_programs(base, owner), owner, port, password, options or {})

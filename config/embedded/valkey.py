@@ -1,4 +1,4 @@
-"""The embedded Valkey: its configuration file, its command line, and whether it is ready. Others start it."""
+"""The embedded Valkey: writes its configuration file, builds its command line, checks readiness. Others start it."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from redis.retry import Retry
 from config.embedded.binaries import valkey_server
 
 STOP_SIGNAL = signal.SIGTERM
-# A warning of every start, about the one fork there is: docs/operations.md has it, the terminal needs not.
+# A warning at every start about the only fork there is. docs/operations.md covers it; the terminal need not.
 HIDDEN = b"Memory overcommit must be enabled"
-# The append-only file is what survives; snapshots would only cost a fork. Jobs must never be evicted.
+# The append-only file survives a restart; snapshots would only cost a fork. Jobs must never be evicted.
 _CONFIGURATION = """\
 bind 127.0.0.1
 protected-mode yes
@@ -46,7 +46,7 @@ class EmbeddedValkey:
         return f"redis://:{self.password}@127.0.0.1:{self.port}/0"
 
     def prepare(self) -> None:
-        """Write the configuration file. SECURITY: the password is in a file only we read, never on a command line."""
+        """Write the configuration file. SECURITY: only we can read the password in it; a command line would show it."""
         self.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         draft = self.directory / "valkey.conf.draft"
         draft.unlink(missing_ok=True)
@@ -72,11 +72,11 @@ class EmbeddedValkey:
 
 
 def embedded_valkey(home: Path, port: int, password: str) -> EmbeddedValkey:
-    """Place the embedded Valkey of `home`, or raise EmbeddedError. Nothing is started."""
+    """Prepare the places of the embedded Valkey of `home`, or raise EmbeddedError. This starts nothing."""
     return EmbeddedValkey(home / "valkey", valkey_server(), port, password)
 
 
 def _quoted(value: str | Path) -> str:
-    """Return a value as the configuration file wants it: paths may hold blanks, quotes and bytes that are not UTF-8."""
+    """Return a value as the configuration file writes it. Paths may hold blanks, quotes and bytes outside UTF-8."""
     text = os.fspath(value).replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
     return f'"{text}"'

@@ -1,4 +1,4 @@
-"""Running programs side by side: checks before the start, the supervisor, and what a killed one left behind."""
+"""Runs programs side by side: checks before the start, supervises them, and ends what a killed supervisor left."""
 
 from __future__ import annotations
 

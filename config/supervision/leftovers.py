@@ -1,7 +1,7 @@
-"""What a supervisor started, on record in WAYPOST_HOME/run, so that the next one ends what a kill -9 left running.
+"""Records in WAYPOST_HOME/run what a supervisor started, so that the next one can end what a kill -9 left running.
 
-SECURITY: nothing is signalled on its process id alone. A leader must have begun when the record says; others must carry
-the environment variable with the random mark of that run.
+SECURITY: a process id alone never gets a signal. A leader must have begun when the record says; other processes
+must carry the environment variable with the random mark of that run.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ _INSIST_S = 5.0
 
 
 class LeftoverError(WaypostError):
-    """A process of an earlier run that cannot be ended."""
+    """A process of an earlier run cannot be ended."""
 
     code = "leftover"
 
 
 class RunRecord:
-    """The records of one run: `mark` is in the environment of everything it starts."""
+    """The records of one run. Every process that it starts carries `mark` in its environment."""
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
@@ -41,14 +41,14 @@ class RunRecord:
         _write(directory / "mark", self.mark.encode())
 
     def began(self, name: str, pid: int, stop_signal: int, stage: int) -> None:
-        """Put a process on record; `pid` leads its own process group."""
+        """Record a process; `pid` leads its own process group."""
         begun = identity(pid)
         if begun is not None:
-            with suppress(OSError):  # A full disk must not stop a restart; the mark still finds most of them.
+            with suppress(OSError):  # A full disk must not stop a restart; the mark still finds most processes.
                 _write(self._path(name), orjson.dumps([pid, begun, stop_signal, stage]))
 
     def ended(self, name: str) -> None:
-        """Take it off the record."""
+        """Remove the record of a process."""
         self._path(name).unlink(missing_ok=True)
 
     def _path(self, name: str) -> Path:
@@ -56,7 +56,7 @@ class RunRecord:
 
 
 def end_leftovers(directory: Path) -> int:
-    """End what an earlier run of this home left running and forget it; return how many processes that were."""
+    """End the processes that an earlier run of this home left, forget the run, and return how many there were."""
     ended = 0
     records = [record for path in directory.glob("*.process") if (record := _read(path)) is not None]
     for stage in sorted({record.stage for record in records}):
@@ -81,7 +81,7 @@ class _Record(NamedTuple):
 
 
 def _end(records: list[_Record], kill: Callable[[int, int], None]) -> int:
-    """Ask with each one's own signal, wait, then insist with `kill`; return how many there were."""
+    """Send each process its own signal, wait, then send `kill` to the rest. Return how many processes there were."""
     alive = [record for record in records if record.is_alive()]
     for record in alive:
         with suppress(ProcessLookupError):
@@ -104,7 +104,7 @@ def _read(path: Path) -> _Record | None:
     try:
         return _Record(*orjson.loads(path.read_bytes()))
     except (orjson.JSONDecodeError, TypeError):
-        return None  # Cut short by a power cut, which ended the process too.
+        return None  # A power cut cut the record short, and it ended the process too.
 
 
 def _write(path: Path, data: bytes) -> None:

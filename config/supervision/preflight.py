@@ -1,4 +1,4 @@
-"""What is checked before anything is started, each failure one sentence that names the setting to change."""
+"""The checks before anything is started. Each failure is one sentence that names the setting to change."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _REDIS_AT_LEAST = (6, 2)
 
 
 def lock_home(home: Path) -> IO[str]:
-    """Return the lock of a home, held while the file is open, or raise SettingError when someone holds it already."""
+    """Return the lock of a home, which holds while the file is open. Raises SettingError if it is locked already."""
     try:
         home.mkdir(parents=True, exist_ok=True)
         lock = (home / "up.lock").open("a")
@@ -44,9 +44,9 @@ def lock_home(home: Path) -> IO[str]:
 
 
 def check_ports(settings: EmbeddedSettings, left_out: Collection[str] = ()) -> None:
-    """Raise SettingError unless every port that will be listened on is free and different from the others.
+    """Raise SettingError unless all ports that we will listen on are free and no two are the same.
 
-    Programs that are left out may listen already.
+    Programs that are left out may be listening already.
     """
     wanted = [("EDGE", settings.edge_host, settings.edge_port), ("ADMIN", settings.admin_host, settings.admin_port)]
     if settings.intake_port:
@@ -76,7 +76,7 @@ def check_database(url: str) -> None:
         reason = (str(error).strip().splitlines() or ["no answer"])[0].rstrip(".")
         raise SettingError(f"DATABASE_URL cannot be reached: {reason}", field="DATABASE_URL") from error
     except psycopg.ProgrammingError as error:
-        # Its text repeats what it could not read.
+        # The error's text repeats the value that could not be read.
         example = "postgresql://user:password@host:5432/database"
         raise SettingError(
             f"DATABASE_URL is not a PostgreSQL URL; write it like {example}", field="DATABASE_URL"

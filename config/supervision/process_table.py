@@ -1,4 +1,4 @@
-"""Which processes run here, and whether one is still the same: an id alone says nothing, they are reused."""
+"""Says which processes run, and whether one is still the same: an id alone does not say, since ids are reused."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _ON_LINUX = (_PROC / "self" / "stat").exists()
 
 
 def identity(pid: int) -> str | None:
-    """Return what tells this process from any other that ever has its id: when it began. None if it does not run."""
+    """Return when a process began, which no other process with its id shares. None means that it does not run."""
     if not _ON_LINUX:
         listed = subprocess.run(["/bin/ps", "-o", "lstart=", "-p", str(pid)], capture_output=True, text=True)
         return listed.stdout.strip() or None
@@ -20,13 +20,13 @@ def identity(pid: int) -> str | None:
         boot = (_PROC / "sys" / "kernel" / "random" / "boot_id").read_text().strip()
     except OSError:
         return None
-    # The command's name, in parentheses, may hold anything; what follows it is state, then 18 fields, then the start.
+    # The command's name, in parentheses, may hold anything. The state, 18 other fields and the start follow it.
     state, *fields = stat[stat.rindex(")") + 1 :].split()
     return None if state in "ZX" else f"{boot}/{fields[18]}"
 
 
 def marked_with(variable: str, value: str) -> list[int]:
-    """Return the processes started with this environment variable, as far as the system tells; never ourselves."""
+    """Return the processes with this environment variable, as far as the system shows them, except our own."""
     wanted = f"{variable}={value}".encode()
     found = []
     for entry in _PROC.iterdir() if _ON_LINUX else ():

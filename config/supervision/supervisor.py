@@ -1,6 +1,6 @@
-"""Runs programs side by side: prints their lines, starts again what dies, and stops everything in order.
+"""Runs programs side by side: prints their lines, restarts those that stop, and stops all of them in order.
 
-Made of honcho's Process and Printer. Its Manager ends all processes when one dies, the opposite of what we want.
+It uses honcho's Process and Printer. honcho's Manager ends all processes when one dies, which we do not want.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from honcho.process import Popen, Process
 from config.supervision.leftovers import MARK, RunRecord
 from tracking.runtime import WaypostError
 
-# Programs of this stage and later are servers with data; impatience does not make them be killed.
+# Programs of this stage and later are servers with data. A second Ctrl-C does not kill them.
 SERVERS = 2
 
 _TICK_S = 0.05
@@ -35,7 +35,7 @@ _LINES_A_TICK = 500
 _GROUP_GRACE_S = 3.0
 _STEADY_S = 10.0
 _RESTART_S = (0.2, 0.4, 0.8, 1.6, 3.2, 5.0)
-# So often in a row may a program stop while everything is being started; later it is tried for ever.
+# While everything is being started, a program may stop this many times in a row. Later it is restarted forever.
 _DEATHS_AT_START = 3
 
 
@@ -44,16 +44,16 @@ class StopRequested(Exception):  # noqa: N818 - nothing is wrong
 
 
 class ProgramError(WaypostError):
-    """A program does not start; what it said has been printed."""
+    """A program does not start. Its own output has been printed."""
 
     code = "program-failed"
 
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """What to run. Programs of a lower `stage` are stopped first; one that runs `once` is not started again.
+    """A program to run. Lower stages are stopped first. A program that runs `once` is not started again.
 
-    Lines with `hidden` in them are not printed.
+    Lines that contain `hidden` are not printed.
     """
 
     name: str
@@ -70,7 +70,7 @@ class Program:
 
 @dataclass(slots=True)
 class _Run:
-    """The state of one program: running while `pid` is set, waiting for its next start while `start_at` is."""
+    """The state of one program: it runs while `pid` is set, and waits for its next start while `start_at` is set."""
 
     program: Program
     colour: str
@@ -84,7 +84,7 @@ class _Run:
 
 
 class Supervisor:
-    """Use it from the main thread only. A thread for each process reads its lines, nothing else."""
+    """Runs the programs. Use it from the main thread only: a thread for each process just reads its lines."""
 
     def __init__(self, record: RunRecord) -> None:
         self._record = record
@@ -95,27 +95,27 @@ class Supervisor:
         self._requests = 0
 
     def catch_signals(self) -> None:
-        """From now on Ctrl-C, SIGTERM and a lost terminal mean StopRequested out of `wait_until` and `run_forever`."""
+        """Make Ctrl-C, SIGTERM and a lost terminal raise StopRequested from `wait_until` and `run_forever`."""
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, self._request_stop)
         if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
             signal.signal(signal.SIGHUP, self._request_stop)
 
     def start(self, program: Program) -> None:
-        """Start a program; its lines appear, and its death is noticed, while one of the waiting functions runs."""
+        """Start a program. Its lines and its end are only handled while one of the waiting functions runs."""
         run = self._runs[program.name] = _Run(program, next(self._colours))
         self._launch(run)
 
     def pid(self, name: str) -> int | None:
-        """Return the process id of a program, None while it does not run."""
+        """Return the process id of a program, or None while it does not run."""
         return self._runs[name].pid
 
     def status(self, name: str) -> int | None:
-        """Return how a program ended last, None while it has not."""
+        """Return the last exit status of a program, or None while it has not ended."""
         return self._runs[name].status
 
     def wait_until(self, condition: Callable[[], bool], timeout_s: float, what: str) -> None:
-        """Run until `condition` holds; raise StopRequested, or ProgramError if one keeps stopping or it takes long."""
+        """Run until `condition` holds. Raise StopRequested, or ProgramError if one keeps stopping or time is up."""
         deadline = monotonic() + timeout_s
         while not condition():
             self._tick()
@@ -128,13 +128,13 @@ class Supervisor:
                 raise ProgramError(f"waited {timeout_s:g} s in vain for {what}")
 
     def run_forever(self) -> None:
-        """Keep everything running until StopRequested."""
+        """Keep everything running, and raise StopRequested when a stop is requested."""
         while not self._requests:
             self._tick()
         raise StopRequested
 
     def stop(self) -> None:
-        """Stop everything, stage by stage, and return when no process is left. Another Ctrl-C makes it impatient."""
+        """Stop everything stage by stage and return when no process is left. Another Ctrl-C kills all but servers."""
         requests = self._requests
         for stage in sorted({run.program.stage for run in self._runs.values()}):
             runs = [run for run in self._runs.values() if run.program.stage == stage]
@@ -149,7 +149,7 @@ class Supervisor:
                 self._tick()
 
     def say(self, line: str) -> None:
-        """Print a line of our own among those of the programs."""
+        """Print a line of our own among the lines of the programs."""
         self._print(Message(type="line", data=line, time=_now(), name="waypost", colour=None))
 
     def _request_stop(self, number: int, frame: object) -> None:
@@ -186,7 +186,7 @@ class Supervisor:
             self._events.put(Message("stop", {"returncode": 127}, now, process.name, process.colour))
 
     def _tick(self) -> None:
-        """Handle what happened, waiting a moment for it."""
+        """Handle what happened. This waits a moment for something to happen."""
         with suppress(queue.Empty):
             self._handle(self._events.get(timeout=_TICK_S))
             for _ in range(_LINES_A_TICK):
@@ -222,16 +222,16 @@ class Supervisor:
         self.say(f"{run.program.name} stopped (status {status}); starting it again in {delay_s:g} s")
 
     def _end_orphans(self, run: _Run, pid: int, now: float) -> None:
-        """End what a dead leader left of its group: it may hold the port, and holds the pipe that tells honcho the end.
+        """End the processes that a dead leader left in its group: they may hold the port, and they hold honcho's pipe.
 
-        The leader is left a zombie until then, so its id, the group's too, cannot have become someone else's.
+        The leader stays a zombie until then, so nobody else can have its id, which is also the group's id.
         """
-        if not hasattr(os, "waitid"):  # macOS before Python 3.13: its end is noticed when the pipe closes.
+        if not hasattr(os, "waitid"):  # macOS before Python 3.13: honcho notices the end when the pipe closes.
             return
         try:
             dead = os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
         except ChildProcessError:
-            return  # Already reaped; the message is in the queue.
+            return  # It was reaped already, and the message is in the queue.
         if dead:
             first = run.orphans_since is None
             run.orphans_since = run.orphans_since or now
@@ -240,7 +240,7 @@ class Supervisor:
                     os.killpg(pid, signal.SIGTERM if first else signal.SIGKILL)
 
     def _print(self, message: Message) -> None:
-        with suppress(OSError):  # The terminal may be gone; that must not stop anything.
+        with suppress(OSError):  # The terminal may be gone, which must not stop anything.
             self._printer.write(message)
 
 

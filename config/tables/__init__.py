@@ -1,6 +1,6 @@
-"""SQL that the workers and the admin API both need, a module for each table: its columns, and statements on it.
+"""SQL that both the workers and the admin API need. Each table has a module with its columns and its statements.
 
-Only text. Neither program may import the other, and the edge, which imports config, must never load psycopg.
+It holds text only. Neither program may import the other, and the edge, which imports config, must not load psycopg.
 """
 
 from __future__ import annotations

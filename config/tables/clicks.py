@@ -1,19 +1,19 @@
-"""The columns of clicks. The worker copies rows into them, the admin API shows them."""
+"""The columns of clicks. The worker copies rows into them, and the admin API shows them."""
 
 from __future__ import annotations
 
 from tracking.clicks import SUB_NAMES
 
-# Texts of the request, as the click record has them.
+# The texts of the request, as the click record has them.
 REQUEST = ("method", "host", "slug", "query", "user_agent", "referrer", "accept_language", "location")
-# In the order of COPY.
+# The columns in the order of COPY.
 WRITTEN = (
     *("click_id", "clicked_at", "link_id", "profile_id", "config_version", "class", "spool_id", "spool_number"),
     *REQUEST,
     *("parameters", "ip"),
     *SUB_NAMES,
 )
-# Of the table as `c`, since links and profiles, which it is joined with, have columns of the same names.
+# The table is called `c`, since it is joined with links and profiles, which have columns of the same names.
 SHOWN = ", ".join(
     "host(c.ip) as ip" if name == "ip" else f"c.{name}"
     for name in (*WRITTEN[:6], *SUB_NAMES, *REQUEST, "parameters", "ip", "spool_id", "spool_number", "stored_at")

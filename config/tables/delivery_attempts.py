@@ -1,8 +1,8 @@
-"""The columns of delivery_attempts. The worker writes how an attempt ended, the admin API shows it."""
+"""The columns of delivery_attempts. The worker writes how an attempt ended, and the admin API shows it."""
 
 from __future__ import annotations
 
-# How it ended, with the type of each column.
+# The columns that say how an attempt ended, with their types.
 ENDED = {
     "duration_ms": "integer",
     "method": "text",

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-# What bookkeeping writes.
+# The columns that bookkeeping writes.
 BOOKED = (
     *("party", "kind", "conversion_id", "merchant_id", "source_id", "amount_minor", "currency"),
     *("original_minor", "original_currency", "rate", "rate_date"),
     *("plan_id", "change_id", "payout_schedule", "payable_at", "payout_id"),
 )
-# A rate as text: a float would round it.
+# A rate is read as text, since a float would round it.
 SHOWN = ", ".join(
     "rate::text as rate" if name == "rate" else name
     for name in ("entry_id", *BOOKED, "rate_age_days", "actor", "note", "locked", "created_at")

@@ -1,8 +1,8 @@
-"""Which exchange rates are looked at for a day: the same for bookkeeping, and for whoever asks the admin API."""
+"""The exchange rates that may count on a day. Bookkeeping and the admin API look at the same ones."""
 
 from __future__ import annotations
 
-# Of the currencies and a day; a rate may count for up to 366 days.
+# It takes the currencies and a day. A rate may count for up to 366 days after its own.
 COUNTING = """
     select origin, base, quote, rate_date, rate, valid_days from exchange_rates
     where base = any(%(currencies)s) and quote = any(%(currencies)s)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-# RACE: no other run at the same time, and one view of the entries from here on; a lock before the first query.
+# RACE: the lock keeps other runs out. It is taken before the first query, so every query sees the same entries.
 BEGIN = ("set transaction isolation level repeatable read", "lock table payouts in share row exclusive mode")
-# Of the end of each schedule's last period.
+# It takes the end of each schedule's last period.
 PAYABLE = "select * from payable_at(%(weekly)s, %(fortnightly)s, %(monthly)s)"
-# Of a source, a currency, a schedule and the end of the period.
+# It takes a source, a currency, a schedule and the end of the period.
 MAKE = "select make_payout(%s, %s, %s, %s) as payout_id"

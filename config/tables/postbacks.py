@@ -1,12 +1,12 @@
-"""The columns of postbacks. The worker writes them, and reads them again to replay; the admin API shows them."""
+"""The columns of postbacks. The worker writes them and reads them again for a replay; the admin API shows them."""
 
 from __future__ import annotations
 
 # The request as it arrived.
 REQUEST = ("route", "method", "host", "query", "content_type", "body", "ip", "user_agent")
-# What it claims.
+# What the postback claims.
 CLAIM = ("click_id", "event", "order_id", "status_sent", "payout_minor", "currency")
-# When it is first stored.
+# The columns that are written when a postback is first stored.
 WRITTEN = (
     *("postback_id", "received_at", "spool_id", "spool_number"),
     *REQUEST,
@@ -14,9 +14,9 @@ WRITTEN = (
     *CLAIM,
     *("answered", "outcome", "reason", "detail", "corrections", "claimed", "nonce"),
 )
-# An address without the length of a network.
+# The address without the prefix length that an inet has as text.
 READABLE_IP = "host(ip) as ip"
-# Whether its fields are a claim; null is of a release that only kept what the edge answered.
+# Whether the fields are a claim. It is null in rows of an older release, which only kept the edge's answer.
 IS_CLAIM = "coalesce(claimed, answered in (200, 409))"
 SHOWN = ", ".join(
     READABLE_IP if name == "ip" else name
