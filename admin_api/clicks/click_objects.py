@@ -1,4 +1,4 @@
-"""What the API shows of a click: the request as it was stored, its postbacks and its conversions."""
+"""What the API shows about a click: the request as it was stored, its postbacks and its conversions."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ class Click(Shown):
     profile_id: int
     slug: str
     kind: Annotated[ClickClass, Field(alias="class")]
-    """What kind of request it was; only those that are `valid` count as clicks."""
+    """The kind of request. Only requests that are `valid` count as clicks."""
     sub1: str | None
-    """What the request brought as `sub1`, or what the link has for it; likewise the others."""
+    """The value of `sub1` in the request, or the link's own value. The other nine work in the same way."""
     sub2: str | None
     sub3: str | None
     sub4: str | None
@@ -44,18 +44,18 @@ class Click(Shown):
     method: str
     host: str
     ip: str | None
-    """The visitor's address, where it was kept."""
+    """The visitor's address, if it was kept."""
     user_agent: str
     referrer: str
     accept_language: str
     location: str
     """Where the visitor was sent."""
     config_version: int
-    """The version of the configuration that decided it."""
+    """The version of the configuration that decided where to send the visitor."""
     spool_id: str
-    """The spool that the edge recorded it in."""
+    """The spool in which the edge recorded the click."""
     spool_number: int
-    """The number of its record there."""
+    """The number of the click's record in the spool."""
     stored_at: datetime
 
 
@@ -70,7 +70,7 @@ class _Reported(Shown):
     """Whether the merchant proved who it is."""
     received_at: datetime
     payout: float | None
-    """The amount in major units; `payout_minor` is the exact one."""
+    """The amount in major units; `payout_minor` is the exact amount."""
 
     @classmethod
     def of_row(cls, row: Row) -> Self:
@@ -85,31 +85,31 @@ class ClickPostback(PostbackRequest, _Reported):
 
     postback_id: UUID
     merchant_id: int | None
-    """The account that sent it, where that is known."""
+    """The account that sent it, if that is known."""
     status_sent: str | None
-    """The status that it reported."""
+    """The status that the postback reported."""
     answered: int
-    """The status of the answer to it."""
+    """The HTTP status of the answer to it."""
     outcome: PostbackOutcome
-    # Text, since an edge of a newer release may give reasons that are not known here.
+    # This is text, since an edge of a newer release may give reasons that are not known here.
     reason: str | None
-    """Why it became that; one of the reasons of docs/postbacks.md."""
+    """The reason of the outcome; see docs/postbacks.md."""
     detail: str | None
     """More about the reason, for people."""
     conversion_id: UUID | None
-    """The conversion that it made, or is about."""
+    """The conversion that it made or that it is about."""
     stored_at: datetime
 
 
 class ClickConversion(_Reported):
-    """A conversion of the click, as it is now."""
+    """A conversion of the click in its current state."""
 
     conversion_id: UUID
     merchant_id: int
     link_id: int
     status: ConversionStatus
     reason: str | None
-    """Why it has this status, where that needs a reason."""
+    """Why it has this status, if that needs a reason."""
     updated_at: datetime
 
 
@@ -118,8 +118,8 @@ class ClickDetails(Shown):
 
     click: Click
     postbacks: list[ClickPostback]
-    """The oldest first."""
+    """The oldest postback comes first."""
     conversions: list[ClickConversion]
-    """The oldest first."""
+    """The oldest conversion comes first."""
     cut: list[Literal["postbacks", "conversions"]]
-    """Which of the two lists is longer than the 1,000 entries that are shown."""
+    """The names of the two lists that are longer than the 1,000 entries that are shown."""

@@ -1,4 +1,4 @@
-"""One click with everything reported about it, as it is stored."""
+"""One click with everything that was reported about it, as it is stored."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from config.tables import clicks, postbacks
 from tracking.clicks import parse_click_id
 
 _Found = TypeVar("_Found")
-# Of postbacks and of conversions. A click that thousands of postbacks name is an attack, and a page shows that.
+# The limit of postbacks and of conversions. A click with thousands of postbacks is an attack, and a page shows that.
 ROWS_MAX = 1000
 _CLICK: LiteralString = f"select {clicks.SHOWN} from clicks c where c.click_id = %s"  # noqa: S608
 _POSTBACKS: LiteralString = (
@@ -38,14 +38,14 @@ class ClickItem:
 
     @operation("Show a click", not_found=("unknown-click", "click-not-stored"))
     def on_get(self, req: falcon.Request, resp: falcon.Response, click_id: str) -> ClickDetails:
-        """With its postbacks and its conversions."""
+        """The answer has its postbacks and its conversions."""
         return require_click(self._pool, self._keys, click_id, load_click)
 
 
 def require_click(
     pool: Pool, keys: Sequence[bytes], click_id: str, load: Callable[[Database, UUID], _Found | None]
 ) -> _Found:
-    """Return what `load` finds of a click. Raises NotFoundError: the id is none of ours, or nothing is stored of it."""
+    """Return what `load` finds about a click. Raises NotFoundError if the id is not ours or nothing is stored."""
     genuine = parse_click_id(click_id, keys)
     if genuine is None:
         raise NotFoundError("this is not a click id that Waypost made", code="unknown-click")
@@ -57,10 +57,10 @@ def require_click(
 
 
 def load_click(database: Database, click_id: UUID) -> ClickDetails | None:
-    """Return a click with its postbacks and conversions, all of one moment, or None."""
+    """Return a click with its postbacks and conversions from one state of the database, or None."""
     with database.transaction():
         database.execute("set transaction isolation level repeatable read, read only")
-        # Planned with its value: a plan for any value would prepare to look at every day there is.
+        # The query is planned with its value: a plan for any value would prepare to look at every day.
         click = database.execute(_CLICK, [click_id], prepare=False).fetchone()
         if click is None:
             return None

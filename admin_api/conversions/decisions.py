@@ -1,6 +1,6 @@
-"""An operator's decisions on conversions: one by one, or all that a filter finds, as many as the preview said.
+"""An operator's decisions about conversions: one at a time, or all that a filter finds, as the preview showed them.
 
-A decision is written as a change of the conversion with who made it and why; bookkeeping does the rest.
+A decision is written as a change of the conversion, with its author and reason. Bookkeeping does the rest.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ ROWS_MAX = 10_000
 
 
 class Action(StrEnum):
-    """What is done to many conversions at once."""
+    """What can be done to many conversions at once."""
 
     APPROVE = "approve"
     REJECT = "reject"
-    # Chooses the terms of what was booked again, as of today's plans and event types.
+    # Booked conversions get their terms again, by the current plans and event types.
     REBOOK = "rebook"
 
 
-# The status that an action is for, and the one it leads to.
+# The status that an action applies to, and the status that it leads to.
 _STEPS = {
     Action.APPROVE: (ConversionStatus.PENDING, ConversionStatus.APPROVED),
     Action.REJECT: (ConversionStatus.PENDING, ConversionStatus.REJECTED),
@@ -41,7 +41,7 @@ _STEPS = {
 
 
 class Found(NamedTuple):
-    """What a filter finds: how many, their amounts by currency, and a token that says which and in what state."""
+    """What a filter finds: the ids, the sums by currency, and a token for exactly these conversions in this state."""
 
     conversion_ids: Sequence[UUID]
     sums: Sequence[ConversionSum]
@@ -54,7 +54,7 @@ def attribute(database: Database, actor: str, note: str | None) -> None:
 
 
 def decide(database: Database, conversion_id: UUID, status: ConversionStatus, actor: str, note: str | None) -> None:
-    """Give a conversion another status. Raises ConflictError where that cannot follow; the same is nothing new."""
+    """Give a conversion another status. Raises ConflictError if that is not allowed; the same status is no change."""
     with database.transaction():
         row = database.execute(
             "select status from conversions where conversion_id = %s for update", [conversion_id]
@@ -77,14 +77,14 @@ def decide(database: Database, conversion_id: UUID, status: ConversionStatus, ac
 
 
 def preview(database: Database, action: Action, wanted: ConversionFilter) -> Found:
-    """Return what an action would be done to."""
+    """Return the conversions to which an action would apply."""
     return _find(database, action, wanted, lock=False)
 
 
 def decide_all(
     database: Database, action: Action, wanted: ConversionFilter, token: str, actor: str, note: str | None
 ) -> Found:
-    """Do what was previewed and return to what, or raise ConflictError where it is no longer the same."""
+    """Do what the preview showed and return what it applied to. Raises ConflictError if the filter now finds others."""
     with database.transaction():
         found = _find(database, action, wanted, lock=True)
         if found.token != token:
@@ -109,7 +109,7 @@ def _find(database: Database, action: Action, wanted: ConversionFilter, *, lock:
     only = sql.SQL("b.conversion_id is not null").format()
     if action is not Action.REBOOK:
         only = sql.SQL("c.status = {}").format(sql.Literal(_STEPS[action][0].value))
-    # Locked in one order, and looked at again once locked: what another transaction has decided is found no more.
+    # Rows are locked in one order and checked again once locked, so those that others have decided are not found.
     query = sql.SQL(
         "select c.conversion_id, c.status, c.payout_minor, c.currency from {} {} order by c.conversion_id limit {} {}"
     ).format(

@@ -1,6 +1,6 @@
 """Event types: what merchants may report, what each earns, who approves it and when it is paid.
 
-Built-in types can be changed, not removed. The edge knows the words of all that are active.
+Built-in types can be changed but not removed. The edge knows the words of all active types.
 """
 
 from __future__ import annotations
@@ -40,23 +40,23 @@ class EventTypeFields(Body):
     """What a client may change of an event type."""
 
     name: Annotated[str, Text(200)]
-    """What operators call it."""
+    """The name that operators use."""
     repeatable: bool = False
     """Whether it counts again for the same click without an order id."""
     commission: CommissionKind = CommissionKind.NONE
-    """Which terms of the commission plan it earns."""
+    """The terms of the commission plan that it earns by."""
     approval: Literal["auto", "manual"] = "auto"
-    """Whether a conversion is approved as the merchant reports it, or by an operator alone."""
+    """Whether a conversion is approved as soon as the merchant reports it, or only by an operator."""
     payout_schedule: PayoutSchedule = PayoutSchedule.MONTHLY
     """How often its commissions are paid out."""
     hold_days: Annotated[int, Field(ge=0, le=HOLD_DAYS_MAX)] = 0
     """How many days after its first approval a commission becomes payable."""
     minimum_payout_minor: AmountMinor = 0
-    """The least that a payout with commissions of this type may be; less waits for the next payout."""
+    """The smallest payout that may contain commissions of this type. A smaller sum waits for the next payout."""
     minimum_payout_currency: Currency = "USD"
     """The currency of the minimum."""
     active: bool = True
-    """The edge refuses postbacks of a type that is not active."""
+    """Whether it is in use. The edge refuses postbacks of a type that is not active."""
 
 
 class NewEventType(EventTypeFields):
@@ -65,7 +65,7 @@ class NewEventType(EventTypeFields):
     event: Annotated[
         str, Matching("[a-z][a-z0-9_]{0,39}", "1 to 40 lower-case letters, digits or underscores, a letter first")
     ]
-    """Its word in postbacks, which stays as it is."""
+    """The word for it in postbacks, which never changes."""
 
 
 def _has_conversions(database: Database, event: str) -> bool:
@@ -98,7 +98,7 @@ _SHOWN: dict[str, Any] = {"return": EventType}
 
 
 class EventTypes:
-    """All event types. There are few, so that a list is whole."""
+    """All event types. There are few of them, so one page holds the whole list."""
 
     def __init__(self, pool: Pool, addresses: Addresses) -> None:
         self._pool = pool
@@ -112,7 +112,7 @@ class EventTypes:
         conflicts=("event-taken",),
     )
     def on_post(self, req: falcon.Request, resp: falcon.Response, body: NewEventType) -> Shown:
-        """The edge takes postbacks of it within moments."""
+        """The edge takes postbacks of the new type within moments."""
         with self._pool.connection() as database:
             row, _ = save_new(database, EVENT_TYPES, body.values(), self._addresses)
         resp.location = f"{EVENT_TYPES.collection_path}/{row['event']}"
@@ -120,7 +120,7 @@ class EventTypes:
 
     @operation("List event types", types={"return": Page[EventType]})  # type: ignore[valid-type]
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> Shown:
-        """All of them in one page, built-in ones first."""
+        """One page holds all event types. The built-in ones come first."""
         with self._pool.connection() as database:
             rows = database.execute(f"{EVENT_TYPES.select} order by not built_in, event").fetchall()
         return Page[Any](items=[EventType.of(row) for row in rows], next_cursor=None)
@@ -134,7 +134,7 @@ class EventTypeItem:
 
     @operation("Show an event type", types=_SHOWN, versioned=True)
     def on_get(self, req: falcon.Request, resp: falcon.Response, event: str) -> Shown:
-        """Its ETag is what If-Match takes."""
+        """If-Match takes the ETag of the answer."""
         with self._pool.connection() as database:
             return _answer(resp, load_one(database, EVENT_TYPES, _known_word(event)))
 
@@ -146,7 +146,7 @@ class EventTypeItem:
 
     @operation("Delete an event type", statuses=(HTTPStatus.NO_CONTENT,), conflicts=("built-in", "in-use"))
     def on_delete(self, req: falcon.Request, resp: falcon.Response, event: str, allowed: Revisions) -> None:
-        """Refused for a built-in type, and while conversions are of it."""
+        """A built-in type cannot be deleted, nor can a type that conversions have."""
         with self._pool.connection() as database, database.transaction():
             if load_one(database, EVENT_TYPES, _known_word(event), lock=True)["built_in"]:
                 raise ConflictError(
@@ -156,8 +156,8 @@ class EventTypeItem:
 
 
 def _known_word(event: str) -> str:
-    """Return the word of a path, or raise NotFoundError for one that no event type can have."""
-    # PostgreSQL takes no NUL.
+    """Return the word in a path, or raise NotFoundError if no event type can have it."""
+    # PostgreSQL does not accept NUL.
     if not event.isprintable() or len(event) > _SHOWN_CHARACTERS:
         raise NotFoundError(f"there is no event type {event[:_SHOWN_CHARACTERS]!r}")
     return event

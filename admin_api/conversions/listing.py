@@ -1,4 +1,4 @@
-"""Conversions as they are listed and filtered, with what each earns and why not more."""
+"""Conversions as they are listed and filtered, with what each earns and why it earns no more."""
 
 from __future__ import annotations
 
@@ -40,33 +40,33 @@ OrderId = Annotated[
 
 
 class ConversionFilter(Filter):
-    """The conversions that are wanted. All filters that are given must hold."""
+    """The conversions to find. All given filters must hold."""
 
     status: Annotated[AnyOf[ConversionStatus] | None, Condition("c.status = any(%(status)s)")] = None
-    """Any of these statuses."""
+    """The status is any of these."""
     reason: Annotated[AnyOf[PostbackReason] | None, Condition("c.reason = any(%(reason)s)")] = None
-    """Any of these reasons of the status."""
+    """The reason of the status is any of these."""
     event: Annotated[EventName | None, Condition("c.event = %(event)s")] = None
     """The event type."""
     merchant_id: Annotated[Number | None, Condition("c.merchant_id = %(merchant_id)s")] = None
     """The merchant that reported it."""
     link_id: Annotated[Number | None, Condition("c.link_id = %(link_id)s")] = None
-    """The link of the click."""
+    """The link that was clicked."""
     source_id: Annotated[Number | None, Condition("coalesce(b.source_id, l.source_id) = %(source_id)s")] = None
-    """The source that earns by it; of one that is not booked yet, the link's."""
+    """The source that earns by it. While it is not booked, this is the link's source."""
     plan_id: Annotated[Number | None, Condition("b.plan_id = %(plan_id)s")] = None
     """The commission plan that it was booked under."""
     click_id: Annotated[UUID | None, Condition("c.click_id = %(click_id)s")] = None
     """The click."""
     order_id: Annotated[OrderId | None, Condition("c.order_id = %(order_id)s")] = None
-    """The order id, as the merchant sent it."""
+    """The order id, exactly as the merchant sent it."""
     currency: Annotated[CurrencyCode | None, Condition("c.currency = %(currency)s")] = None
     """The currency that the merchant reported."""
     country: Annotated[CountryCode | None, Condition("c.country = %(country)s")] = None
     """The country of the click's address."""
     authenticated: Annotated[Flag | None, Condition("c.authenticated = %(authenticated)s")] = None
     """Whether the merchant proved who it is."""
-    # Written so that `true` is a condition on bookings, whose index has those that wait.
+    # This is written so that `true` is a condition on bookings, whose index holds those that wait.
     postponed: Annotated[
         Flag | None,
         Condition("(b.postponed or not %(postponed)s) and (%(postponed)s or not coalesce(b.postponed, false))"),
@@ -96,9 +96,9 @@ _CHANGES: LiteralString = f"select {CHANGE_COLUMNS} from conversion_changes wher
 
 
 def load_conversions(database: Database, chosen: Chosen, place: Place | None, limit: int) -> list[Row]:
-    """Return up to `limit` conversions, the newest first, of those after a place of the list.
+    """Return up to `limit` conversions after a place of the list, the newest first.
 
-    Planned with its values: which index is best depends on the filters.
+    The query is planned with its values, since the best index depends on the filters.
     """
     query, values = conversions_query(chosen, place, limit)
     return [_with_amounts(row) for row in database.execute(query, values, prepare=False).fetchall()]
@@ -125,12 +125,12 @@ def load_conversion(database: Database, conversion_id: UUID) -> Row:
 
 
 def load_changes(database: Database, conversion_id: UUID) -> list[Row]:
-    """Return every change of a conversion, oldest first."""
+    """Return all changes of a conversion, the oldest first."""
     return database.execute(_CHANGES, [conversion_id]).fetchall()
 
 
 def _with_amounts(row: Row) -> dict[str, Any]:
-    """Return a conversion with its amounts in major units too."""
+    """Return the conversion of a row, with its amounts in major units too."""
     return row | {
         "payout": _major(row["payout_minor"], row["currency"]),
         "commission_amount": _major(row["commission_minor"], row["commission_currency"]),

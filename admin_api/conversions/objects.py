@@ -1,4 +1,4 @@
-"""Conversions as the admin API shows them, and what an operator sends to decide on them."""
+"""Conversions as the admin API shows them, and what an operator sends to decide about them."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ Note = Annotated[str, Text(NOTE_CHARACTERS)]
 
 
 class Conversion(Shown):
-    """What a merchant reported of a click, and what it earns the source as it was last booked.
+    """What a merchant reported about a click, and what it earns the source by its last booking.
 
-    The commission and what belongs to it are null until the conversion is booked.
+    The commission and its other fields are null until the conversion is booked.
     """
 
     conversion_id: UUID
@@ -28,17 +28,17 @@ class Conversion(Shown):
     merchant_id: int
     link_id: int
     source_id: int | None
-    """The source that earns by it; of one that is not booked yet, the link's."""
+    """The source that earns by it. While it is not booked, this is the link's source."""
     event: str
     order_id: str | None
     status: ConversionStatus
-    # Text here and below, since a worker of a newer release may give reasons that are not known here.
+    # These are text here and below, since a worker of a newer release may give reasons that are not known here.
     reason: str | None
-    """Why it has its status, where that is not simply what the merchant said."""
+    """Why it has its status, if that is not simply what the merchant said."""
     payout: str | None
     """What the merchant reported, in major units: `25.00`."""
     payout_minor: int | None
-    """The same in minor units, which is the exact amount."""
+    """The reported amount in minor units, which is exact."""
     currency: str | None
     country: str | None
     """The country of the click's address."""
@@ -48,12 +48,12 @@ class Conversion(Shown):
     received_at: datetime
     updated_at: datetime
     commission: CommissionKind | None
-    """Which terms of the plan it earns."""
+    """The terms of the commission plan that it earns by."""
     commission_amount: str | None
-    """What it earns, in major units; null where that is nothing."""
+    """What it earns, in major units; null if it earns nothing."""
     commission_minor: int | None
     commission_currency: str | None
-    """The plan's currency; null where it earns nothing."""
+    """The plan's currency; null if the conversion earns nothing."""
     commission_reasons: list[str] | None
     """Why it earns nothing, or less than its event type could."""
     plan_id: int | None
@@ -61,18 +61,18 @@ class Conversion(Shown):
     plan_rung: str | None
     """Why this plan was chosen."""
     original_minor: int | None
-    """The merchant's amount that the commission was computed of, where it had to be converted."""
+    """The merchant's amount from which the commission was computed, if it had to be converted."""
     original_currency: str | None
     rate: str | None
-    """The exchange rate that was used: what one unit of the merchant's currency was in the plan's."""
+    """The exchange rate that was used: the value of one unit of the merchant's currency in the plan's."""
     rate_date: date | None
     """The day whose rate was used."""
     rate_age_days: int | None
-    """How many days older the rate is than the conversion: 0 for a rate of the day itself."""
+    """How many days older the rate is than the conversion. A rate of the same day has 0."""
     postponed: bool | None
     """Whether it waits for an exchange rate."""
     payable_at: datetime | None
-    """From when on its commission can be in a payout."""
+    """The moment from which its commission can be in a payout."""
     booked_at: datetime | None
 
 
@@ -83,11 +83,11 @@ class ConversionChange(Shown):
     changed_at: datetime
     cause: Literal["postback", "operator", "replay", "reconciliation"]
     actor: str | None
-    """The name of the API token, where an operator made the change."""
+    """The name of the API token, if an operator made the change."""
     note: str | None
     postback_id: UUID | None
     from_status: ConversionStatus | None
-    """Null where the change made the conversion."""
+    """The status before. Null if this change made the conversion."""
     to_status: ConversionStatus
     from_payout_minor: int | None
     to_payout_minor: int | None
@@ -95,43 +95,43 @@ class ConversionChange(Shown):
     to_currency: str | None
     reason: str | None
     booked_at: datetime | None
-    """Null until bookkeeping has done what follows from it."""
+    """When bookkeeping finished what follows from the change. Null until then."""
 
 
 class ConversionDetails(Conversion):
     """A conversion with its whole history."""
 
     changes: list[ConversionChange]
-    """Oldest first."""
+    """The oldest change comes first."""
     entries: list[Entry]
-    """What was booked of it, oldest first."""
+    """The entries that were booked for it, the oldest first."""
 
 
 class Decision(Body):
     """An operator's decision on one conversion."""
 
     status: Literal["approved", "rejected", "reversed"]
-    """A pending conversion can be approved or rejected, an approved one reversed."""
+    """The new status. A pending conversion can be approved or rejected, and an approved one reversed."""
     note: Note | None = None
-    """Why."""
+    """The reason for the decision."""
 
 
 class BulkDecision(Body):
     """A decision on every conversion that a filter finds."""
 
     filter: ConversionFilter
-    """The filters of the list; `{}` finds all."""
+    """The filters of the list. `{}` finds all conversions."""
     token: Annotated[str, Text(TOKEN_CHARACTERS)] | None = None
-    """The token of the preview, which is what is then done. Left out, the answer is a preview."""
+    """The token of a preview, which is then carried out. Without it the answer is a preview."""
     note: Note | None = None
-    """Why. It is kept with each change; booking anew changes no conversion and keeps none."""
+    """The reason. It is kept with each change. Rebooking changes no conversion, so no reason is kept."""
 
 
 class ConversionSum(Shown):
-    """How many conversions have a currency, and the sum of what merchants reported of them."""
+    """How many conversions have a currency, and the sum of the amounts that merchants reported for them."""
 
     currency: str | None
-    """Null for those without an amount."""
+    """The currency. Null for conversions without an amount."""
     payout_minor: int
     conversions: int
 
@@ -144,6 +144,6 @@ class BulkDecisionResult(Shown):
     sums: list[ConversionSum]
     """Their amounts by currency."""
     token: str | None
-    """Repeat the request with it to do what the preview shows; null once it is done."""
+    """Repeat the request with this token to do what the preview shows. Null once it is done."""
     changed: int | None
-    """How many were changed; null in a preview."""
+    """How many conversions were changed. Null in a preview."""

@@ -1,4 +1,4 @@
-"""The REST resources of conversions: the list, one of them, and decisions."""
+"""The REST resources of conversions: the list, single conversions, and decisions."""
 
 from __future__ import annotations
 
@@ -29,18 +29,18 @@ _SUMMARIES = {
 
 
 class ConversionsQuery(ConversionFilter, TimedPageQuery):
-    """Filters and the place of a page."""
+    """The filters of the list and the place of a page."""
 
 
 class Conversions:
-    """The list."""
+    """The list of conversions."""
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
 
     @operation("List conversions")
     def on_get(self, req: falcon.Request, resp: falcon.Response, query: ConversionsQuery) -> Page[Conversion]:
-        """The newest first."""
+        """The newest conversions come first."""
         with self._pool.connection() as database:
             rows = load_conversions(database, query.chosen(), query.cursor, query.limit + 1)
         return page_of(
@@ -60,7 +60,7 @@ class ConversionItem:
 
     @operation("Show a conversion")
     def on_get(self, req: falcon.Request, resp: falcon.Response, conversion_id: UUID) -> ConversionDetails:
-        """With every change of it, and everything that was booked of it."""
+        """The answer has all changes of the conversion and all entries that were booked for it."""
         with self._pool.connection() as database:
             return load_details(database, conversion_id)
 
@@ -68,14 +68,14 @@ class ConversionItem:
     def on_patch(
         self, req: falcon.Request, resp: falcon.Response, conversion_id: UUID, body: Decision
     ) -> ConversionDetails:
-        """Approve, reject or reverse it. Bookkeeping follows; a status that it has already is no change."""
+        """Approve, reject or reverse it. Bookkeeping follows. Setting the status that it has changes nothing."""
         with self._pool.connection() as database:
             decide(database, conversion_id, ConversionStatus(body.status), actor_of(req), body.note)
             return load_details(database, conversion_id)
 
 
 class BulkDecisions:
-    """One action on all conversions that a filter finds: first a preview, then the same with the preview's token."""
+    """One action on all conversions that a filter finds. A preview comes first, and its token confirms the action."""
 
     def __init__(self, pool: Pool, action: Action) -> None:
         self._pool = pool
@@ -83,7 +83,7 @@ class BulkDecisions:
         add_operation(self, "post", type(self).act, _SUMMARIES[action], conflicts=("preview-outdated",))
 
     def act(self, req: falcon.Request, resp: falcon.Response, body: BulkDecision) -> BulkDecisionResult:
-        """All that a filter finds, up to 10,000. Without a token the answer is a preview; repeat it with its token."""
+        """Up to 10,000 conversions of a filter. Without a token the answer is a preview; repeat it with its token."""
         with self._pool.connection() as database:
             if body.token is None:
                 found = preview(database, self._action, body.filter)
@@ -93,7 +93,7 @@ class BulkDecisions:
 
 
 def load_details(database: Database, conversion_id: UUID) -> ConversionDetails:
-    """Return a conversion with its changes and entries, all of one moment, or raise NotFoundError."""
+    """Return a conversion with its changes and entries from one state of the database, or raise NotFoundError."""
     with database.transaction():
         database.execute("set transaction isolation level repeatable read, read only")
         row = load_conversion(database, conversion_id)

@@ -11,7 +11,7 @@ from admin_api.runtime import Pool
 
 
 def conversion_routes(pool: Pool, addresses: Addresses) -> list[Route]:
-    """Return them."""
+    """Return the routes of conversions and event types."""
     return [
         Route("/v1/event-types", EventTypes(pool, addresses)),
         Route("/v1/event-types/{event}", EventTypeItem(pool)),

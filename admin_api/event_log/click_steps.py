@@ -33,32 +33,32 @@ class ClickRequestedDetail(Shown):
     parameters: dict[str, str]
     """Every query parameter, decoded."""
     subs: dict[str, str]
-    """Those of `sub1` to `sub10` that the request brought or the link has."""
+    """The values of `sub1` to `sub10` that the request or the link has."""
     ip: str | None
-    """The visitor's address, where it was kept."""
+    """The visitor's address, if it was kept."""
     user_agent: str
     referrer: str
     accept_language: str
 
 
 class ClickDecidedDetail(Shown):
-    """Which link and profile answered the request, and why. Names are today's; null is what is no longer there."""
+    """Which link and profile answered the request, and why. Names are current; they are null for what is gone."""
 
     config_version: int
-    """The version of the configuration that decided it."""
+    """The version of the configuration that decided the answer."""
     kind: Annotated[ClickClass, Field(alias="class")]
-    """What kind of request it was; only those that are `valid` count as clicks."""
+    """The kind of request. Only requests that are `valid` count as clicks."""
     link_id: int
     link_name: str | None
     profile_id: int
     profile_name: str | None
     merchant_id: int | None
-    """The link's merchant, as it is today."""
+    """The link's current merchant."""
     merchant_name: str | None
     why: list[str]
-    """The reasons, as sentences."""
+    """The reasons, in sentences."""
     changed_since: list[Literal["link", "profile"]]
-    """Which of the two was changed after the click."""
+    """Which of link and profile were changed after the click."""
 
 
 class ClickRedirectedDetail(Shown):
@@ -66,11 +66,11 @@ class ClickRedirectedDetail(Shown):
 
     location: str
     redirect_type_now: Literal["301", "302", "js"] | None
-    """How the profile redirects today; null where it is no longer there."""
+    """How the profile redirects now. Null if the profile no longer exists."""
 
 
 class ClickStoredDetail(Shown):
-    """The record that the worker stored it from."""
+    """The record from which the worker stored the click."""
 
     spool_id: str
     spool_number: int
@@ -78,7 +78,7 @@ class ClickStoredDetail(Shown):
 
 
 def click_steps(click: Row) -> Iterator[Step]:
-    """Yield what the edge and the worker did with the request."""
+    """Yield the steps of the edge and the worker."""
     at = click["clicked_at"]
     path = f"/click/{click['slug']}" + (f"?{click['query']}" if click["query"] else "")
     subs = {name: click[name] for name in SUB_NAMES if click[name] is not None}
@@ -119,7 +119,7 @@ def click_steps(click: Row) -> Iterator[Step]:
 
 
 def _reasons(click: Row) -> Iterator[str]:
-    """Yield why the edge answered as it did. Names are today's, where link and profile are still there."""
+    """Yield the reasons for the edge's answer. The names are current, if link and profile still exist."""
     yield f"link {click['link_id']}{_quoted(click['link_name'])} by the slug {click['slug']} on {click['host']}"
     yield f"active profile {click['profile_id']}{_quoted(click['profile_name'])}, so the request is recorded"
     yield f"class {click['class']}: {_CLASS_WORDS.get(click['class'], 'as the rules of its class say')}"

@@ -20,7 +20,7 @@ class ConversionChangeDetail(ConversionChange):
     event: str
     order_id: str | None
     fix: str | None
-    """What to do about its reason, where there is something to do."""
+    """What an operator can do about its reason, if anything."""
 
 
 def conversion_steps(rows: TraceRows) -> Iterator[Step]:
@@ -44,12 +44,12 @@ def conversion_steps(rows: TraceRows) -> Iterator[Step]:
                 order_id=conversion["order_id"],
                 fix=fix_of(change["reason"]),
             ),
-            # What an operator did follows from the conversion being there.
+            # An operator's change follows from the step that made the conversion.
             after=cause or (None if made else f"conversion:{change['conversion_id']}"),
             sequence=change["change_id"],
         )
 
 
 def change_key(change: Row) -> str:
-    """Return the key of a change's step."""
+    """Return the key of the step that shows a change."""
     return f"conversion:{change['conversion_id']}" if change["from_status"] is None else f"change:{change['change_id']}"

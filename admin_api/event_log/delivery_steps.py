@@ -1,4 +1,4 @@
-"""What was reported on to partners as steps of a click's trace, each attempt with its request and the answer. Pure."""
+"""What was reported to partners, as steps of a click's trace. Each attempt has its request and the answer. Pure."""
 
 from __future__ import annotations
 
@@ -18,29 +18,29 @@ class DeliveryPlannedDetail(Shown):
     delivery_id: UUID
     outgoing_postback_id: int
     name: str
-    """The name of the outgoing postback, as it is today."""
+    """The current name of the outgoing postback."""
     event: str
     facts: DeliveryFacts
 
 
 class DeliveryAttemptedDetail(DeliveryAttempt):
-    """An attempt at sending it."""
+    """An attempt to send it."""
 
     delivery_id: UUID
 
 
 class DeliveryEndedDetail(Shown):
-    """What came of all attempts."""
+    """The result of all attempts."""
 
     delivery_id: UUID
     outgoing_postback_id: int
     state: DeliveryState
     attempts: int
-    """How many there were."""
+    """How many attempts there were."""
 
 
 def delivery_steps(rows: TraceRows, change_keys: Mapping[int, str]) -> Iterator[Step]:
-    """Yield every delivery as it was planned and as it ended, and every attempt; `change_keys` name what led to it."""
+    """Yield each delivery as planned and as ended, and each attempt. `change_keys` name the steps that led to it."""
     for delivery in rows.deliveries:
         key = f"delivery:{delivery['delivery_id']}"
         attempts = delivery["attempts"]

@@ -1,4 +1,4 @@
-"""What an operator was to look at about a click, as steps of its trace. Pure."""
+"""The issues about a click, for an operator to look at, as steps of its trace. Pure."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from tracking.issues import IssueState
 
 
 class IssueDetail(Shown):
-    """An issue about the click, as it is today."""
+    """An issue about the click in its current state."""
 
     issue_id: int
-    # Text, since the worker of a newer release may open issues of a kind that is not known here.
+    # This is text, since the worker of a newer release may open issues of a kind that is not known here.
     kind: str
-    """What happened; one of the kinds of docs/admin-api.md."""
+    """The kind of issue; see docs/admin-api.md."""
     title: str
     detail: dict[str, Any]
-    """What is known of it, which depends on its kind."""
+    """What is known about it. The fields depend on the kind."""
     count: int
     """How often it happened."""
     state: IssueState
@@ -28,7 +28,7 @@ class IssueDetail(Shown):
 
 
 def issue_steps(issue: Row) -> Iterator[Step]:
-    """Yield that an issue was opened, and that it was resolved."""
+    """Yield the steps that an issue was opened and that it was resolved."""
     key = f"issue:{issue['issue_id']}"
     shown = IssueDetail.of(issue)
     cause = f"postback:{issue['postback_id']}" if issue["postback_id"] else None

@@ -19,15 +19,15 @@ class _PayoutDetail(Shown):
     source_id: int
     currency: str
     state: PayoutState
-    """Its state today."""
+    """The current state of the payout."""
 
 
 class PayoutMadeDetail(_PayoutDetail):
-    """A payout of a period."""
+    """A payout was made for a period."""
 
     payout_schedule: PayoutSchedule
     period_ends_at: datetime
-    """It pays entries that were payable before."""
+    """It pays entries that became payable before this moment."""
     entries: int
     """How many entries it pays."""
 
@@ -37,15 +37,15 @@ class PayoutDecidedDetail(_PayoutDetail):
 
     decided_by: str | None
     override_minor: int | None
-    """What is paid in place of the sum of its entries, in minor units; null for the sum."""
+    """The amount that is paid instead of the sum of its entries, in minor units. Null means the sum."""
     note: str | None
 
 
 class PayoutPaidDetail(_PayoutDetail):
-    """The payment of a payout."""
+    """A payout was paid."""
 
     paid_minor: int
-    """What was paid, in minor units."""
+    """The amount that was paid, in minor units."""
     paid_by: str | None
     reference: str | None
 
@@ -58,9 +58,9 @@ def money_text(amount_minor: int | None, currency: str | None) -> str:
 
 
 def entry_step(row: Row, after: str | None) -> Step:
-    """Return an entry of the ledger, which follows from the change of key `after`.
+    """Return the step of an entry of the ledger, which follows from the change with the key `after`.
 
-    A merchant's entry is what it owes the operator, a source's what the operator owes it.
+    A merchant's entry is what it owes the operator. A source's entry is what the operator owes it.
     """
     entry = show_entry(row)
     of = f"{entry.party} {row[f'{entry.party}_id']}"
@@ -77,7 +77,7 @@ def entry_step(row: Row, after: str | None) -> Step:
 
 
 def payout_steps(payout: Row) -> Iterator[Step]:
-    """Yield the payout that pays some of the conversions' entries: made, decided about, paid."""
+    """Yield the steps of a payout that pays some of the conversions' entries: made, decided, paid."""
     key = f"payout:{payout['payout_id']}"
     number = payout["payout_id"]
     yield Step(

@@ -1,4 +1,4 @@
-"""What was received about a click and what became of it, replays included, as steps of its trace. Pure."""
+"""What was received about a click and its outcome, including replays, as steps of the click's trace. Pure."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tracking.postbacks import fix_of
 
 
 class PostbackFields(Shown):
-    """What a postback says, as it was read."""
+    """What a postback says, after it was read."""
 
     event: str | None
     order_id: str | None
@@ -26,7 +26,7 @@ class PostbackFields(Shown):
     payout_minor: int | None
     currency: str | None
     merchant_id: int | None
-    """The account that sent it, where that is known."""
+    """The account that sent it, if that is known."""
     authenticated: bool
 
 
@@ -35,56 +35,56 @@ class PostbackReceivedDetail(Shown):
 
     postback_id: UUID
     answered: int
-    """The status of the answer to it."""
+    """The HTTP status of the answer to it."""
     request: PostbackRequest
     read: PostbackFields
 
 
 class PostbackCorrectedDetail(Shown):
-    """What was put right to understand it."""
+    """The corrections that were needed to understand it."""
 
     postback_id: UUID
     corrections: list[PostbackCorrection]
 
 
 class PostbackParkedDetail(Shown):
-    """It waits for its click, or waited for it."""
+    """The postback waits for its click, or waited for it."""
 
     postback_id: UUID
     fix: str | None
-    """What to do about it."""
+    """What an operator can do about it."""
 
 
 class PostbackJudgedDetail(Shown):
-    """What became of it at first; replays are steps of their own."""
+    """The first outcome of the postback. Replays are separate steps."""
 
     postback_id: UUID
     outcome: PostbackOutcome
     reason: str | None
-    """Why; one of the reasons of docs/postbacks.md."""
+    """The reason of the outcome; see docs/postbacks.md."""
     fix: str | None
-    """What to do about it."""
+    """What an operator can do about it."""
     detail: str | None
     """More about the reason, for people."""
     conversion_id: UUID | None
-    """The conversion that it made, or is about."""
+    """The conversion that it made or that it is about."""
     stored_at: datetime
     spool_id: str
     spool_number: int
 
 
 class PostbackReplayedDetail(Judgement):
-    """What a replay made of it."""
+    """The result of a replay of the postback."""
 
     replay_id: int
     dry: bool
-    """Whether the replay only showed what it would do."""
+    """Whether the replay only showed what it would change."""
     requested_by: str | None
     """The API token that asked for the replay."""
 
 
 class _Judged(NamedTuple):
-    """What was found of a postback, and when."""
+    """The judgement of a postback, and its moment."""
 
     at: datetime
     outcome: str
@@ -92,7 +92,7 @@ class _Judged(NamedTuple):
 
 
 def postback_steps(rows: TraceRows) -> Iterator[Step]:
-    """Yield every postback as it was received and judged, and every replay of it."""
+    """Yield the steps of all postbacks (received and judged), and of all their replays."""
     replayed: dict[UUID, Row] = {}
     for judgement in rows.judgements:
         if not judgement["dry"]:
@@ -145,12 +145,12 @@ def _first_steps(postback: Row, first: _Judged) -> Iterator[Step]:
 
 
 def _first_judgement(postback: Row, replayed: Row | None) -> _Judged:
-    """Return a postback's judgement before its first replay, which may be none."""
+    """Return a postback's judgement before its first replay, if there was one."""
     judged_at = postback["judged_at"] or postback["stored_at"]
     if replayed is None:
         return _Judged(judged_at, postback["outcome"], postback["reason"])
     before: Mapping[str, Any] = replayed["before"]
-    # One that was refused when it was stored may only have become a claim by its replay.
+    # A postback that was refused when it was stored may have become a claim only by its replay.
     was_before = judged_at < replayed["judged_at"]
     return _Judged(judged_at if was_before else postback["stored_at"], before["outcome"], before["reason"])
 

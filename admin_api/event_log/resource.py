@@ -1,4 +1,4 @@
-"""The Event Log as resources: the trace of a click, found by its id, an order id, `dyn` or an address."""
+"""The Event Log as resources: the trace of a click, which is found by its id, an order id, `dyn` or an address."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ Name = Annotated[str, Text(NAME_CHARACTERS_MAX)]
 
 def _check_network(text: str, field: str) -> str:
     try:
-        # A zone means something on one machine alone; PostgreSQL knows none.
+        # A zone means something on one machine only, and PostgreSQL does not take zones.
         return str(ipaddress.ip_network(text.strip() if "%" not in text else "", strict=False))
     except ValueError:
         raise FieldError(
@@ -61,23 +61,23 @@ Network = Annotated[
 
 
 class TraceQuery(Query):
-    """Which click is meant: exactly one of `click_id`, `dyn`, `order_id`, and `ip` with `at`."""
+    """The click to find. Give exactly one of `click_id`, `dyn`, `order_id`, and `ip` with `at`."""
 
     click_id: Name | None = None
     """The click id."""
     dyn: Name | None = None
-    """The dynamic variable, whatever its prefix."""
+    """The dynamic variable, with any prefix."""
     order_id: Name | None = None
     """The order id of conversions or postbacks, exactly as it was sent."""
     ip: Network | None = None
     """The visitor's address, or a network such as 203.0.113.0/24. It needs `at`."""
     at: Moment | None = None
-    """About when the click was."""
+    """The approximate time of the click."""
     minutes: Annotated[int, Field(ge=1, le=MINUTES_MAX), converted(parse_number)] = MINUTES_USUAL
     """How far before and after `at` to look."""
 
     def faults(self) -> Iterator[FieldError]:
-        """Yield what is wrong with the question as a whole."""
+        """Yield the errors of the question as a whole."""
         asked = [name for name in _QUESTIONS if getattr(self, name) is not None]
         if len(asked) != 1:
             yield FieldError(
@@ -88,29 +88,29 @@ class TraceQuery(Query):
 
 
 class FoundClick(Shown):
-    """A click that the question may mean. Of one that is not stored only its id and its time are known."""
+    """A click that the question may mean. If it is not stored, only its id and its time are known."""
 
     click_id: UUID
     clicked_at: datetime
     link_id: int | None
     slug: str | None
     kind: Annotated[ClickClass | None, Field(alias="class")]
-    """What kind of request it was; only those that are `valid` count as clicks."""
+    """The kind of request. Only requests that are `valid` count as clicks."""
     ip: str | None
     user_agent: str | None
 
 
 class FoundTrace(Shown):
-    """The clicks that a question may mean, and the trace where that is one click alone."""
+    """The clicks that a question may mean, and the trace if it means only one click."""
 
     clicks: list[FoundClick]
-    """The newest first, at most 100 of them."""
+    """The newest clicks come first. There are at most 100."""
     more: bool
-    """Whether there are others."""
+    """Whether there are more clicks."""
     postbacks_without_click: list[Postback]
-    """The postbacks of an order that name no click of yours, the newest first, at most 100 of them."""
+    """The postbacks of an order that name none of your clicks, the newest first, at most 100 of them."""
     trace: Trace | None
-    """Null where the question may mean several clicks or none, and while nothing of the click is stored."""
+    """The trace. Null if the question may mean several clicks or none, or if nothing is stored about the click."""
 
 
 class ClickTrace:
@@ -122,12 +122,12 @@ class ClickTrace:
 
     @operation("Show the trace of a click", not_found=("unknown-click", "click-not-stored"))
     def on_get(self, req: falcon.Request, resp: falcon.Response, click_id: str) -> Trace:
-        """Everything that happened to it, in order."""
+        """The answer has everything that happened to the click, in order."""
         return require_click(self._pool, self._keys, click_id, load_trace)
 
 
 class TraceSearch:
-    """The trace of the click that a question means, or the clicks that it may mean."""
+    """Finds the click that a question means and its trace, or the clicks that it may mean."""
 
     def __init__(self, pool: Pool, click_id_keys: Sequence[bytes]) -> None:
         self._pool = pool
@@ -135,11 +135,11 @@ class TraceSearch:
 
     @operation("Find the trace of a click", not_found=("unknown-click",))
     def on_get(self, req: falcon.Request, resp: falcon.Response, query: TraceQuery) -> FoundTrace:
-        """By exactly one of `click_id`, `dyn`, `order_id`, and `ip` with `at`."""
+        """Give exactly one of `click_id`, `dyn`, `order_id`, and `ip` with `at`."""
         faults = list(query.faults())
         if faults:
             raise InvalidFieldsError(faults)
-        # A forged name is refused without a query.
+        # A forged id is refused without a query.
         named = self._named(query)
         postbacks = []
         with self._pool.connection() as database:
@@ -161,7 +161,7 @@ class TraceSearch:
         )
 
     def _named(self, query: TraceQuery) -> UUID | None:
-        """Return the click that a question names by itself, if it does. Raises NotFoundError for a forged name."""
+        """Return the id of the click that a question names, if it names one. Raises NotFoundError for a forged id."""
         for name, text, parse in (("click_id", query.click_id, parse_click_id), ("dyn", query.dyn, parse_dyn)):
             if text is not None:
                 click_id = parse(text, self._keys)

@@ -10,7 +10,7 @@ from admin_api.runtime import Pool
 
 
 def event_log_routes(pool: Pool, click_id_keys: Sequence[bytes]) -> list[Route]:
-    """Return them."""
+    """Return the routes of the Event Log."""
     return [
         Route("/v1/clicks/{click_id}/trace", ClickTrace(pool, click_id_keys)),
         Route("/v1/trace", TraceSearch(pool, click_id_keys)),

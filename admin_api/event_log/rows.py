@@ -1,4 +1,4 @@
-"""Everything that is stored about one click, read from one state of the database. SQL only; trace.py tells it."""
+"""All that is stored about one click, read from one state of the database. SQL only; trace.py makes the steps."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from admin_api.postbacks import JUDGEMENT_COLUMNS
 from admin_api.runtime import Database, Row
 from config.tables import clicks, delivery_attempts, entries, postbacks
 
-# Of each table. A click that thousands of postbacks name is an attack, and a page of it is enough to see that.
+# The limit for each table. A click that thousands of postbacks name is an attack, and one page is enough to show that.
 ROWS_MAX = 1000
 CutTable = Literal[
     "postbacks", "judgements", "conversions", "changes", "entries", "payouts", "deliveries", "attempts", "issues"
@@ -69,7 +69,7 @@ _ISSUES: LiteralString = """
 
 
 class TraceRows(NamedTuple):
-    """The rows of a click, by table; `click` is None while it is not stored. `cut` names tables that hold more."""
+    """The rows about a click, by table. `click` is None if it is not stored. `cut` names tables that hold more rows."""
 
     click: Row | None
     postbacks: list[Row]
@@ -85,10 +85,10 @@ class TraceRows(NamedTuple):
 
 
 def load_trace_rows(database: Database, click_id: UUID) -> TraceRows:
-    """Return all rows about a click, of one moment. The click's query names its partition, so no other is looked at."""
+    """Return all rows about a click from one state. The click's query names its partition, so it looks at no other."""
     with database.transaction():
         database.execute("set transaction isolation level repeatable read, read only")
-        # Planned with its value: a plan for any value would prepare to look at every day there is.
+        # The query is planned with its value: a plan for any value would prepare to look at every day.
         click = database.execute(_CLICK, [click_id], prepare=False).fetchone()
         cut: list[CutTable] = []
 
@@ -100,7 +100,7 @@ def load_trace_rows(database: Database, click_id: UUID) -> TraceRows:
 
         postbacks = load("postbacks", _POSTBACKS, click_id)
         conversions = load("conversions", _CONVERSIONS, click_id)
-        # Of those that are shown alone: nothing below may be about another.
+        # These are only the conversions that are shown, since nothing below may be about another.
         conversion_ids = _ids(conversions, "conversion_id")
         entries = load("entries", _ENTRIES, conversion_ids)
         deliveries = load("deliveries", _DELIVERIES, conversion_ids)

@@ -14,19 +14,19 @@ from tracking.clicks import clicked_at, first_click_id
 CANDIDATES_MAX = 100
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FIELDS: LiteralString = "click_id, clicked_at, link_id, slug, class, host(ip) as ip, user_agent"
-# What names the order: conversions, and postbacks whether or not they made one.
+# Both conversions and postbacks name the order. A postback does so even if it made no conversion.
 _BY_ORDER = """
     select click_id from conversions where order_id = %(order_id)s
     union select click_id from postbacks where order_id = %(order_id)s and click_id is not null
     order by click_id desc limit %(limit)s
 """
-# One query a click, planned with its value: each looks at one day's partition.
+# There is one query per click, planned with its value, so that each looks at the partition of one day.
 _CLICK: LiteralString = f"select {_FIELDS} from clicks where click_id = %s"  # noqa: S608
 _UNMATCHED: LiteralString = f"""
     select {postbacks.SHOWN} from postbacks where order_id = %s and click_id is null
     order by received_at desc, postback_id desc limit %s
 """  # noqa: S608
-# A click id begins with its time, so the minutes asked for are a range of the primary key, in one day or two.
+# A click id begins with its time, so the given minutes are a range of the primary key in one or two days.
 _BY_ADDRESS: LiteralString = f"""
     select {_FIELDS} from clicks
     where click_id >= %(low)s and click_id < %(high)s and ip <<= %(network)s::inet
@@ -35,7 +35,7 @@ _BY_ADDRESS: LiteralString = f"""
 
 
 def find_click(database: Database, click_id: UUID) -> Row:
-    """Return a click. Of one that is not stored no more is known than its id, and the time in it."""
+    """Return a click. If it is not stored, only its id and the time in the id are known."""
     row = database.execute(_CLICK, [click_id], prepare=False).fetchone()
     if row is not None:
         return row
@@ -44,23 +44,23 @@ def find_click(database: Database, click_id: UUID) -> Row:
 
 
 def clicks_of_order(database: Database, order_id: str) -> list[Row]:
-    """Return the clicks that conversions or postbacks of an order name, the newest first, stored or not."""
+    """Return the clicks that conversions or postbacks of an order name, the newest first, even if not stored."""
     rows = database.execute(_BY_ORDER, {"order_id": order_id, "limit": CANDIDATES_MAX + 1}).fetchall()
     return [find_click(database, row["click_id"]) for row in rows]
 
 
 def postbacks_without_click(database: Database, order_id: str) -> list[Row]:
-    """Return the postbacks of an order that name no click at all, the newest first."""
+    """Return the postbacks of an order that name no click, the newest first."""
     return database.execute(_UNMATCHED, [order_id, CANDIDATES_MAX]).fetchall()
 
 
 def clicks_of_address(database: Database, network: str, at: datetime, within: timedelta) -> list[Row]:
-    """Return the clicks from an address or network around a moment, the newest first."""
+    """Return the clicks from an address or network at about a moment, the newest first."""
     query, values = address_query(network, at, within)
     return database.execute(query, values, prepare=False).fetchall()
 
 
 def address_query(network: str, at: datetime, within: timedelta) -> tuple[LiteralString, Mapping[str, Any]]:
-    """Return the query for an address and its values."""
+    """Return the query by address and its values."""
     bounds = {"low": first_click_id(max(at - within, _EPOCH)), "high": first_click_id(at + within)}
     return _BY_ADDRESS, {**bounds, "network": network, "limit": CANDIDATES_MAX + 1}

@@ -1,4 +1,4 @@
-"""The trace of a click: everything that happened to it, in order, each step with the details of its kind."""
+"""The trace of a click: everything that happened to it, in order. Each step has the details of its kind."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ from admin_api.money import Entry
 from admin_api.runtime import Database
 from tracking.event_log import Step, StepKind, in_order, with_times
 
-# What is known of a step, by its kind.
+# The class of a step's details, by the kind of the step.
 DETAILS: Mapping[StepKind, type[Shown]] = MappingProxyType(
     {
         StepKind.CLICK_REQUESTED: ClickRequestedDetail,
@@ -80,7 +80,7 @@ class TraceStep(Shown):
 
     at: datetime
     since_ms: float | None
-    """Milliseconds since the step before, null for the first. Below zero, two clocks differ."""
+    """Milliseconds since the step before; null for the first. A negative number means that two clocks differ."""
     summary: str
     """What happened, as a sentence."""
 
@@ -97,18 +97,18 @@ AnyStep = Annotated[_KINDS, Field(discriminator="kind")]
 
 
 class Trace(Shown):
-    """Everything that happened to a click, in order: no step comes before the one that led to it."""
+    """Everything that happened to a click, in order. No step comes before the step that led to it."""
 
     click_id: UUID
     stored: bool
-    """Whether the click itself is stored; false while only postbacks of it are."""
+    """Whether the click itself is stored. It is false while only its postbacks are stored."""
     cut: list[CutTable]
     """The tables that have more than 1,000 rows about this click; only the first 1,000 of each are shown."""
     steps: list[AnyStep]
 
 
 def load_trace(database: Database, click_id: UUID) -> Trace | None:
-    """Return a click's trace; without its request while only postbacks of it are stored, None when nothing is."""
+    """Return a click's trace, or None if nothing is stored. While only postbacks are stored, it lacks the request."""
     rows = load_trace_rows(database, click_id)
     if rows.click is None and not rows.postbacks:
         return None
@@ -121,7 +121,7 @@ def load_trace(database: Database, click_id: UUID) -> Trace | None:
 
 
 def steps_of(rows: TraceRows) -> list[Step]:
-    """Return everything that happened to a click, in no order."""
+    """Return everything that happened to a click, in no particular order."""
     change_keys = {change["change_id"]: change_key(change) for change in rows.changes}
     return [
         *(() if rows.click is None else click_steps(rows.click)),

@@ -1,4 +1,4 @@
-"""Issues: what an operator should look at, opened by whichever program found it, listed and resolved here."""
+"""Issues: what an operator should look at. Any program may open one; they are listed and resolved here."""
 
 from __future__ import annotations
 
@@ -33,20 +33,20 @@ class IssueFields(Body):
     """What an operator may set of an issue."""
 
     state: IssueState
-    """`resolved` when it is done with. It opens again when its cause acts again."""
+    """Set it to `resolved` when you are done with the issue. It opens again when its cause occurs again."""
     note: Annotated[str, Text(NOTE_CHARACTERS_MAX)] | None
-    """What you want to remember. It stays when the issue opens again."""
+    """Your own note. It stays when the issue opens again."""
 
 
 class IssueFilter(Filter):
-    """The issues that are wanted. All filters that are given must hold."""
+    """The issues to find. All given filters must hold."""
 
     kind: Annotated[IssueKind | None, Condition("kind = %(kind)s")] = None
-    """What happened."""
+    """The kind of issue."""
     state: Annotated[IssueState | None, Condition("state = %(state)s")] = None
-    """Whether they are open or resolved."""
+    """Whether the issues are open or resolved."""
     merchant_id: Annotated[Number | None, Condition("merchant_id = %(merchant_id)s")] = None
-    """The merchant that they are about."""
+    """The merchant that the issues are about."""
 
 
 class IssueQuery(IssueFilter, NumberedPageQuery):
@@ -54,35 +54,35 @@ class IssueQuery(IssueFilter, NumberedPageQuery):
 
 
 class Issue(Shown):
-    """Something that an operator should look at. One cause is one issue, however often it occurs."""
+    """Something that an operator should look at. Each cause has one issue, however often it occurs."""
 
     issue_id: int
-    # Text, since the worker of a newer release may open issues of a kind that is not known here.
+    # This is text, since the worker of a newer release may open issues of a kind that is not known here.
     kind: str
-    """What happened: one of the kinds that the list can be filtered by."""
+    """The kind of issue: one of the kinds by which the list can be filtered."""
     state: IssueState
     title: str
     detail: dict[str, Any]
-    """More about the last time it happened. Its fields depend on the kind; see docs/admin-api.md."""
+    """More about the last occurrence. The fields depend on the kind; see docs/admin-api.md."""
     merchant_id: int | None
-    """The merchant that it is about; null where it is about none."""
+    """The merchant that it is about; null if there is none."""
     postback_id: UUID | None
-    """The postback that it is about, as it was the last time; null where it is about none."""
+    """The postback of the last occurrence; null if there is none."""
     conversion_id: UUID | None
-    """The conversion, as with the postback."""
+    """The conversion of the last occurrence; null if there is none."""
     click_id: UUID | None
-    """The click, as with the postback."""
+    """The click of the last occurrence; null if there is none."""
     count: int
     """How often it happened."""
     reopened: int
     """How often it opened again after it was resolved."""
     note: str | None
     opened_at: datetime
-    """When it happened first."""
+    """When it happened for the first time."""
     last_seen_at: datetime
-    """When it happened last."""
+    """When it happened for the last time."""
     resolved_at: datetime | None
-    """Null while it is open."""
+    """When it was resolved. Null while it is open."""
 
 
 class Issues:
@@ -93,7 +93,7 @@ class Issues:
 
     @operation("List issues")
     def on_get(self, req: falcon.Request, resp: falcon.Response, query: IssueQuery) -> Page[Issue]:
-        """Those that were first opened last come first."""
+        """Issues that were first opened most recently come first."""
         with self._pool.connection() as database:
             rows = load_issues(database, query.chosen(), query.cursor, query.limit + 1)
         return page_of(Page[Issue], rows, query.limit, Issue.of, lambda row: str(row["issue_id"]))
@@ -107,7 +107,7 @@ class IssueItem:
 
     @operation("Show an issue", versioned=True)
     def on_get(self, req: falcon.Request, resp: falcon.Response, issue_id: int) -> Issue:
-        """That an open issue happened once more does not change its ETag."""
+        """The ETag does not change when an open issue occurs again."""
         with self._pool.connection() as database:
             row = load_issue(database, issue_id)
         return _show(resp, row)
@@ -116,7 +116,7 @@ class IssueItem:
     def on_patch(
         self, req: falcon.Request, resp: falcon.Response, issue_id: int, body: Body, allowed: Revisions
     ) -> Issue:
-        """Change the fields that the body names. An issue that is resolved can be opened again."""
+        """Change the fields that the body names. A resolved issue can be opened again."""
         with self._pool.connection() as database:
             row = save_issue(database, issue_id, body.changes(), allowed)
         return _show(resp, row)

@@ -8,5 +8,5 @@ from admin_api.runtime import Pool
 
 
 def issue_routes(pool: Pool) -> list[Route]:
-    """Return them."""
+    """Return the routes of issues."""
     return [Route("/v1/issues", Issues(pool)), Route("/v1/issues/{issue_id}", IssueItem(pool))]

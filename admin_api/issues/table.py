@@ -1,4 +1,4 @@
-"""The table of issues as the admin API uses it: opened, listed, changed. SQL only."""
+"""The admin API's statements on the table of issues: open, list and change. SQL only."""
 
 from __future__ import annotations
 
@@ -38,10 +38,10 @@ def open_issue(
     conversion_id: UUID | None = None,
     click_id: UUID | None = None,
 ) -> None:
-    """Open an issue, or count it once more where it is open already, or open it again where it was resolved.
+    """Open an issue, count one that is open already once more, or open a resolved one again.
 
-    `detail` is JSON. Who opens several in one transaction does so in the order of (kind, subject_key), since each stays
-    locked until the transaction ends.
+    `detail` is JSON. A transaction that opens several issues does so in the order of (kind, subject_key), since each
+    stays locked until the transaction ends.
     """
     database.execute(
         issues.OPEN,
@@ -59,9 +59,9 @@ def open_issue(
 
 
 def load_issues(database: Database, chosen: Chosen, before: int | None, limit: int) -> list[Row]:
-    """Return up to `limit` issues, those first opened last first, of those with ids below `before`.
+    """Return up to `limit` issues with ids below `before`. Those that were first opened most recently come first.
 
-    Planned with its values, so that open ones are read from the index that has only these.
+    The query is planned with its values, so that open issues are read from the index that holds only these.
     """
     more = [] if before is None else [sql.SQL("issue_id < %(before)s")]
     query = sql.SQL("{} {} order by issue_id desc limit %(limit)s").format(sql.SQL(_SELECT), chosen.where(*more))
@@ -70,7 +70,7 @@ def load_issues(database: Database, chosen: Chosen, before: int | None, limit: i
 
 
 def load_issue(database: Database, issue_id: int, *, lock: bool = False) -> Row:
-    """Return an issue, or raise NotFoundError; with `lock`, it is held until the transaction ends."""
+    """Return an issue, or raise NotFoundError. With `lock`, it stays locked until the transaction ends."""
     row = database.execute(f"{_ONE} for update" if lock else _ONE, [issue_id]).fetchone()
     if row is None:
         raise NotFoundError(f"there is no issue {issue_id}")
@@ -78,7 +78,7 @@ def load_issue(database: Database, issue_id: int, *, lock: bool = False) -> Row:
 
 
 def save_issue(database: Database, issue_id: int, changes: Values, allowed: Revisions) -> Row:
-    """Change state and note and return the issue. Raises NotFoundError and RevisionError."""
+    """Change state and note, and return the issue. Raises NotFoundError and RevisionError."""
     with database.transaction():
         before = load_issue(database, issue_id, lock=True)
         require_revision(before["revision"], allowed, "issue")

@@ -1,4 +1,4 @@
-"""Commission plans: what sources earn. The terms of one that conversions were booked under stay as they are."""
+"""Commission plans: what sources earn. The terms that conversions were booked under stay as they are."""
 
 from __future__ import annotations
 
@@ -14,27 +14,27 @@ class CommissionPlanFields(Body):
     """What a client may set of a commission plan."""
 
     name: Annotated[str, Text(200)]
-    """What operators call it."""
+    """The name that operators use."""
     description: Annotated[str, Text(2000, shortest=0)] | None = None
-    """For operators alone."""
+    """A text that only operators see."""
     merchant_id: ObjectId | None = None
-    """The merchant whose conversions it is for; null for all."""
+    """The merchant to whose conversions it applies; null for all merchants."""
     countries: Countries = []
-    """The countries of the clicks it is for; empty for all."""
+    """The countries to whose clicks it applies; an empty list means all."""
     starts_on: Day
-    """It is for conversions from the beginning of this day on, in UTC."""
+    """It applies to conversions from the beginning of this day on, in UTC."""
     currency: Currency
     """The currency of its amounts."""
     baseline_minor: AmountMinor | None = None
-    """The sum that a player must have deposited, in all, before the CPA amount is earned."""
+    """The total that a player must have deposited before the CPA amount is earned."""
     cpa_minor: AmountMinor | None = None
-    """What an `ftd`, `qualified` or `conversion` earns, where its event type pays CPA."""
+    """What an `ftd`, `qualified` or `conversion` earns, if its event type pays CPA."""
     cpl_minor: AmountMinor | None = None
     """What a registration earns."""
     revshare_percent: Percent | None = None
-    """The percentage of the reported amount that is earned, with up to four decimals."""
+    """The percentage of the reported amount that is earned, with at most four decimals."""
     active: bool = True
-    """A plan that is not active is never chosen."""
+    """Whether it is in use. A plan that is not active is never chosen."""
 
 
 def missing_plan(field: str) -> partial[FieldError]:
@@ -51,7 +51,7 @@ PLANS: Resource = Resource(
     id_name="plan_id",
     description="What sources earn, for which conversions.",
     fields=CommissionPlanFields,
-    # JSON has no decimals; four digits after the point are exact either way.
+    # JSON has no decimal type; a number with four digits after the point is exact either way.
     select=(
         "select commission_plans.*, commission_plans.revshare_percent::float8 as revshare_percent from commission_plans"
     ),

@@ -44,7 +44,7 @@ def _check_difference(value: int, field: str) -> int:
     return value
 
 
-# An amount in minor units that is added to an account, or taken away from it.
+# An amount in minor units that is added to an account or taken away from it.
 DifferenceMinor = Annotated[
     int,
     checked(_check_difference),
@@ -56,21 +56,21 @@ class NewAdjustment(Body):
     """An operator's own entry in the account of a merchant or a source."""
 
     party: Party
-    """Whose account it is in."""
+    """Whether the account belongs to a merchant or to a source."""
     merchant_id: ObjectId | None = None
-    """Required where `party` is `merchant`."""
+    """Required if `party` is `merchant`."""
     source_id: ObjectId | None = None
-    """Required where `party` is `source`."""
+    """Required if `party` is `source`."""
     amount_minor: DifferenceMinor
-    """What it adds to the account; a negative amount takes away."""
+    """The amount to add to the account. A negative amount takes away."""
     currency: Currency
     """The currency of the amount."""
     note: Annotated[str, Text(NOTE_CHARACTERS)]
-    """Why."""
+    """The reason for the entry."""
     conversion_id: UUID | None = None
     """The conversion that it is about."""
     payout_schedule: PayoutSchedule = PayoutSchedule.MONTHLY
-    """Of a source's entry: with which payouts it is paid."""
+    """The payouts that pay a source's entry."""
 
 
 class Entry(Shown):
@@ -83,30 +83,30 @@ class Entry(Shown):
     merchant_id: int | None
     source_id: int | None
     amount: str
-    """In major units."""
+    """The amount in major units."""
     amount_minor: int
-    """In minor units, which is the exact amount."""
+    """The amount in minor units, which is exact."""
     currency: str
     original_minor: int | None
-    """The merchant's amount that it was computed of, where it had to be converted."""
+    """The merchant's amount from which it was computed, if that had to be converted."""
     original_currency: str | None
     rate: str | None
     """The exchange rate that was used."""
     rate_date: date | None
     """The day whose rate was used."""
     rate_age_days: int | None
-    """How many days older the rate is than the conversion: 0 for a rate of the day itself."""
+    """How many days older the rate is than the conversion. A rate of the same day has 0."""
     plan_id: int | None
     """The commission plan of a source's entry."""
     change_id: int | None
-    """The change of the conversion that it was booked for."""
+    """The change of the conversion for which it was booked."""
     actor: str | None
-    """The name of the API token, where an operator made the entry."""
+    """The name of the API token, if an operator made the entry."""
     note: str | None
     payout_schedule: PayoutSchedule | None
-    """With which payouts it is paid; null for merchants."""
+    """The payouts that pay it; null for merchants."""
     payable_at: datetime | None
-    """From when on it can be in a payout; null for merchants."""
+    """The moment from which it can be in a payout; null for merchants."""
     payout_id: int | None
     """The payout that pays it."""
     locked: bool
@@ -115,7 +115,7 @@ class Entry(Shown):
 
 
 class Balance(Shown):
-    """What a merchant owes you or you owe a source, in one currency."""
+    """What a merchant owes you, or what you owe a source, in one currency."""
 
     party: Party
     merchant_id: int | None
@@ -124,19 +124,19 @@ class Balance(Shown):
     balance: str
     """The sum of the entries, in major units."""
     balance_minor: int
-    """The same in minor units, which is the exact amount."""
+    """The sum of the entries in minor units, which is exact."""
     entries: int
     """How many entries there are."""
     held_minor: int
-    """Of a source: what is not payable yet."""
+    """The part of a source's balance that is not payable yet."""
     in_payouts_minor: int
-    """Of a source: what is in payouts that are not paid yet."""
+    """The part of a source's balance that is in payouts that are not paid yet."""
     paid_minor: int
-    """Of a source: what was paid."""
+    """What was paid to a source."""
 
 
 class EntriesQuery(EntryFilter, NumberedPageQuery):
-    """Filters and the place of a page."""
+    """The filters of the list and the place of a page."""
 
 
 class Entries:
@@ -147,14 +147,14 @@ class Entries:
 
     @operation("List entries")
     def on_get(self, req: falcon.Request, resp: falcon.Response, query: EntriesQuery) -> Page[Entry]:
-        """In the order in which they were made."""
+        """The entries are in the order in which they were made."""
         with self._pool.connection() as database:
             rows = load_entries(database, query.chosen(), query.after, query.limit + 1)
         return page_of(Page[Entry], rows, query.limit, show_entry, lambda row: str(row["entry_id"]))
 
     @operation("Add an adjustment", statuses=(HTTPStatus.CREATED,))
     def on_post(self, req: falcon.Request, resp: falcon.Response, body: NewAdjustment) -> Entry:
-        """An entry of your own, with a note that says why. It stays: add another one to take it back."""
+        """Add an entry of your own, with a note that says why. It cannot be removed; add another to cancel it."""
         with self._pool.connection() as database:
             row = save_adjustment(database, body.values(), actor_of(req))
         resp.location = f"/v1/entries?conversion_id={row['conversion_id']}" if row["conversion_id"] else "/v1/entries"
@@ -162,14 +162,14 @@ class Entries:
 
 
 class Balances:
-    """What each merchant owes and each source is owed, by currency: never added up across currencies."""
+    """What each merchant owes and what each source is owed, by currency. Currencies are never added up."""
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
 
     @operation("List balances")
     def on_get(self, req: falcon.Request, resp: falcon.Response, query: BalanceFilter) -> Page[Balance]:
-        """All of them in one page, each the sum of all its entries. Currencies are never added up."""
+        """One page holds all balances. Each is the sum of all its entries, and currencies are never added up."""
         with self._pool.connection() as database:
             rows = load_balances(database, query.chosen())
         items = [Balance.of(row, balance=format_amount(row["balance_minor"], row["currency"])) for row in rows]
@@ -177,7 +177,7 @@ class Balances:
 
 
 def load_entries_of(database: Database, conversion_id: UUID) -> list[Entry]:
-    """Return every entry of a conversion, in the order in which they were made."""
+    """Return all entries of a conversion, in the order in which they were made."""
     return [show_entry(row) for row in load_conversion_entries(database, conversion_id)]
 
 

@@ -17,7 +17,7 @@ from config.tables import entries
 from tracking.money import EntryKind, Party
 from tracking.runtime import FieldError
 
-# What a merchant owes says nothing of when a source is paid.
+# What a merchant owes does not say when a source is paid.
 _BALANCES: LiteralString = """
     select party, case party when 'merchant' then merchant_id end as merchant_id,
         case party when 'source' then source_id end as source_id, currency,
@@ -37,25 +37,25 @@ _REFERENCES = {
 
 
 class BalanceFilter(Filter):
-    """The accounts that are wanted. All filters that are given must hold."""
+    """The accounts to find. All given filters must hold."""
 
     party: Annotated[AnyOf[Party] | None, Condition("party = any(%(party)s)")] = None
-    """`merchant`: what merchants owe you. `source`: what you owe sources."""
+    """`merchant` for what merchants owe you, `source` for what you owe sources."""
     merchant_id: Annotated[Number | None, Condition("merchant_id = %(merchant_id)s")] = None
-    """Entries that name this merchant, also in the accounts of sources."""
+    """Entries that name this merchant, including those in the accounts of sources."""
     source_id: Annotated[Number | None, Condition("source_id = %(source_id)s")] = None
-    """Entries that name this source, also in the accounts of merchants."""
+    """Entries that name this source, including those in the accounts of merchants."""
     currency: Annotated[CurrencyCode | None, Condition("currency = %(currency)s")] = None
     """The currency of the account."""
 
 
 class EntryFilter(BalanceFilter):
-    """The entries that are wanted. All filters that are given must hold."""
+    """The entries to find. All given filters must hold."""
 
     kind: Annotated[AnyOf[EntryKind] | None, Condition("kind = any(%(kind)s)")] = None
-    """Any of these kinds."""
+    """The kind is any of these."""
     conversion_id: Annotated[UUID | None, Condition("conversion_id = %(conversion_id)s")] = None
-    """The conversion that they were booked of."""
+    """The conversion for which they were booked."""
     payout_id: Annotated[Number | None, Condition("payout_id = %(payout_id)s")] = None
     """The payout that pays them."""
     locked: Annotated[Flag | None, Condition("locked = %(locked)s")] = None
@@ -67,7 +67,7 @@ class EntryFilter(BalanceFilter):
 
 
 def load_entries(database: Database, chosen: Chosen, after: int, limit: int) -> list[Row]:
-    """Return up to `limit` entries with ids above `after`, in order. Planned with its values."""
+    """Return up to `limit` entries with ids above `after`, in order. The query is planned with its values."""
     query, values = entries_query(chosen, after, limit)
     return database.execute(query, values, prepare=False).fetchall()
 
@@ -81,18 +81,18 @@ def entries_query(chosen: Chosen, after: int, limit: int) -> tuple[sql.Composed,
 
 
 def load_conversion_entries(database: Database, conversion_id: UUID) -> list[Row]:
-    """Return every entry of a conversion, in order."""
+    """Return all entries of a conversion, in order."""
     query = sql.SQL("select {} from entries where conversion_id = %s order by entry_id").format(sql.SQL(entries.SHOWN))
     return database.execute(query, [conversion_id]).fetchall()
 
 
 def load_balances(database: Database, chosen: Chosen) -> list[Row]:
-    """Return the balance of each account by currency."""
+    """Return the balance of each account in each currency."""
     return database.execute(sql.SQL(_BALANCES).format(chosen.where()), chosen.values, prepare=False).fetchall()
 
 
 def save_adjustment(database: Database, values: Values, actor: str) -> Row:
-    """Append an operator's entry and return it. Raises FieldError for one that is of nobody or of nothing."""
+    """Append an operator's entry and return it. Raises FieldError for a missing owner or an unknown object."""
     of_source = values["party"] == Party.SOURCE
     owner = "source_id" if of_source else "merchant_id"
     if values[owner] is None:

@@ -19,18 +19,18 @@ _COLUMNS: LiteralString = "rate_id, origin, base, quote, rate_date, rate::text a
 
 
 class ExchangeRateFilter(Filter):
-    """The rates that are wanted. All filters that are given must hold."""
+    """The rates to find. All given filters must hold."""
 
     origin: Annotated[AnyOf[RateOrigin] | None, Condition("origin = any(%(origin)s)")] = None
-    """`ecb`: the European Central Bank's. `operator`: your own."""
+    """`ecb` for the European Central Bank's, `operator` for your own."""
     base: Annotated[CurrencyCode | None, Condition("base = %(base)s")] = None
     """The currency that the rate is of."""
     quote: Annotated[CurrencyCode | None, Condition("quote = %(quote)s")] = None
     """The currency that the rate is in."""
     begins_at: Annotated[Moment | None, Condition("rate_date >= %(from)s::date"), Field(alias="from")] = None
-    """Of this day or later."""
+    """The rate's day is this day or later."""
     ends_at: Annotated[Moment | None, Condition("rate_date < %(to)s::date"), Field(alias="to")] = None
-    """Of an earlier day than this."""
+    """The rate's day is earlier than this day."""
 
 
 def load_rates(database: Database, chosen: Chosen, after: int, limit: int) -> list[Row]:
@@ -51,7 +51,7 @@ def load_rate(database: Database, rate_id: int) -> Row:
 
 
 def save_rate(database: Database, values: Values) -> Row:
-    """Store an operator's rate and return it. Raises ConflictError for a second one of the same day."""
+    """Store an operator's rate and return it. Raises ConflictError if there is one for that day already."""
     try:
         return insert_row(database, "exchange_rates", values | {"origin": RateOrigin.OPERATOR.value}, _COLUMNS)
     except UniqueViolation as error:
@@ -61,7 +61,7 @@ def save_rate(database: Database, values: Values) -> Row:
 
 
 def delete_rate(database: Database, rate_id: int) -> None:
-    """Delete an operator's rate. Raises NotFoundError, and ConflictError for one of the bank."""
+    """Delete an operator's rate. Raises NotFoundError, or ConflictError for a rate of the bank."""
     with database.transaction():
         if load_rate(database, rate_id)["origin"] != RateOrigin.OPERATOR:
             raise ConflictError(

@@ -41,7 +41,7 @@ from tracking.runtime import FieldError
 
 VALID_DAYS_MAX = 366
 DAY_SCHEMA = WithJsonSchema({"type": "string", "format": "date", "pattern": "^(19[7-9][0-9]|[2-8][0-9]{3})-"})
-# Plain digits: what else Decimal reads (1_0, 1E-999999) is a slip of the pen, or more than PostgreSQL keeps.
+# Plain digits only: other text that Decimal reads (1_0, 1E-999999) is a typing error, or more than PostgreSQL keeps.
 _DECIMAL = re.compile(r"[0-9]{1,12}(?:\.[0-9]{1,18})?")
 _RATE_PATTERN = r"^(?=[0-9.]*[1-9])[0-9]{1,12}(?:\.[0-9]{1,18})?$"
 
@@ -56,29 +56,29 @@ def _check_rate(value: str, field: str) -> str:
     return value
 
 
-# A rate is text, since a JSON number may have been rounded on its way.
+# A rate is text, since a JSON number may have been rounded on the way.
 DecimalRate = Annotated[str, checked(_check_rate), WithJsonSchema({"type": "string", "pattern": _RATE_PATTERN})]
 
 
 class NewExchangeRate(Body):
-    """A rate of your own. It comes before the bank's."""
+    """Your own rate. It comes before the bank's."""
 
     base: Currency
-    """The currency that the rate is of."""
+    """The currency that is converted."""
     quote: Currency
-    """The currency that the rate is in."""
+    """The currency that it is converted into."""
     rate_date: Day
-    """The first day that it counts on."""
+    """The first day on which it counts."""
     rate: DecimalRate
-    """What one unit of `base` is in `quote`, as text."""
+    """The value of one unit of `base` in `quote`, as text."""
     valid_days: Annotated[int, Field(ge=0, le=VALID_DAYS_MAX)] = 7
-    """For how many days after that it counts too."""
+    """The number of later days on which it also counts."""
     note: Annotated[str, Text(500)] | None = None
-    """For operators alone."""
+    """A note that only operators see."""
 
 
 class ExchangeRate(Shown):
-    """What one unit of a currency is in another, from a day on."""
+    """The value of one unit of a currency in another, from a day on."""
 
     rate_id: int
     origin: RateOrigin
@@ -92,7 +92,7 @@ class ExchangeRate(Shown):
 
 
 class RatesQuery(ExchangeRateFilter, NumberedPageQuery):
-    """Filters and the place of a page."""
+    """The filters of the list and the place of a page."""
 
 
 class RateQuery(Query):
@@ -103,7 +103,7 @@ class RateQuery(Query):
     target: CurrencyCode
     """The currency that it is converted into."""
     day: Annotated[Moment, DAY_SCHEMA] | None = None
-    """The day of the conversion, in UTC; left out, today."""
+    """The day of the conversion, in UTC; today, if it is left out."""
 
 
 class CountingRate(Shown):
@@ -113,9 +113,9 @@ class CountingRate(Shown):
     target: str
     day: date
     rate: str
-    """What one unit of `source` is in `target`."""
+    """The value of one unit of `source` in `target`."""
     rate_date: date
-    """The day whose rate it is; of a rate across the euro, the older one of the two."""
+    """The day of the rate. A rate across the euro has the older of its two days."""
     rate_age_days: int
     """How many days older the rate is than `day`."""
 
@@ -128,14 +128,14 @@ class ExchangeRates:
 
     @operation("List exchange rates")
     def on_get(self, req: falcon.Request, resp: falcon.Response, query: RatesQuery) -> Page[ExchangeRate]:
-        """In the order in which they came."""
+        """The rates are in the order in which they were stored."""
         with self._pool.connection() as database:
             rows = load_rates(database, query.chosen(), query.after, query.limit + 1)
         return page_of(Page[ExchangeRate], rows, query.limit, ExchangeRate.of, lambda row: str(row["rate_id"]))
 
     @operation("Add an exchange rate", statuses=(HTTPStatus.CREATED,), conflicts=("rate-taken",))
     def on_post(self, req: falcon.Request, resp: falcon.Response, body: NewExchangeRate) -> ExchangeRate:
-        """A rate of your own. What waited for it is booked within a minute."""
+        """Add a rate of your own. Conversions that waited for it are booked within a minute."""
         if body.base == body.quote:
             raise FieldError("quote", "quote must be another currency than base")
         with self._pool.connection() as database:
@@ -145,20 +145,20 @@ class ExchangeRates:
 
 
 class ExchangeRateItem:
-    """One rate. A rate is never changed: delete an own one and add another; what was booked by it stays."""
+    """One rate. Rates never change: delete your own and add another. What was booked with it stays as it was booked."""
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
 
     @operation("Show an exchange rate")
     def on_get(self, req: falcon.Request, resp: falcon.Response, rate_id: int) -> ExchangeRate:
-        """The bank's, or one of your own."""
+        """A rate of the bank, or one of your own."""
         with self._pool.connection() as database:
             return ExchangeRate.of(load_rate(database, rate_id))
 
     @operation("Delete an exchange rate", statuses=(HTTPStatus.NO_CONTENT,), conflicts=("not-yours",))
     def on_delete(self, req: falcon.Request, resp: falcon.Response, rate_id: int) -> None:
-        """Only one of your own. What was booked by it stays."""
+        """You can only delete a rate of your own. What was booked with it stays as it was booked."""
         with self._pool.connection() as database:
             delete_rate(database, rate_id)
 
@@ -171,7 +171,7 @@ class ExchangeRateLookup:
 
     @operation("Look up an exchange rate", not_found=("rate-missing",))
     def on_get(self, req: falcon.Request, resp: falcon.Response, query: RateQuery) -> CountingRate:
-        """Looked up as bookkeeping does: your own first, then the bank's, across the euro."""
+        """Looks up the rate as bookkeeping does: your own first, then the bank's, across the euro if needed."""
         day = (query.day or datetime.now(UTC)).date()
         with self._pool.connection() as database:
             found = find_stored_rate(database, query.source, query.target, day)

@@ -1,4 +1,4 @@
-"""Payouts as the admin API shows them, and what an operator sends to decide on them."""
+"""Payouts as the admin API shows them, and what an operator sends to decide about them."""
 
 from __future__ import annotations
 
@@ -20,43 +20,43 @@ class PayoutFields(Body):
     """What a client may set of a payout."""
 
     override_minor: Annotated[int, Field(ge=1, le=AMOUNT_MINOR_MAX)] | None
-    """What is paid instead of the computed amount, with a note that says why; null for the computed amount."""
+    """The amount to pay instead of the computed amount, with a note that says why; null for the computed amount."""
     note: Note | None
-    """Why."""
+    """The reason."""
 
 
 PayoutChanges = changes_of(PayoutFields)
 
 
 class Approval(Body):
-    """An approval says nothing but itself: `{}`, or no body."""
+    """An approval has no fields: send `{}` or no body."""
 
 
 class Rejection(Body):
-    """A rejection says why."""
+    """A rejection, with its reason."""
 
     note: Note
-    """Why."""
+    """The reason."""
 
 
 class Payment(Body):
     """How a payout was paid."""
 
     reference: Annotated[str, Text(REFERENCE_CHARACTERS)] | None = None
-    """The bank's reference, or whatever finds the payment again."""
+    """The bank's reference, or another text by which the payment can be found."""
 
 
 class PayoutRunOptions(Body):
     """How payouts are made."""
 
     dry: bool = False
-    """Whether it only says what it would make."""
+    """Whether it only shows the payouts that it would make."""
     at: Moment | None = None
-    """As of this moment; now, where it is left out or null. A later one only where `dry` is true."""
+    """The moment as of which they are made; now, if left out or null. It may only lie ahead if `dry` is true."""
 
 
 class Payout(Shown):
-    """What a source is paid, in one currency, for one period of a schedule."""
+    """The payment to a source in one currency, for one period of a schedule."""
 
     payout_id: int
     source_id: int
@@ -65,7 +65,7 @@ class Payout(Shown):
     currency: str
     payout_schedule: PayoutSchedule
     period_ends_at: datetime
-    """It pays entries that were payable before."""
+    """It pays entries that became payable before this moment."""
     state: PayoutState
     entries: int
     """How many entries it pays."""
@@ -73,13 +73,13 @@ class Payout(Shown):
     """The sum of these entries, in major units."""
     computed_minor: int
     override: str | None
-    """What is paid instead; null where that is the computed amount."""
+    """The amount to pay instead; null if the computed amount is paid."""
     override_minor: int | None
     amount: str
-    """What is to be paid."""
+    """The amount to pay."""
     amount_minor: int
     paid: str | None
-    """What was paid."""
+    """The amount that was paid."""
     paid_minor: int | None
     note: str | None
     reference: str | None
@@ -97,22 +97,22 @@ class DuePayout(Shown):
     """What a source may be paid, and why it is held back."""
 
     payout_id: int | None
-    """The payout that was made; null where none was."""
+    """The payout that was made; null if none was."""
     source_id: int
     currency: str
     payout_schedule: PayoutSchedule
     entries: int
     amount: str
-    """In major units."""
+    """The amount in major units."""
     amount_minor: int
     minimum_minor: int | None
-    """The least that is paid out; null where no exchange rate says what that is in this currency."""
+    """The smallest amount that is paid out; null if no exchange rate converts it into this currency."""
     held_back: HeldBack | None
-    """Why no payout is made; null where one is."""
+    """Why no payout is made; null if one is made."""
 
 
 class PayoutRunResult(Shown):
-    """What was made, or would be."""
+    """The payouts that were made, or that would be made."""
 
     dry: bool
     at: datetime
@@ -120,7 +120,7 @@ class PayoutRunResult(Shown):
 
 
 def show_payout(row: Row) -> Payout:
-    """Return a payout with its amounts in major units too."""
+    """Return the payout of a row, with its amounts in major units too."""
     amounts = {
         name: format_amount(row[f"{name}_minor"], row["currency"]) if row[f"{name}_minor"] is not None else None
         for name in ("computed", "override", "amount", "paid")

@@ -1,4 +1,4 @@
-"""SQL of payouts: what they come to, who decided what, and locking what was paid."""
+"""SQL of payouts: what they pay, who decided what, and the locks on what was paid."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ from tracking.money import (
     period_ends,
 )
 
-# What a payout comes to is the sum of the entries it pays; what paying it adds (the payout itself, an override) is not.
+# A payout comes to the sum of the entries it pays. The entries of the payment itself and of an override do not count.
 _SELECT: LiteralString = """
     select p.payout_id, p.source_id, s.name as source, p.currency, p.payout_schedule, p.period_ends_at, p.state,
         e.computed_minor, e.entries, p.override_minor, coalesce(p.override_minor, e.computed_minor) as amount_minor,
@@ -63,10 +63,10 @@ _PAYOUT = (
 
 
 class PayoutFilter(Filter):
-    """The payouts that are wanted. All filters that are given must hold."""
+    """The payouts to find. All given filters must hold."""
 
     state: Annotated[AnyOf[PayoutState] | None, Condition("p.state = any(%(state)s)")] = None
-    """Any of these states."""
+    """The state is any of these."""
     source_id: Annotated[Number | None, Condition("p.source_id = %(source_id)s")] = None
     """The source that is paid."""
     currency: Annotated[CurrencyCode | None, Condition("p.currency = %(currency)s")] = None
@@ -74,11 +74,11 @@ class PayoutFilter(Filter):
     payout_schedule: Annotated[
         AnyOf[PayoutSchedule] | None, Condition("p.payout_schedule = any(%(payout_schedule)s)")
     ] = None
-    """Any of these schedules."""
+    """The schedule is any of these."""
     begins_at: Annotated[Moment | None, Condition("p.period_ends_at >= %(from)s"), Field(alias="from")] = None
-    """Their period ended at this moment or later; a day stands for its beginning."""
+    """The period ended at this moment or later; a day stands for its beginning."""
     ends_at: Annotated[Moment | None, Condition("p.period_ends_at < %(to)s"), Field(alias="to")] = None
-    """Their period ended before this moment; a day stands for its beginning."""
+    """The period ended before this moment; a day stands for its beginning."""
 
 
 def load_payouts(database: Database, chosen: Chosen, after: int, limit: int) -> list[Row]:
@@ -98,7 +98,7 @@ def load_payout(database: Database, payout_id: int) -> Row:
 
 
 def change_payout(database: Database, payout_id: int, changes: Mapping[str, Any], allowed: Revisions) -> Row:
-    """Change what is paid instead of the computed amount, and the note. Only while the payout is open."""
+    """Change the amount to pay and the note. The payout must be open."""
     with database.transaction():
         before = _locked(database, payout_id, allowed, PayoutState.OPEN)
         after = {name: changes.get(name, before[name]) for name in ("override_minor", "note")}
@@ -109,7 +109,7 @@ def change_payout(database: Database, payout_id: int, changes: Mapping[str, Any]
 
 
 def approve_payout(database: Database, payout_id: int, actor: str, allowed: Revisions) -> Row:
-    """Release a payout for payment: from now on no entry joins it."""
+    """Approve a payout for payment. From now on no entry joins it."""
     with database.transaction():
         before = _locked(database, payout_id, allowed, PayoutState.OPEN)
         if before["amount_minor"] <= 0:
@@ -123,7 +123,7 @@ def approve_payout(database: Database, payout_id: int, actor: str, allowed: Revi
 
 
 def reject_payout(database: Database, payout_id: int, actor: str, note: str, allowed: Revisions) -> Row:
-    """Take a payout back: its entries are free for the next one."""
+    """Reject a payout. Its entries are free for the next payout."""
     with database.transaction():
         _locked(database, payout_id, allowed, PayoutState.OPEN, PayoutState.APPROVED)
         database.execute("update entries set payout_id = null where payout_id = %s", [payout_id])
@@ -132,7 +132,7 @@ def reject_payout(database: Database, payout_id: int, actor: str, note: str, all
 
 
 def pay_payout(database: Database, payout_id: int, actor: str, reference: str | None, allowed: Revisions) -> Row:
-    """Note that a payout was paid: the payment becomes an entry, and all entries of the payout are locked."""
+    """Record that a payout was paid. The payment becomes an entry, and all entries of the payout are locked."""
     with database.transaction():
         before = _locked(database, payout_id, allowed, PayoutState.APPROVED)
         amount_minor = before["amount_minor"]
@@ -148,10 +148,10 @@ def pay_payout(database: Database, payout_id: int, actor: str, reference: str | 
 
 
 def run_payouts(database: Database, now: datetime, *, dry: bool) -> list[tuple[Payable, HeldBack | None, int | None]]:
-    """Make the payouts of the periods that ended before `now`; dry, only say which. Each with why not, or its id."""
+    """Make the payouts of periods that ended before `now`, or only show them. Each has its id or why it is held."""
     ends = {schedule.value: end for schedule, end in period_ends(now).items()}
     with database.transaction():
-        # Who makes none needs no lock, only one view of the entries.
+        # A dry run needs no lock, only entries that stay the same.
         for statement in payouts.BEGIN[:1] if dry else payouts.BEGIN:
             database.execute(statement)
         rows = database.execute(payouts.PAYABLE, ends).fetchall()
@@ -176,7 +176,7 @@ def _make(database: Database, payable: Payable, until: datetime) -> int:
 
 
 def _locked(database: Database, payout_id: int, allowed: Revisions, *states: PayoutState) -> Row:
-    """Return a payout in one of some states, which nobody changes and no entry joins until the transaction ends."""
+    """Return a payout in one of these states. Nobody changes it and no entry joins it until the transaction ends."""
     database.execute("select from payouts where payout_id = %s for no key update", [payout_id])
     row = load_payout(database, payout_id)
     require_revision(row["revision"], allowed, "payout")

@@ -52,7 +52,7 @@ _EXPORTED = (
 
 
 class PayoutsQuery(PayoutFilter, NumberedPageQuery):
-    """Filters and the place of a page."""
+    """The filters of the list and the place of a page."""
 
 
 class Payouts:
@@ -63,7 +63,7 @@ class Payouts:
 
     @operation("List payouts")
     def on_get(self, req: falcon.Request, resp: falcon.Response, query: PayoutsQuery) -> Page[Payout]:
-        """In the order in which they were made."""
+        """The payouts are in the order in which they were made."""
         with self._pool.connection() as database:
             rows = load_payouts(database, query.chosen(), query.after, query.limit + 1)
         return page_of(Page[Payout], rows, query.limit, show_payout, lambda row: str(row["payout_id"]))
@@ -77,7 +77,7 @@ class PayoutItem:
 
     @operation("Show a payout", versioned=True)
     def on_get(self, req: falcon.Request, resp: falcon.Response, payout_id: int) -> Payout:
-        """Its entries are at `/v1/entries?payout_id=`."""
+        """Its entries are listed at `/v1/entries?payout_id=`."""
         with self._pool.connection() as database:
             return _answer(resp, load_payout(database, payout_id))
 
@@ -87,7 +87,7 @@ class PayoutItem:
     def on_patch(
         self, req: falcon.Request, resp: falcon.Response, payout_id: int, body: Body, allowed: Revisions
     ) -> Payout:
-        """Override what is paid, with a note, while it is open. Fields that are left out stay as they are."""
+        """Change the amount to pay while the payout is open, with a note. Fields that are left out stay as they are."""
         with self._pool.connection() as database:
             return _answer(resp, change_payout(database, payout_id, body.changes(), allowed))
 
@@ -102,7 +102,7 @@ class PayoutApproval:
     def on_post(
         self, req: falcon.Request, resp: falcon.Response, payout_id: int, body: Approval, allowed: Revisions
     ) -> Payout:
-        """An open one. From then on no correction joins it; corrections go into the next payout."""
+        """The payout must be open. Once it is approved no correction joins it; corrections go into the next payout."""
         with self._pool.connection() as database:
             return _answer(resp, approve_payout(database, payout_id, actor_of(req), allowed))
 
@@ -117,13 +117,13 @@ class PayoutRejection:
     def on_post(
         self, req: falcon.Request, resp: falcon.Response, payout_id: int, body: Rejection, allowed: Revisions
     ) -> Payout:
-        """An open or approved one. Its entries are free for the next payout."""
+        """The payout must be open or approved. Its entries are free for the next payout."""
         with self._pool.connection() as database:
             return _answer(resp, reject_payout(database, payout_id, actor_of(req), body.note, allowed))
 
 
 class PayoutPayment:
-    """Notes that a payout was paid."""
+    """Records that a payout was paid."""
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
@@ -132,7 +132,7 @@ class PayoutPayment:
     def on_post(
         self, req: falcon.Request, resp: falcon.Response, payout_id: int, body: Payment, allowed: Revisions
     ) -> Payout:
-        """Say that you have paid an approved one. The payment becomes an entry, and all its entries are locked."""
+        """Record that you paid an approved payout. The payment becomes an entry, and all its entries are locked."""
         with self._pool.connection() as database:
             return _answer(resp, pay_payout(database, payout_id, actor_of(req), body.reference, allowed))
 
@@ -145,16 +145,16 @@ class PayoutExport:
 
     @operation("Export payouts as CSV", produces="text/csv")
     def on_get(self, req: falcon.Request, resp: falcon.Response, query: PayoutFilter) -> None:
-        """All that the filters find, in the order in which they were made."""
+        """All payouts that the filters find, in the order in which they were made."""
         chosen = query.chosen()
-        # Before the answer begins, so that a database that is away is answered 503.
+        # The first page is read before the answer begins, so that the answer is 503 if the database is away.
         first = self._load(chosen, 0)
         resp.content_type = "text/csv; charset=utf-8; header=present"
         resp.downloadable_as = "payouts.csv"
         resp.stream = csv_pieces(_EXPORTED, self._rows(chosen, first))
 
     def _rows(self, chosen: Chosen, rows: list[Row]) -> Iterator[list[Any]]:
-        """Yield the rows. A page at a time: a client that reads slowly holds no connection of the pool."""
+        """Yield the rows. It reads a page at a time, so that a slow client holds no connection of the pool."""
         while rows:
             for row in rows:
                 payout = show_payout(row)
@@ -167,14 +167,14 @@ class PayoutExport:
 
 
 class PayoutRun:
-    """Makes what is due now, or with `dry` only says so. The maintenance worker does the same every hour."""
+    """Makes the payouts that are due now. With `dry` it only shows them. The maintenance worker runs it every hour."""
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
 
     @operation("Make the payouts that are due", body_required=False)
     def on_post(self, req: falcon.Request, resp: falcon.Response, body: PayoutRunOptions) -> PayoutRunResult:
-        """Also those of a period whose payout was rejected. With `dry` nothing is made."""
+        """This includes payouts for a period whose payout was rejected. With `dry` nothing is made."""
         now = datetime.now(UTC)
         at = body.at or now
         if at > now and not body.dry:

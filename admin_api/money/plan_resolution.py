@@ -1,4 +1,4 @@
-"""Which commission plan a conversion of a link would fall under now, and why every other plan would not."""
+"""Says which commission plan a conversion of a link would get now, and why it would get none of the others."""
 
 from __future__ import annotations
 
@@ -35,16 +35,16 @@ _TERMS = {
 
 
 class PlanQuery(Query):
-    """The conversion that a plan is looked for."""
+    """The conversion for which a plan is sought."""
 
     link_id: Number
-    """Its link."""
+    """The link of the conversion."""
     country: CountryCode | None = None
-    """The country of its click; left out, it is not known, and a plan with countries does not apply."""
+    """The country of the click. Without it the country is unknown, and a plan with countries does not apply."""
     at: Moment | None = None
-    """When it was received; left out, now."""
+    """When the conversion was received; now, if it is left out."""
     event: EventName | None = None
-    """Its event type, to see what it would earn."""
+    """The event type of the conversion, if you want to see what it would earn."""
 
 
 class TermAmount(Shown):
@@ -55,7 +55,7 @@ class TermAmount(Shown):
 
 
 class EarnedTerms(Shown):
-    """The terms that an event type earns; null are all others, and those that the plan does not have."""
+    """The terms that an event type earns. All other terms are null, and so are terms that the plan does not have."""
 
     cpa_minor: TermAmount | None
     baseline_minor: TermAmount | None
@@ -64,24 +64,24 @@ class EarnedTerms(Shown):
 
 
 class Earnings(Shown):
-    """What an event type would earn under the plan that won."""
+    """What an event type would earn under the chosen plan."""
 
     event: str
     commission: CommissionKind
     currency: str | None
-    """The currency of the plan; null where no plan won."""
+    """The currency of the plan; null if no plan was chosen."""
     terms: EarnedTerms
 
 
 class PlanCandidate(Shown):
-    """A commission plan, and what became of it."""
+    """A commission plan, and whether it was chosen."""
 
     plan_id: int
     name: str
     rung: PlanRung
-    """The step of the precedence that it stands on."""
+    """The step of the order of precedence at which the plan stands."""
     verdict: PlanVerdict
-    """Whether it won, or why not."""
+    """Whether it was chosen, or why not."""
     merchant_id: int | None
     countries: list[str]
     starts_on: date
@@ -89,7 +89,7 @@ class PlanCandidate(Shown):
 
 
 class ResolvedPlan(Shown):
-    """The plan of a conversion, and all others."""
+    """The plan of a conversion, and all other plans."""
 
     link_id: int
     merchant_id: int
@@ -98,29 +98,29 @@ class ResolvedPlan(Shown):
     day: date
     """The day of the conversion, in UTC."""
     plan_id: int | None
-    """The plan that won; null where none applies."""
+    """The plan that was chosen; null if none applies."""
     rung: PlanRung | None
     earns: Earnings | None
-    """Null unless an event was given."""
+    """What the event type would earn; null unless an event was given."""
     candidates: list[PlanCandidate]
     """Every plan, in the order of precedence."""
 
 
 class PlanResolution:
-    """Asks which plan a conversion would fall under."""
+    """Finds the plan that a conversion would get."""
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
 
     @operation("Find the commission plan of a conversion", not_found=("not-found",))
     def on_get(self, req: falcon.Request, resp: falcon.Response, query: PlanQuery) -> ResolvedPlan:
-        """By the plans as they are now, just as bookkeeping chooses; with every plan that does not apply, and why."""
+        """Chooses among the current plans as bookkeeping does, and says of every other plan why it does not apply."""
         with self._pool.connection() as database:
             return resolve(database, query)
 
 
 def resolve(database: Database, query: PlanQuery) -> ResolvedPlan:
-    """Return the winner and what it pays, and all candidates in order with their verdicts."""
+    """Return the chosen plan and what it pays, and all candidates in order with their verdicts."""
     link = database.execute(_LINK, [query.link_id]).fetchone()
     if link is None:
         raise NotFoundError(f"there is no link {query.link_id}")
@@ -149,7 +149,7 @@ def resolve(database: Database, query: PlanQuery) -> ResolvedPlan:
 
 
 def _earnings(database: Database, event: str, plan: Plan | None) -> Earnings:
-    """Return the terms of the winner that an event type earns."""
+    """Return the terms of the chosen plan that an event type earns."""
     row = database.execute("select commission from event_types where event = %s", [event]).fetchone()
     if row is None:
         raise NotFoundError(f"there is no event type {event}")

@@ -21,7 +21,7 @@ from admin_api.runtime import Pool
 
 
 def money_routes(pool: Pool, addresses: Addresses) -> list[Route]:
-    """Return them."""
+    """Return the routes of plans, entries, exchange rates and payouts."""
     return [
         *resource_routes(PLANS, pool, addresses),
         Route("/v1/commission-plans/resolve", PlanResolution(pool)),

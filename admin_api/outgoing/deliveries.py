@@ -1,4 +1,4 @@
-"""The delivery log: what was reported to partners, every attempt at it, and sending it again."""
+"""The delivery log: what was reported to partners, with every attempt, and sending it again."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Deliveries:
 
     @operation("List deliveries")
     def on_get(self, req: falcon.Request, resp: falcon.Response, query: DeliveryQuery) -> Page[Delivery]:
-        """The newest come first."""
+        """The newest deliveries come first."""
         with self._pool.connection() as database:
             rows = load_deliveries(database, query.chosen(), query.cursor, query.limit + 1)
         return page_of(
@@ -48,20 +48,20 @@ class Deliveries:
 
 
 class DeliveryItem:
-    """One delivery with every attempt."""
+    """One delivery with all of its attempts."""
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
 
     @operation("Show a delivery")
     def on_get(self, req: falcon.Request, resp: falcon.Response, delivery_id: UUID) -> DeliveryWithAttempts:
-        """It has every attempt, with the request and the answer."""
+        """The answer has every attempt, with its request and response."""
         with self._pool.connection() as database:
             return show_delivery_with_attempts(*load_with_attempts(database, delivery_id))
 
 
 class DeliveryReplay:
-    """Sends one delivery again, with the id that it always had."""
+    """Sends one delivery again, with the same id."""
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
@@ -74,14 +74,14 @@ class DeliveryReplay:
 
 
 class DeliveriesReplay:
-    """Sends deliveries again by filter."""
+    """Sends the deliveries that a filter finds again."""
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
 
     @operation("Send deliveries again", statuses=(HTTPStatus.ACCEPTED, HTTPStatus.OK))
     def on_post(self, req: falcon.Request, resp: falcon.Response, body: DeliveriesReplayBody) -> ReplayedDeliveries:
-        """Those that the filter finds, at most 10,000 at a time. With `dry_run` they are only counted, with 200."""
+        """At most 10,000 deliveries are sent at a time. With `dry_run` they are only counted, and the answer is 200."""
         chosen = body.filter.chosen(state=[DeliveryState.FAILED.value], is_test=False)
         with self._pool.connection() as database:
             matched, replayed = replay_deliveries(database, chosen, dry_run=body.dry_run)

@@ -1,4 +1,4 @@
-"""What the API shows of deliveries, and what it takes to find them."""
+"""What the API shows about deliveries, and the filters that find them."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from tracking.outgoing import DeliveryState
 
 
 class DeliveryFilter(Filter):
-    """The deliveries that are wanted. All filters that are given must hold."""
+    """The deliveries to find. All given filters must hold."""
 
     outgoing_postback_id: Annotated[Number | None, Condition("d.outgoing_postback_id = %(outgoing_postback_id)s")] = (
         None
     )
-    """The outgoing postback that they are of."""
+    """The outgoing postback that they belong to."""
     state: Annotated[AnyOf[DeliveryState] | None, Condition("d.state = any(%(state)s)")] = None
-    """Any of these states."""
+    """The state is any of these."""
     event: Annotated[EventName | None, Condition("d.event = %(event)s")] = None
     """The event type of the conversion."""
     conversion_id: Annotated[UUID | None, Condition("d.conversion_id = %(conversion_id)s")] = None
-    """The conversion that is reported."""
+    """The conversion that they report."""
     click_id: Annotated[UUID | None, Condition("d.click_id = %(click_id)s")] = None
     """The click of the conversion."""
     is_test: Annotated[Flag | None, Condition("d.is_test = %(is_test)s")] = None
@@ -40,11 +40,11 @@ class DeliveryQuery(DeliveryFilter, TimedPageQuery):
 
 
 class DeliveriesReplayBody(Body):
-    """The deliveries that are to be sent again."""
+    """The deliveries to send again."""
 
-    # Made anew, since a default would be in the document as if it were stored.
+    # This is a factory, since the document would show a default as if it were stored.
     filter: Annotated[DeliveryFilter, Field(default_factory=DeliveryFilter)]
-    """Without a `state` it finds failed ones only, and without `is_test` none that are tests."""
+    """Without a `state` it finds only failed deliveries, and without `is_test` no tests."""
     dry_run: bool = False
     """Whether they are only counted."""
 
@@ -53,17 +53,17 @@ class ReplayedDeliveries(Shown):
     """How many deliveries are sent again."""
 
     matched: int
-    """The deliveries that the filter finds, without those that are being sent at this moment."""
+    """How many deliveries the filter finds, except those that are being sent at this moment."""
     replayed: int
-    """Those that are due now: at most 10,000 of them, the oldest first; 0 with `dry_run`."""
+    """How many of them are due now: the oldest first, at most 10,000. With `dry_run` it is 0."""
 
 
 class DeliveryFacts(Shown):
-    """What a delivery reports: the value of every macro, as it was when the delivery was planned."""
+    """What a delivery reports: the value of every macro when the delivery was planned."""
 
     click_id: str | None
     external_id: str | None
-    """The partner's own id of the click: its parameter cid, externalid or external_id."""
+    """The partner's own id of the click, from the parameter cid, externalid or external_id."""
     conversion_id: str | None
     event: str | None
     status: str | None
@@ -84,7 +84,7 @@ class DeliveryFacts(Shown):
     click_timestamp: int | None
     """When the click was made, in Unix seconds."""
     cost: str | None
-    """The parameter cost of the click."""
+    """The parameter `cost` of the click."""
     country: str | None
     ip: str | None
     user_agent: str | None
@@ -111,7 +111,7 @@ class Delivery(Shown):
     """One change of a conversion that is reported to one partner, or a test."""
 
     delivery_id: UUID
-    """The id that the partner sees with every attempt."""
+    """The id that the partner sees in every attempt."""
     outgoing_postback_id: int
     change_id: int | None
     """The change of the conversion; null for a test."""
@@ -123,9 +123,9 @@ class Delivery(Shown):
     is_test: bool
     state: DeliveryState
     attempts: int
-    """How many attempts there were, over all replays."""
+    """How many attempts there were, including all replays."""
     due_at: datetime | None
-    """When it is sent next. During an attempt: when the attempt is given up as lost. Null when nothing more is sent."""
+    """When it is sent next. During an attempt, when the attempt counts as lost. Null when nothing more is sent."""
     planned_at: datetime
     finished_at: datetime | None
     """When it was delivered or failed."""
@@ -133,7 +133,7 @@ class Delivery(Shown):
     last_attempt_at: datetime | None
     """When the last attempt began; null before the first."""
     response_status: int | None
-    """The status of the answer to the last attempt; null where there was no answer."""
+    """The HTTP status of the answer to the last attempt; null if there was no answer."""
     error: str | None
     """Why the last attempt failed; see docs/outgoing.md."""
 
@@ -142,33 +142,33 @@ class DeliveryAttempt(Shown):
     """One request of a delivery."""
 
     attempt: int
-    """Counted from 1, over all replays."""
+    """The number of the attempt, counted from 1, including all replays."""
     started_at: datetime
     ended_at: datetime | None
-    """Null while it is under way, or where its worker died during it."""
+    """When it ended. Null while it is under way, or if its worker died during it."""
     duration_ms: int | None
     method: str | None
     url: str | None
-    """The URL with every macro filled in; null where it may not be called."""
+    """The URL with every macro filled in; null if it must not be called."""
     headers: dict[str, str] | None
     """The headers of the request."""
     body: str | None
     """The body of a POST."""
     address: str | None
-    """The address that was called."""
+    """The IP address that was called."""
     response_status: int | None
     response_headers: dict[str, str] | None
     """The first 4,096 characters of the answer's headers."""
     response_body: str | None
     """The first 2,048 bytes of the answer's body."""
     error: str | None
-    """Why it failed; null where the partner answered with 2xx. See docs/outgoing.md."""
+    """Why it failed; null if the partner answered with 2xx. See docs/outgoing.md."""
     detail: str | None
     """More about the error, for people."""
 
 
 class DeliveryWithAttempts(Delivery):
-    """A delivery with every attempt at it."""
+    """A delivery with all of its attempts."""
 
     attempt_log: list[DeliveryAttempt]
     """The attempts, the oldest first."""
@@ -180,5 +180,5 @@ def show_delivery(row: dict[str, Any]) -> Delivery:
 
 
 def show_delivery_with_attempts(row: dict[str, Any], attempts: list[dict[str, Any]]) -> DeliveryWithAttempts:
-    """Return the delivery of a row with the attempts of others."""
+    """Return the delivery of a row, with the attempts of other rows."""
     return DeliveryWithAttempts.of(row, facts=DeliveryFacts.of_stored(row["facts"]), attempt_log=attempts)

@@ -1,4 +1,4 @@
-"""Deliveries and the attempts at them as the API reads them, and making deliveries due again. SQL only."""
+"""SQL of deliveries and their attempts: the API reads them and makes deliveries due again."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ _SELECT: LiteralString = """
 _ATTEMPTS: LiteralString = (
     f"select {delivery_attempts.SHOWN} from delivery_attempts where delivery_id = %s order by attempt"  # noqa: S608
 )
-# What is under way is left alone: it may be arriving this moment. Attempts are read only where one may be under way, so
-# not of failed deliveries.
+# An attempt that is under way is left alone, since it may be arriving now. Attempts are only read where one may be
+# under way, so not for failed deliveries.
 _AT_REST: LiteralString = (
     "(d.state <> 'pending' or d.due_at <= now() or not exists (select from delivery_attempts a"
     " where a.delivery_id = d.delivery_id and a.attempt = d.attempts and a.ended_at is null))"
@@ -43,16 +43,16 @@ _BACKLOG = """
 
 
 class Backlog(NamedTuple):
-    """What an operator should be told of: deliveries long due of what is enabled, and what Waypost has suspended."""
+    """What an operator should know: overdue deliveries of enabled postbacks, and postbacks that Waypost suspended."""
 
     overdue: int
     suspended: int
 
 
 def load_deliveries(database: Database, chosen: Chosen, place: Place | None, limit: int) -> list[Row]:
-    """Return up to `limit` deliveries, the newest first, of those after a place of the list.
+    """Return up to `limit` deliveries after a place of the list, the newest first.
 
-    Planned with its values: one index has the order of the list for each filter, and which is best depends on them.
+    The query is planned with its values: each filter has an index in the list's order, and the best depends on them.
     """
     query, values = deliveries_query(chosen, place, limit)
     return database.execute(query, values, prepare=False).fetchall()
@@ -78,16 +78,16 @@ def load_delivery(database: Database, delivery_id: UUID) -> Row:
 
 
 def load_with_attempts(database: Database, delivery_id: UUID) -> tuple[Row, list[Row]]:
-    """Return one delivery and its attempts, the oldest first, all of one moment. Raises NotFoundError."""
+    """Return one delivery and its attempts, the oldest first, from one state. Raises NotFoundError."""
     with database.transaction():
         database.execute("set transaction isolation level repeatable read, read only")
         return load_delivery(database, delivery_id), database.execute(_ATTEMPTS, [delivery_id]).fetchall()
 
 
 def replay_delivery(database: Database, delivery_id: UUID) -> Row:
-    """Make one delivery due at once and return it. Raises NotFoundError, and ConflictError during an attempt at it."""
+    """Make one delivery due at once and return it. Raises NotFoundError, or ConflictError during an attempt."""
     with database.transaction():
-        # A statement of its own: the update after it sees an attempt that began while this one waited for the lock.
+        # The lock is a separate statement, so the update sees an attempt that began while this waited for the lock.
         database.execute(_LOCK, [delivery_id])
         if not database.execute(_MAKE_DUE, [[delivery_id]]).rowcount:
             load_delivery(database, delivery_id)
@@ -96,12 +96,12 @@ def replay_delivery(database: Database, delivery_id: UUID) -> Row:
 
 
 def matching_deliveries(chosen: Chosen) -> sql.Composed:
-    """Return the from clause of the deliveries that a replay may be of."""
+    """Return the from clause of the deliveries that a replay may affect."""
     return sql.SQL("from deliveries d {}").format(chosen.where(sql.SQL(_AT_REST)))
 
 
 def replay_deliveries(database: Database, chosen: Chosen, *, dry_run: bool) -> tuple[int, int]:
-    """Make what matches due again, the oldest first and 10,000 at most; return how many match and how many it was."""
+    """Make matching deliveries due, the oldest first, 10,000 at most. Return how many match and how many are due."""
     matching = matching_deliveries(chosen)
     with database.transaction():
         counted = sql.SQL("select count(*) as matched {}").format(matching)
@@ -109,7 +109,7 @@ def replay_deliveries(database: Database, chosen: Chosen, *, dry_run: bool) -> t
         assert row is not None
         if dry_run:
             return int(row["matched"]), 0
-        # What is locked is being sent or replayed at this moment, so it is passed over. The update looks again whether
+        # A locked delivery is being sent or replayed at this moment, so it is skipped. The update checks again whether
         # an attempt has begun, for the same reason as with one delivery.
         locked = sql.SQL("select d.delivery_id {} order by d.planned_at limit %(most)s for update of d skip locked")
         found = database.execute(
@@ -120,7 +120,7 @@ def replay_deliveries(database: Database, chosen: Chosen, *, dry_run: bool) -> t
 
 
 def load_backlog(database: Database) -> Backlog:
-    """Return how much waits that should not."""
+    """Return how many deliveries are overdue and how many postbacks are suspended."""
     row = database.execute(_BACKLOG).fetchone()
     assert row is not None
     return Backlog(**row)

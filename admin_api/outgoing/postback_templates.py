@@ -11,28 +11,28 @@ from config.postback_templates import postback_templates
 
 
 class PostbackTemplate(Shown):
-    """How one partner takes conversions."""
+    """How one partner accepts conversions."""
 
     template: str
-    """What an outgoing postback names in its field `template`."""
+    """The value of the field `template` of an outgoing postback."""
     name: str
     kind: Literal["traffic-source", "network", "tracker"]
     url: str
-    """Where the partner takes conversions. A value of your account stands as `<name>`, a macro as `{name}`."""
+    """The URL at which the partner takes conversions. `<name>` is a value of your account, `{name}` is a macro."""
     click_id_macro: str
-    """What the partner fills in for its own click id. Put it into your tracking link as `cid`."""
+    """The macro that the partner fills in with its own click id. Put it into your tracking link as `cid`."""
     source: str
-    """Where these facts were found; compare them with your account."""
+    """The source of these facts. Compare them with your account."""
     account_values: list[str]
-    """The names of the values of your account, which `template_values` must have."""
+    """The names of the values of your account that `template_values` must have."""
 
 
 class PostbackTemplates:
-    """All templates. They come with the release and are not edited here."""
+    """All templates. They come with the release and cannot be edited here."""
 
     @operation("List postback templates")
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> Page[PostbackTemplate]:
-        """All of them in one page."""
+        """One page holds all templates."""
         return Page[PostbackTemplate](
             items=[PostbackTemplate.of(template._asdict()) for template in postback_templates().values()],
             next_cursor=None,

@@ -1,4 +1,4 @@
-"""Outgoing postbacks: which conversions are reported to which partner, how, and the secrets that sign it."""
+"""Outgoing postbacks: which conversions are reported to which partner, how, and the secrets that sign the reports."""
 
 from __future__ import annotations
 
@@ -33,34 +33,34 @@ class OutgoingPostbackFields(Body):
     """What is stored of an outgoing postback."""
 
     name: Annotated[str, Text(100, shortest=2)]
-    """What operators call it."""
+    """The name that operators use."""
     source_id: ObjectId | None = None
-    """The source whose conversions it reports; null for all."""
+    """The source whose conversions it reports; null for all sources."""
     template: Annotated[str, OneOf(tuple(postback_templates()))] | None = None
     """The partner's template; see /v1/postback-templates."""
     method: Literal["GET", "POST"] = "GET"
-    """A POST is signed, as Standard Webhooks says."""
+    """The method of the request. A POST is signed as Standard Webhooks describes."""
     url: Annotated[str, checked(refuse_control)] | None = None
-    """Where it is sent, with macros. Left out, it is made from the template."""
+    """The URL to send to, with macros. If it is left out, the template makes it."""
     events: Annotated[list[EventName], checked(_each_once)] = []
-    """The event types that are reported; empty for all."""
+    """The event types to report; an empty list means all."""
     statuses: Annotated[list[ConversionStatus], checked(_each_once)] = [ConversionStatus.APPROVED]
-    """The statuses that are reported; empty for all."""
+    """The statuses to report; an empty list means all."""
     amount_changes: bool = False
-    """Whether a change of the amount alone is reported too."""
+    """Whether a change of only the amount is reported too."""
     state: Literal["enabled", "disabled"] = "enabled"
-    """Enabling a suspended one sends what it missed."""
+    """Whether it sends. Enabling a suspended postback sends what it missed."""
 
 
 class NewOutgoingPostback(OutgoingPostbackFields):
     """What a client may set of an outgoing postback."""
 
     template_values: dict[str, str] | None = None
-    """What the template needs to know of your account at the partner. Not stored; it is part of the URL."""
+    """Values of your account at the partner that the template needs. They are not stored; they go into the URL."""
 
 
 class NewSigningSecret(Shown):
-    """A secret that signs what is sent, shown this once."""
+    """A secret that signs what is sent. It is shown only this once."""
 
     outgoing_postback_id: int
     secret: str
@@ -70,11 +70,11 @@ class PlannedTest(Shown):
     """A test that will be sent in a moment."""
 
     delivery_id: UUID
-    """Its outcome is at /v1/deliveries/{delivery_id}."""
+    """The outcome is at /v1/deliveries/{delivery_id}."""
 
 
 def outgoing_postbacks(allowed: tuple[Network, ...]) -> Resource:
-    """Return the resource; `allowed` are the private networks that partners may be in."""
+    """Return the resource; `allowed` are the private networks in which partners may be."""
 
     def create(database: Database, values: Values, addresses: Addresses) -> Created:
         secret = mint_secret()
@@ -84,7 +84,7 @@ def outgoing_postbacks(allowed: tuple[Network, ...]) -> Resource:
     def prepare(database: Database, values: Values) -> Values:
         prepared = _with_url(values)
         if "url" in prepared:
-            # As far as that can be known now, it leads nowhere private; checked again when it is sent.
+            # The URL leads to no private network, as far as that is known now. It is checked again at sending.
             compile_outgoing(prepared["url"], "url", allowed)
         _require_events(database, prepared.get("events", []))
         return prepared
@@ -111,7 +111,7 @@ def outgoing_postbacks(allowed: tuple[Network, ...]) -> Resource:
         },
         shown_types={
             "url": str,
-            # Waypost suspends one by itself too.
+            # Waypost itself may also suspend one.
             "state": OutgoingState,
             "state_reason": Annotated[str | None, Field(description="Why Waypost suspended or disabled it.")],
             "failing_since": Annotated[datetime | None, Field(description="Since when no attempt has succeeded.")],
@@ -123,7 +123,7 @@ def outgoing_postbacks(allowed: tuple[Network, ...]) -> Resource:
 
 
 def _with_url(values: Values) -> Values:
-    """Return values with the URL that their template makes, where they name one and give no URL."""
+    """Return values with the URL that their template makes, if they name a template and give no URL."""
     rest = {name: value for name, value in values.items() if name != "template_values"}
     given, key = values.get("template_values"), values.get("template")
     if rest.get("url") is None and key is not None:
@@ -136,7 +136,7 @@ def _with_url(values: Values) -> Values:
 
 
 class OutgoingPostbackSecret:
-    """The secrets of one: shown only when they are made. The newest two sign, so that a partner can change over."""
+    """The secrets of one postback, shown only when made. The newest two sign, so that a partner can change over."""
 
     def __init__(self, resource: Resource, pool: Pool) -> None:
         self._resource = resource
@@ -144,7 +144,7 @@ class OutgoingPostbackSecret:
 
     @operation("Make a secret that signs what is sent", statuses=(HTTPStatus.CREATED,))
     def on_post(self, req: falcon.Request, resp: falcon.Response, outgoing_postback_id: int) -> NewSigningSecret:
-        """The newest two sign."""
+        """The newest two secrets sign."""
         secret = mint_secret()
         with self._pool.connection() as database, database.transaction():
             row = load_one(database, self._resource, outgoing_postback_id, lock=True)
@@ -158,7 +158,7 @@ class OutgoingPostbackSecret:
 
 
 class OutgoingPostbackTest:
-    """A test: one marked delivery with made-up values, sent once, whatever the state."""
+    """A test: one delivery that is marked as a test and has made-up values. It is sent once, whatever the state."""
 
     def __init__(self, resource: Resource, pool: Pool) -> None:
         self._resource = resource
@@ -166,7 +166,7 @@ class OutgoingPostbackTest:
 
     @operation("Send a test to the partner", statuses=(HTTPStatus.ACCEPTED,))
     def on_post(self, req: falcon.Request, resp: falcon.Response, outgoing_postback_id: int) -> PlannedTest:
-        """The partner's answer is in the delivery as soon as it was sent."""
+        """The delivery shows the partner's answer as soon as it was sent."""
         facts = sample_facts()
         with self._pool.connection() as database:
             load_one(database, self._resource, outgoing_postback_id)

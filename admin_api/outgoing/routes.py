@@ -1,4 +1,4 @@
-"""The routes of what is reported to partners."""
+"""The routes of outgoing postbacks and deliveries."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tracking.outgoing import Network
 
 
 def outgoing_routes(pool: Pool, addresses: Addresses, allowed: tuple[Network, ...]) -> list[Route]:
-    """Return them. `allowed` are the private networks that partners may be in."""
+    """Return the routes. `allowed` are the private networks in which partners may be."""
     resource = outgoing_postbacks(allowed)
     item = resource.item_path
     return [

@@ -1,4 +1,4 @@
-"""Every postback with its outcome and its remedy, and asking for replays."""
+"""Every postback with its outcome and how to fix it, and requests for replays."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the API shows of postbacks, and what it takes to find them."""
+"""What the API shows about postbacks, and the filters that find them."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ PAGE_ROWS_MAX = 200
 
 
 class PostbackFilter(Filter):
-    """The postbacks that are wanted. All filters that are given must hold."""
+    """The postbacks to find. All given filters must hold."""
 
     outcome: Annotated[PostbackOutcome | None, Condition("outcome = %(outcome)s")] = None
-    """What became of them."""
+    """The outcome of the postbacks."""
     reason: Annotated[PostbackReason | None, Condition("reason = %(reason)s")] = None
-    """Why they are as they are."""
+    """The reason of the outcome."""
     merchant_id: Annotated[Number | None, Condition("merchant_id = %(merchant_id)s")] = None
-    """The merchant account that they were sent for."""
+    """The merchant account for which they were sent."""
     event: Annotated[EventName | None, Condition("event = %(event)s")] = None
     """The event type that they report."""
     begins_at: Annotated[Moment | None, Condition("received_at >= %(from)s"), Field(alias="from")] = None
@@ -50,13 +50,13 @@ class PostbackQuery(PostbackFilter, TimedPageQuery):
     """A page of the list of postbacks."""
 
     q: SearchText | None = None
-    """A click id, or an order id or its beginning."""
+    """A click id, an order id, or the beginning of an order id."""
     limit: Annotated[int, Field(ge=1, le=PAGE_ROWS_MAX), converted(parse_number)] = PAGE_ROWS
     """How many rows the page has at most."""
 
     @property
     def search(self) -> str:
-        """What is looked for, empty for nothing."""
+        """The text to look for; empty if there is none."""
         return (self.q or "").strip()
 
 
@@ -65,15 +65,15 @@ class PostbackCorrection(Shown):
 
     field: str
     from_: Annotated[str | None, Field(alias="from")]
-    """What was sent, with its parameter where that is another field's."""
+    """What was sent, with its parameter if that belongs to another field."""
     to: str | None
-    """What it was taken for; null where it was left out."""
+    """How it was understood; null if it was left out."""
     rule: str
     """The rule by which it was corrected; see docs/postbacks.md."""
 
 
 class PostbackRequest(Shown):
-    """The request as it came. Of a body that was too large it has the beginning."""
+    """The request as it arrived. If the body was too large, only its beginning is here."""
 
     route: str
     """The path, with `{token}` in place of the account's token."""
@@ -88,19 +88,19 @@ class PostbackRequest(Shown):
 
 
 class Postback(Shown):
-    """A postback: what it said, how it was answered, what became of it, and why."""
+    """A postback: what it said, how it was answered, its outcome, and the reason."""
 
     postback_id: UUID
     received_at: datetime
     merchant_id: int | None
-    """The account of its token; null where it had no valid one."""
+    """The account of its token; null if it had no valid token."""
     authenticated: bool
     click_id: UUID | None
-    """The click that it names; null where it names none of ours."""
+    """The click that it names; null if it names none of ours."""
     event: str | None
     order_id: str | None
     status_sent: str | None
-    """The status that it reports; null where it has none."""
+    """The status that it reports; null if it reports none."""
     payout: str | None
     """The amount in major units."""
     payout_minor: int | None
@@ -109,25 +109,25 @@ class Postback(Shown):
     answered: int
     """The status code of the answer that its sender got."""
     outcome: PostbackOutcome
-    # Text, since an edge of a newer release may give reasons that are not known here.
+    # This is text, since an edge of a newer release may give reasons that are not known here.
     reason: str | None
-    """Why it is so: one of the reasons that the list can be filtered by. Null where there is nothing to say."""
+    """The reason of the outcome: one of the reasons by which the list can be filtered. Null if there is none."""
     detail: str | None
     """More about the reason, for people."""
     fix: str | None
-    """What to do about it; null where there is nothing to do."""
+    """What to do about it; null if there is nothing to do."""
     corrections: list[PostbackCorrection]
     """What was corrected to understand it."""
     conversion_id: UUID | None
-    """The conversion that it made or is about."""
+    """The conversion that it made or that it is about."""
     judged_at: datetime | None
-    """When its outcome was decided, where it had to wait for its click; null where that was when it was stored."""
+    """When its outcome was decided, if it had to wait for its click; null if it was decided when it was stored."""
     stored_at: datetime
     request: PostbackRequest
 
 
 def show_postback(row: Mapping[str, Any]) -> Postback:
-    """Return the postback of a row: its request apart, its amount in major units too, and what to do about it."""
+    """Return the postback of a row, with its request as an object, its amount in major units, and what to do."""
     minor, currency = row["payout_minor"], row["currency"]
     has_amount = minor is not None and currency is not None
     return Postback.of(

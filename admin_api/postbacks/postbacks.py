@@ -1,4 +1,4 @@
-"""Every postback with its raw request, what became of it, why, and what to do about it: the newest first."""
+"""All postbacks, the newest first, each with its raw request, its outcome, the reason, and what to do about it."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ _WILD = re.compile(r"([\\%_])")
 
 
 class Postbacks:
-    """The list."""
+    """The list of postbacks."""
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
 
     @operation("List postbacks")
     def on_get(self, req: falcon.Request, resp: falcon.Response, query: PostbackQuery) -> Page[Postback]:
-        """The newest come first, refused ones too, each with its request as it came."""
+        """The newest postbacks come first, including refused ones. Each has its request as it arrived."""
         with self._pool.connection() as database:
             rows = load_postbacks(database, query)
         return page_of(
@@ -44,19 +44,19 @@ class Postbacks:
 def load_postbacks(database: Database, wanted: PostbackQuery) -> list[Row]:
     """Return the postbacks of a page and one more, the newest first.
 
-    Planned with its values: one index has the order of the list for each filter, and which is best depends on them.
+    The query is planned with its values: each filter has an index in the list's order, and the best depends on them.
     """
     query, values = postbacks_query(wanted)
     return database.execute(query, values, prepare=False).fetchall()
 
 
 def postbacks_query(wanted: PostbackQuery) -> tuple[sql.Composed, dict[str, Any]]:
-    """Return the query of a page and one more row, and its values."""
+    """Return the query for a page and one more row, and its values."""
     chosen = wanted.chosen()
     values: dict[str, Any] = {**chosen.values, "limit": wanted.limit + 1}
     more: list[sql.SQL] = []
     if wanted.reason == PostbackReason.CLICK_NOT_STORED_YET:
-        # The same postbacks, by the index of those that wait.
+        # This finds the same postbacks by the index of those that wait.
         more.append(sql.SQL("outcome = 'parked'"))
     if wanted.cursor is not None:
         values |= {"at": wanted.cursor.at, "after": wanted.cursor.row_id}

@@ -1,4 +1,4 @@
-"""What the API shows of replays and of what they came to, and what it takes to ask for one."""
+"""What the API shows about replays and their results, and what a request for a replay contains."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ POSTBACK_IDS_MAX = 1000
 
 
 class ReplayFilter(PostbackFilter):
-    """The postbacks that a replay is of: at least one filter, all of which must hold."""
+    """The postbacks to replay: at least one filter is required, and all given filters must hold."""
 
     model_config = ConfigDict(json_schema_extra={"minProperties": 1})
 
@@ -34,20 +34,20 @@ def _require_one(wanted: ReplayFilter, field: str) -> ReplayFilter:
 
 
 class OneReplayBody(Body):
-    """How a postback is to be replayed."""
+    """How to replay a postback."""
 
     dry: bool = False
-    """Whether it is only shown what would come of it."""
+    """Whether the replay only shows what would change."""
 
 
 class ReplayBody(OneReplayBody):
-    """The postbacks that are to be replayed, and how."""
+    """The postbacks to replay, and how."""
 
     filter: Annotated[ReplayFilter, checked(_require_one)]
 
 
 class ReplayedFilter(Shown):
-    """What a replay was asked for. Null is a filter that was not given."""
+    """The filters of a replay. Null means that a filter was not given."""
 
     postback_ids: list[UUID] | None
     outcome: PostbackOutcome | None
@@ -59,33 +59,33 @@ class ReplayedFilter(Shown):
 
 
 class Replay(Shown):
-    """A request to read postbacks again and to decide again what becomes of them, and how far that is."""
+    """A request to read postbacks again and to decide their outcomes again, with its progress."""
 
     replay_id: int
     filter: ReplayedFilter
     dry: bool
-    """Whether it only shows what would come of it."""
+    """Whether it only shows what would change."""
     state: Literal["waiting", "running", "done", "failed"]
     found: int | None
-    """How many postbacks it is of; null until it begins."""
+    """How many postbacks it applies to; null until it begins."""
     examined: int
-    """How many of them were read so far."""
+    """How many of them have been read so far."""
     changed: int
-    """How many of these are not what they were."""
+    """How many of those have changed."""
     outcomes: dict[PostbackOutcome, dict[PostbackOutcome, int]]
-    """How many went from which outcome to which: `{"refused": {"recorded": 2}}` is two that are recorded now."""
+    """How many changed from one outcome to another: `{"refused": {"recorded": 2}}` says that two are recorded now."""
     error: str | None
     """Why it failed."""
     requested_by: str | None
-    """The name of the token that asked for it."""
+    """The name of the API token that asked for it."""
     created_at: datetime
     updated_at: datetime
     finished_at: datetime | None
-    """Null while it is waiting or running."""
+    """When it ended. Null while it is waiting or running."""
 
 
 class JudgedConversion(Shown):
-    """The conversion of a postback at that time."""
+    """The conversion of a postback at the time."""
 
     event: str
     status: ConversionStatus
@@ -95,7 +95,7 @@ class JudgedConversion(Shown):
 
 
 class JudgedPostback(Shown):
-    """A postback as a replay found it, or as it left it."""
+    """A postback as a replay found it or left it."""
 
     outcome: PostbackOutcome
     reason: str | None
@@ -108,26 +108,26 @@ class JudgedPostback(Shown):
     payout_minor: int | None
     currency: str | None
     conversion_id: UUID | None
-    """Null too where a dry replay would make a new conversion."""
+    """Null also if a dry replay would make a new conversion."""
     conversion: JudgedConversion | None
 
 
 class Judgement(Shown):
-    """What a replay made of a postback, or would have made of it."""
+    """What a replay did to a postback, or would have done."""
 
     judgement_id: int
     postback_id: UUID
     judged_at: datetime
     changed: bool
-    """Whether anything of it is not what it was."""
+    """Whether anything about it has changed."""
     before: JudgedPostback
     after: JudgedPostback
     note: str | None
-    """Why it stayed as it was, where there is a reason for that."""
+    """Why it stayed as it was, if there is a reason."""
 
 
 class JudgementQuery(NumberedPageQuery):
-    """A page of what a replay came to."""
+    """A page of the results of a replay."""
 
     changed: Flag = False
     """Whether only postbacks that changed are shown."""

@@ -1,4 +1,4 @@
-"""Replays and their judgements as the API asks for them and reads them. SQL only; the worker does the replays."""
+"""SQL of replays and their judgements: the API stores and reads them; the worker carries out the replays."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _JUDGEMENTS: LiteralString = (
 
 
 def save_replay(database: Database, wanted: Mapping[str, Any], dry: bool, actor: str) -> Row:
-    """Store a replay to be done and return it."""
+    """Store a replay that the worker is to carry out, and return it."""
     row = database.execute(_INSERT, [Jsonb(dict(wanted)), dry, actor]).fetchone()
     assert row is not None
     return row
@@ -41,19 +41,19 @@ def load_replay(database: Database, replay_id: int) -> Row:
 
 
 def load_replays(database: Database, before: int | None, limit: int) -> list[Row]:
-    """Return up to `limit` replays, the newest first, of those with ids below `before`."""
+    """Return up to `limit` replays with ids below `before`, the newest first."""
     where = sql.SQL("" if before is None else "where replay_id < %(before)s")
     return database.execute(sql.SQL(_PAGE).format(where), {"before": before, "limit": limit}).fetchall()
 
 
 def load_judgements(database: Database, replay_id: int, after: int, limit: int, *, changed: bool) -> list[Row]:
-    """Return up to `limit` judgements of a replay after one of them, all or those that changed. Planned with values."""
+    """Return up to `limit` judgements of a replay after one: all, or those that changed. Planned with its values."""
     query, values = judgements_query(replay_id, after, limit, changed=changed)
     return database.execute(query, values, prepare=False).fetchall()
 
 
 def judgements_query(replay_id: int, after: int, limit: int, *, changed: bool) -> tuple[sql.Composed, dict[str, Any]]:
-    """Return the query of a page of judgements and its values."""
+    """Return the query for a page of judgements, and its values."""
     conditions = [sql.SQL("replay_id = %(replay_id)s"), sql.SQL("judgement_id > %(after)s")]
     if changed:
         conditions.append(sql.SQL("changed"))
@@ -62,6 +62,6 @@ def judgements_query(replay_id: int, after: int, limit: int, *, changed: bool) -
 
 
 def require_postback(database: Database, postback_id: UUID) -> None:
-    """Raise NotFoundError where a postback is not stored."""
+    """Raise NotFoundError if a postback is not stored."""
     if database.execute("select 1 from postbacks where postback_id = %s", [postback_id]).fetchone() is None:
         raise NotFoundError(f"there is no postback {postback_id}")

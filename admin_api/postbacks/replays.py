@@ -1,6 +1,6 @@
-"""Replays: asking for postbacks to be read and judged again, and seeing how far that is and what it came to.
+"""Replays: requests to read and judge postbacks again. They show their progress and their result.
 
-The worker does it. A replay is stored before its job is queued, so that a job that is lost is queued again.
+The worker carries them out. A replay is stored before its job is queued, so that a lost job is queued again.
 """
 
 from __future__ import annotations
@@ -39,14 +39,14 @@ _log = logging.getLogger("waypost.admin")
 
 
 class ReplayRequests:
-    """Stores replays and queues them up."""
+    """Stores replays and queues them."""
 
     def __init__(self, pool: Pool, redis: Redis) -> None:
         self._pool = pool
         self._redis = redis
 
     def accept(self, req: falcon.Request, resp: falcon.Response, wanted: Mapping[str, Any], dry: bool) -> Replay:
-        """Store a replay of the postbacks that `wanted` filters, queue it up and return it."""
+        """Store a replay of the postbacks that `wanted` filters, queue it and return it."""
         with self._pool.connection() as database:
             row = save_replay(database, wanted, dry, actor_of(req))
         self._enqueue(row["replay_id"])
@@ -67,7 +67,7 @@ class ReplayRequests:
 
 
 class PostbackReplay:
-    """Replaying one postback."""
+    """Replays one postback."""
 
     def __init__(self, requests: ReplayRequests, pool: Pool) -> None:
         self._requests = requests
@@ -75,21 +75,21 @@ class PostbackReplay:
 
     @operation("Replay a postback", statuses=(HTTPStatus.ACCEPTED,), body_required=False)
     def on_post(self, req: falcon.Request, resp: falcon.Response, postback_id: UUID, body: OneReplayBody) -> Replay:
-        """Read it again and decide again what becomes of it; with `dry`, only show what would."""
+        """Read it again and decide its outcome again. With `dry`, only show what would change."""
         with self._pool.connection() as database:
             require_postback(database, postback_id)
         return self._requests.accept(req, resp, {"postback_ids": [str(postback_id)]}, body.dry)
 
 
 class PostbacksReplay:
-    """Replaying all postbacks that a filter finds."""
+    """Replays all postbacks that a filter finds."""
 
     def __init__(self, requests: ReplayRequests) -> None:
         self._requests = requests
 
     @operation("Replay postbacks", statuses=(HTTPStatus.ACCEPTED,))
     def on_post(self, req: falcon.Request, resp: falcon.Response, body: ReplayBody) -> Replay:
-        """Read them again and decide again what becomes of them; with `dry`, only show what would."""
+        """Read them again and decide their outcomes again. With `dry`, only show what would change."""
         return self._requests.accept(req, resp, body.filter.stated(), body.dry)
 
 
@@ -101,7 +101,7 @@ class Replays:
 
     @operation("List replays")
     def on_get(self, req: falcon.Request, resp: falcon.Response, query: NumberedPageQuery) -> Page[Replay]:
-        """The newest come first."""
+        """The newest replays come first."""
         with self._pool.connection() as database:
             rows = load_replays(database, query.cursor, query.limit + 1)
         return page_of(Page[Replay], rows, query.limit, show_replay, lambda row: str(row["replay_id"]))
@@ -115,13 +115,13 @@ class ReplayItem:
 
     @operation("Show a replay")
     def on_get(self, req: falcon.Request, resp: falcon.Response, replay_id: int) -> Replay:
-        """It says how far it is and what it came to."""
+        """The answer shows its progress and its result."""
         with self._pool.connection() as database:
             return show_replay(load_replay(database, replay_id))
 
 
 class ReplayJudgements:
-    """What a replay made of each postback, or would have made of it."""
+    """What a replay did to each postback, or would have done."""
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
@@ -130,7 +130,7 @@ class ReplayJudgements:
     def on_get(
         self, req: falcon.Request, resp: falcon.Response, replay_id: int, query: JudgementQuery
     ) -> Page[Judgement]:
-        """In the order in which the postbacks were received."""
+        """They are in the order in which the postbacks were received."""
         with self._pool.connection() as database:
             load_replay(database, replay_id)
             rows = load_judgements(database, replay_id, query.after, query.limit + 1, changed=query.changed)

@@ -18,7 +18,7 @@ from admin_api.runtime import Pool
 
 
 def postback_routes(pool: Pool, redis: Redis) -> list[Route]:
-    """Return them."""
+    """Return the routes of postbacks and replays."""
     requests = ReplayRequests(pool, redis)
     return [
         Route("/v1/postbacks", Postbacks(pool)),

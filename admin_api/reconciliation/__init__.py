@@ -1,4 +1,4 @@
-"""Loading a merchant's report and comparing it with what is stored."""
+"""Loads a merchant's report and compares it with the stored conversions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rows of a CSV or TSV file of any size in little memory. The file is not trusted, and its encoding is not guessed."""
+"""Reads a CSV or TSV file of any size in little memory. It does not trust the file and does not guess its encoding."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import BinaryIO
 from tracking.runtime import FieldError
 
 LINE_CHARACTERS_MAX = 64 * 1024
-# A quote that nobody closes swallows the lines after it.
+# A quote that is never closed swallows the lines after it.
 RECORD_LINES_MAX = 100
 ENCODINGS = ("utf-8", "cp1252")
 _MARKS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
@@ -21,15 +21,15 @@ _ZIP_START = b"PK\x03\x04"
 
 @dataclass(frozen=True, slots=True)
 class Unreadable:
-    """Stands for a row that is none; `fix` says what to do about it."""
+    """Stands for a row that cannot be read. `fix` says what to do about it."""
 
     fix: str
 
 
 def delimited_rows(file: BinaryIO, encoding: str, delimiter: str) -> Iterator[list[str] | Unreadable]:
-    """Yield the rows of a file from its beginning. Raises FieldError where reading cannot go on.
+    """Yield the rows of a file from its beginning. Raises FieldError if it cannot be read any further.
 
-    `encoding` is one of ENCODINGS; a byte order mark of UTF-8 or UTF-16 goes before utf-8.
+    `encoding` is one of ENCODINGS. A byte order mark of UTF-8 or UTF-16 overrides utf-8.
     """
     text = io.TextIOWrapper(file, encoding=_encoding_of(file, encoding), newline="")
     lines = _Lines(text)
@@ -56,7 +56,7 @@ def delimited_rows(file: BinaryIO, encoding: str, delimiter: str) -> Iterator[li
             f" {' or '.join(ENCODINGS)}",
         ) from None
     finally:
-        # Whoever opened the file closes it, and may have done so before this is collected.
+        # Whoever opened the file closes it, perhaps before this is collected.
         if not file.closed:
             text.detach()
 
@@ -79,18 +79,18 @@ def _encoding_of(file: BinaryIO, encoding: str) -> str:
 
 
 class _TooLongError(Exception):
-    """A line or record that would not fit into memory if it went on."""
+    """A line or record is too long for memory."""
 
 
 class _Lines:
-    """Lines of a text for csv.reader, which would take a line of any length and a record of any number of lines."""
+    """Gives csv.reader lines and limits them: csv.reader would take a line or record of any length."""
 
     def __init__(self, text: io.TextIOWrapper) -> None:
         self._text = text
         self._lines = 0
 
     def begin_record(self) -> None:
-        """Count lines anew."""
+        """Start counting lines from 0."""
         self._lines = 0
 
     def __iter__(self) -> _Lines:

@@ -1,4 +1,4 @@
-"""The rows of a reconciliation as a CSV file, written while they are read."""
+"""The rows of a reconciliation as a CSV file, which is written while they are read."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from admin_api.reconciliation.runs import load_run
 from admin_api.runtime import Pool, Row
 
 ROWS_AT_ONCE = 2000
-# `fault` is what is wrong with a bad row, and what to do.
+# `fault` says what is wrong with a bad row, and what to do about it.
 COLUMNS = (
     *("class", "row_number", "differences", "reported_on", "order_id", "click_id", "event", "amount", "currency"),
     *("status", "conversion_id", "our_received_at", "our_order_id", "our_click_id", "our_event", "our_amount"),
@@ -31,7 +31,7 @@ class ReconciliationExport:
 
     @operation("Export the rows of a reconciliation", produces="text/csv")
     def on_get(self, req: falcon.Request, resp: falcon.Response, reconciliation_id: int, query: RowFilter) -> None:
-        """As CSV in UTF-8: all rows, or those of a class."""
+        """The file is CSV in UTF-8, with all rows or those of a class."""
         with self._pool.connection() as database:
             figures = load_run(database, reconciliation_id)["figures"]
         expected = sum(figure["rows"] for kind, figure in figures.items() if query.kind in (None, kind))
@@ -40,9 +40,9 @@ class ReconciliationExport:
         resp.stream = csv_pieces(COLUMNS, self._rows(reconciliation_id, query.chosen(), expected))
 
     def _rows(self, run: int, chosen: Chosen, expected: int) -> Iterator[list[Any]]:
-        """Yield the rows. A page at a time: a client that reads slowly holds no connection of the pool.
+        """Yield the rows. It reads a page at a time, so that a slow client holds no connection of the pool.
 
-        Raises NotFoundError where the run is removed meanwhile: a connection that breaks off is no complete file.
+        Raises NotFoundError if the run is removed meanwhile: the connection breaks off, which no complete file does.
         """
         after, found = 0, 0
         while found < expected:

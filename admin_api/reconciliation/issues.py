@@ -1,4 +1,4 @@
-"""Opens the issues of a reconciliation run: one for each class of rows that somebody has to look at. SQL only."""
+"""Opens the issues of a reconciliation run: one for each class of rows that an operator has to look at. SQL only."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ _WORDS = {
 
 
 def open_issues(database: Database, run: int, classes: Sequence[RowClass]) -> list[Row]:
-    """Open an issue for each of some classes that has rows, and return them. Raises NotFoundError.
+    """Open an issue for each class of these that has rows, and return them. Raises NotFoundError.
 
-    Asked for again, an issue that is open is counted once more, and one that was resolved is opened again.
+    If it is asked again, an open issue is counted once more, and a resolved one is opened again.
     """
     with database.transaction():
         loaded = load_run(database, run)
@@ -34,7 +34,7 @@ def open_issues(database: Database, run: int, classes: Sequence[RowClass]) -> li
         assert merchant is not None
         report = f"the report of {merchant['name']}, {loaded['first_day']} to {loaded['last_day']}"
         opened = []
-        # In the order of their keys, which issues are locked in.
+        # Issues are locked in the order of their keys.
         for kind in sorted(set(classes)):
             detail = _detail(run, kind, Figures.of_minor(loaded["figures"][kind]))
             if not detail.rows:

@@ -1,7 +1,7 @@
-"""Finds the conversions that a report's rows are about, and writes how they compare. SQL and streams; nothing is held.
+"""Finds the conversion of each report row, and writes how the two compare. It uses SQL and streams and holds nothing.
 
-A row finds its conversion by order id; without one, or where none of our conversions has it, by click id among those
-without an order id. Rows that could be about several are paired by amount, and stay ambiguous where that does not tell.
+A row finds its conversion by order id. Without one, or if no conversion of ours has it, it uses its click id, among
+conversions without an order id. Rows that fit several are paired by amount, or else are ambiguous.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from admin_api.runtime import Database
 from tracking.conversions import ConversionStatus
 from tracking.reconciliation import ReportRow, RowClass, Stated, differences
 
-# What one statement may take; a request has 30 s for one that a page waits for.
+# The time that one statement may take. A request that a page waits for has 30 s.
 TIMEOUT = "5min"
 _LINES = (
     "create temporary table report_lines (row_number integer not null, reported_on date, order_id text, click_id uuid,"
@@ -32,8 +32,8 @@ _COPY_LINES = (
     " from stdin"
 )
 _EXPECTED = "c.merchant_id = %(merchant_id)s and (%(only)s::text[] is null or c.event = any(%(only)s))"
-# What each row looks for: rows that look for the same have one key, so that a report which names one click in all its
-# rows is no more work than one row. An event that is not named is empty here, since nulls are not joined by hash.
+# What each row looks for. Rows that look for the same share a key, so a report that names one click in all its rows is
+# no more work than one row. A missing event is empty text here, since nulls cannot be joined by hash.
 _KEYED = f"""
     create temporary table report_keyed on commit drop as
     with known_orders as materialized (
@@ -48,7 +48,7 @@ _KEYED = f"""
     select *, dense_rank() over (order by order_id, click_id, event, is_bare) as key_id
     from named where order_id is not null or click_id is not null
 """  # noqa: S608
-# Every conversion that rows of a key may be about.
+# Every conversion that the rows of a key may be about.
 _CANDIDATES = f"""
     create temporary table report_candidates on commit drop as
     with keys as (select distinct key_id, order_id, click_id, event, is_bare from report_keyed)
@@ -58,9 +58,9 @@ _CANDIDATES = f"""
     select k.key_id, c.conversion_id from keys k join conversions c on c.click_id = k.click_id
     where {_EXPECTED} and (k.event = '' or k.event = c.event) and (k.is_bare or c.order_id is null)
 """  # noqa: S608
-# One candidate is it. Of several, rows that say the same are paired one to one, oldest first, with the conversions that
-# have their amount: which of two equal ones is which makes no difference. A conversion is compared with one row: with
-# the one that takes it back, if there is one, else with the first.
+# A single candidate is the match. Of several, rows that say the same are paired one to one, oldest first, with the
+# conversions of their amount; between equal ones it makes no difference. A conversion is compared with one row: the one
+# that reverses it if there is one, otherwise the first.
 _PAIRS = """
     create temporary table report_pairs on commit drop as
     with counted as (
@@ -95,7 +95,7 @@ _COMPARED = f"""
         using (row_number)
     order by l.row_number
 """  # noqa: S608
-# What they do not say of the period: all that they owe us for, and all that an ambiguous row may be about.
+# What the report leaves out of the period: all that the merchant owes us for, and all that an ambiguous row may mean.
 _LEFT = f"""
     select k.conversion_id is not null, {_OURS} from conversions c
     left join (select distinct conversion_id from report_candidates) k using (conversion_id)
@@ -121,7 +121,7 @@ class Period(NamedTuple):
 
 
 def compare_report(database: Database, period: Period, lines: Iterable[Line]) -> int:
-    """Write a run's rows inside the caller's transaction, from one state of the database; return the report's rows."""
+    """Write a run's rows inside the caller's transaction, from one state. Return how many rows the report has."""
     database.execute(f"set local statement_timeout to '{TIMEOUT}'")
     database.execute(_LINES)
     count = _save_lines(database, lines)
@@ -162,7 +162,7 @@ def _stream(database: Database, query: str, named: Any) -> Iterator[tuple[Any, .
 
 
 def _compared(row: tuple[Any, ...], period: Period) -> list[Any]:
-    """Return a stored row of a line: its class, what either side says, in what they differ, its faults."""
+    """Return the stored row of a line: its class, what either side says, their differences, and its faults."""
     number, reported_on, order_id, click_id, event, amount, currency, status, faults, turn, has_candidates, *our = row
     found: Sequence[str] = ()
     if faults is not None:
@@ -185,7 +185,7 @@ def _compared(row: tuple[Any, ...], period: Period) -> list[Any]:
 
 
 def _left(row: tuple[Any, ...]) -> list[Any]:
-    """Return a stored row of a conversion that no line is about."""
+    """Return the stored row of a conversion that has no line."""
     is_candidate, *our = row
     kind = RowClass.AMBIGUOUS if is_candidate else RowClass.MISSING_THERE
     return [kind, *[None] * 8, *our, [], None]

@@ -1,4 +1,4 @@
-"""What the API shows of reconciliations: runs with their figures, compared rows, and the issues that were opened."""
+"""What the API shows about reconciliations: runs with their figures, compared rows, and the issues that were opened."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tracking.issues import IssueKind, IssueState
 from tracking.money import format_amount
 from tracking.reconciliation import Column, Difference, RowClass
 
-# What a setting was before it existed: a run of an older release does not name those that came later.
+# The values of settings before they existed: a run of an older release does not name settings that came later.
 _USUAL_SETTINGS = {
     field.alias or name: field.get_default()
     for name, field in ReportSettings.model_fields.items()
@@ -33,21 +33,21 @@ StatedSettings = shown_of(
 
 
 class Figures(Shown):
-    """How many rows of a class there are, and what each side counts on by them, by currency."""
+    """How many rows a class has, and what they are worth to each side, by currency."""
 
     rows: int
     theirs_minor: dict[str, int]
-    """What the report counts on, in minor units."""
+    """The sums of the report in minor units."""
     ours_minor: dict[str, int]
-    """What the stored conversions come to, in minor units."""
+    """The sums of the stored conversions in minor units."""
     theirs: dict[str, str]
-    """What the report counts on, in major units."""
+    """The sums of the report in major units."""
     ours: dict[str, str]
-    """What the stored conversions come to, in major units."""
+    """The sums of the stored conversions in major units."""
 
     @classmethod
     def of_minor(cls, figures: Mapping[str, Any]) -> Figures:
-        """Return the figures of a class as they are stored, with their sums in major units too."""
+        """Return the stored figures of a class, with their sums in major units too."""
         return cls.of(figures, theirs=_major(figures["theirs_minor"]), ours=_major(figures["ours_minor"]))
 
 
@@ -67,7 +67,7 @@ class Reconciliation(Shown):
     file_bytes: int
     file_sha256: str
     rules: StatedSettings  # type: ignore[valid-type]
-    """How the report was read."""
+    """The settings by which the report was read."""
     report_rows: int
     """How many rows the report has."""
     figures: dict[RowClass, Figures]
@@ -86,18 +86,18 @@ class CellFault(Shown):
 
     column: Column
     value: str
-    """What stands there, at most its beginning."""
+    """The text of the cell, or its beginning."""
     fix: str
-    """What to do about it."""
+    """What to do about the cell."""
 
 
 class ComparedRow(Shown):
-    """A row of a report and the conversion that it is about, or either of them alone."""
+    """A row of a report and its conversion, or either of them alone."""
 
     row_id: int
     kind: Annotated[RowClass, Field(alias="class")]
     row_number: int | None
-    """Counts the rows of the file from 1, its heading included; null where only Waypost has the conversion."""
+    """The number of the row in the file, counted from 1 with the heading; null if only Waypost has the conversion."""
     reported_on: date | None
     order_id: str | None
     click_id: UUID | None
@@ -107,7 +107,7 @@ class ComparedRow(Shown):
     status: ConversionStatus | None
     conversion_id: UUID | None
     our_received_at: datetime | None
-    """This and all fields that begin with `our_` are the conversion's, as it was when it was compared."""
+    """This and all other fields that begin with `our_` show the conversion as it was when it was compared."""
     our_order_id: str | None
     our_click_id: UUID | None
     our_event: str | None
@@ -115,9 +115,9 @@ class ComparedRow(Shown):
     our_currency: str | None
     our_status: ConversionStatus | None
     differences: list[Difference]
-    """In what the row and its conversion differ."""
+    """The fields in which the row and its conversion differ."""
     faults: list[CellFault] | None
-    """Of a bad row, every cell that cannot be read."""
+    """Every cell of a bad row that cannot be read."""
     amount: str | None
     """The report's amount in major units, as exact decimal text."""
     our_amount: str | None
@@ -130,14 +130,14 @@ class ComparedRow(Shown):
 
 
 class DifferenceDetail(Figures):
-    """What an issue says of a class of rows."""
+    """What an issue says about a class of rows."""
 
     reconciliation_id: int
     kind: Annotated[RowClass, Field(alias="class")]
     rows_at: str
-    """Where the rows are."""
+    """Where to find the rows."""
     fix: str
-    """What to do about them."""
+    """What to do about the rows."""
 
 
 class OpenedIssue(Shown):
@@ -150,13 +150,13 @@ class OpenedIssue(Shown):
     detail: DifferenceDetail
     merchant_id: int
     count: int
-    """How often it was asked for."""
+    """How often the issue was asked for."""
     opened_at: datetime
     last_seen_at: datetime
 
 
 class OpenedIssues(Shown):
-    """The issues that were opened, or counted once more."""
+    """The issues that were opened or counted once more."""
 
     items: list[OpenedIssue]
 

@@ -1,4 +1,4 @@
-"""A report's file as lines: its heading found, its rows counted as spreadsheets count them, each read by the rules."""
+"""A report's file as lines: finds the heading, counts rows as spreadsheets do, and reads each row by the rules."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _DELIMITERS = {"csv": ",", "tsv": "\t"}
 
 
 class Line(NamedTuple):
-    """A row of a file, numbered from 1 with its heading: what it says, or every fault it has."""
+    """A row of a file, numbered from 1 with its heading: what it says, or all of its faults."""
 
     number: int
     row: ReportRow | list[Fault]
@@ -33,7 +33,7 @@ def report_lines(
     account: Account,
     read_click: Callable[[str], UUID | None],
 ) -> Iterator[Line]:
-    """Return the lines of a file, which is read while they are taken. Raises FieldError, at once for its heading."""
+    """Return the lines of a file, which is read as they are taken. Raises FieldError, at once for its heading."""
     rows = _rows(file, settings)
     header_row = settings.header_row
     header: Sequence[Any] | None = None
@@ -49,7 +49,7 @@ def _lines(
     rows: Iterator[Sequence[Any] | Unreadable], header_row: int, rules: ReportRules, settings: ReportSettings
 ) -> Iterator[Line]:
     rows_max = _rows_max(settings)
-    # To what is wrong with a row as a whole, its first key is to blame.
+    # A fault of a whole row is reported for its first key.
     first = Column.ORDER_ID if Column.ORDER_ID in rules.places else Column.CLICK_ID
     for number, row in enumerate(rows, header_row + 1):
         if number - header_row > rows_max:
@@ -66,7 +66,7 @@ def _lines(
 
 def _rows(file: BinaryIO, settings: ReportSettings) -> Iterator[Sequence[Any] | Unreadable]:
     if settings.format == "xlsx":
-        # One more than may be, so that one too many is noticed.
+        # One row more than allowed is read, so that one too many is noticed.
         return workbook_rows(file, settings.sheet, settings.header_row + WORKBOOK_ROWS_MAX + 1)
     return delimited_rows(file, settings.encoding, settings.delimiter or _DELIMITERS[settings.format])
 

@@ -1,4 +1,4 @@
-"""What the settings of a report come to under its headings and its account: the rules that its rows are read by."""
+"""Makes the rules that read a report's rows, from its settings, its headings and its account."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tracking.postbacks import EVENT_OF_STATUS_WORD, EVENT_WORDS, STATUS_WORDS
 from tracking.reconciliation import Column, ReportRules, cell_text, parse_date_format
 from tracking.runtime import FieldError
 
-# Words that mean one thing in every report. Trackers' numbers, and `lead` and `sale`, mean what a merchant says.
+# These words mean the same in every report. Numbers of trackers, and `lead` and `sale`, mean what a merchant says.
 STATUSES: Mapping[str, ConversionStatus] = {
     word: status for word, status in STATUS_WORDS.items() if word.isalpha() and word not in EVENT_OF_STATUS_WORD
 }
@@ -21,7 +21,7 @@ _SHOWN_CHARACTERS = 40
 
 
 class Account(NamedTuple):
-    """Whose report it is: the account's currency, and all event types there are."""
+    """What is known of the report's account: its currency, and all event types."""
 
     currency: str
     events: Sequence[str]
@@ -33,7 +33,7 @@ def rules_of(
     account: Account,
     read_click: Callable[[str], UUID | None],
 ) -> ReportRules:
-    """Return how rows are read under a heading (None: the file has none). Raises InvalidFieldsError."""
+    """Return how rows are read by a heading (None: the file has none). Raises InvalidFieldsError."""
     faults = list(_unknown_events(settings, account.events))
     places: dict[Column, int] = {}
     for name, place in settings.columns.items():
@@ -57,7 +57,7 @@ def rules_of(
 
 
 def place_of(column: int | str, header: Sequence[Any] | None, field: str) -> int:
-    """Return a column's place from 0: given by its number from 1, or by the one heading that it has."""
+    """Return a column's place, counted from 0. It is given by its number from 1, or by a heading that occurs once."""
     if isinstance(column, int):
         return column - 1
     if header is None:

@@ -1,4 +1,4 @@
-"""What an operator says of a report: the settings that come with its file, as they are checked before it is read."""
+"""What an operator says about a report: the settings that come with its file. They are checked before it is read."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ HEADER_ROW_MAX = 100
 HEADING_CHARACTERS_MAX = 200
 _WORD_CHARACTERS_MAX = 100
 _TIME_ZONE = r"[A-Za-z][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-]+){0,2}"
-# By which rows find their conversions.
+# The columns by which rows find their conversions.
 _KEYS = (Column.ORDER_ID, Column.CLICK_ID)
-# What is no word by its pattern is refused.
+# A key that is no word by the pattern is refused.
 _WORDS = Field(max_length=WORDS_MAX, json_schema_extra={"additionalProperties": False})
 _PLACE = f"a heading of up to {HEADING_CHARACTERS_MAX} characters, or a number from 1 to {COLUMNS_MAX}"
 
@@ -71,54 +71,54 @@ def _in_small_letters(words: dict[str, str], field: str) -> dict[str, str]:
 
 _NUMBER_SCHEMA = {"type": "integer", "minimum": 1, "maximum": COLUMNS_MAX}
 _HEADING_SCHEMA = TypeAdapter(Annotated[str, Text(HEADING_CHARACTERS_MAX)]).json_schema()
-# Where a column is: its heading, or its number from 1.
+# The place of a column: its heading, or its number from 1.
 Place = Annotated[int | str, converted(_check_place), WithJsonSchema({"anyOf": [_NUMBER_SCHEMA, _HEADING_SCHEMA]})]
-# A word of the report, in any case.
+# A word of the report, in upper or lower case.
 ReportWord = Annotated[str, Text(_WORD_CHARACTERS_MAX)]
 
 
 class ReportSettings(Body):
-    """How a merchant's report is to be read."""
+    """How to read a merchant's report."""
 
     merchant_id: ObjectId
-    """The account whose report it is."""
+    """The account that the report is about."""
     first_day: Annotated[Day, Field(alias="from")]
     """The first day that the report covers."""
     last_day: Annotated[Day, Field(alias="to")]
-    """The last day that the report covers, up to 400 days in all."""
+    """The last day that the report covers. The report may cover at most 400 days."""
     time_zone: Annotated[str, Matching(_TIME_ZONE, "the name of a time zone such as UTC or Europe/Malta")] = "UTC"
-    """The time zone of these days, as the time zone database names it."""
+    """The time zone of these days, by its name in the time zone database."""
     format: Literal["csv", "tsv", "xlsx"]
-    """What kind of file it is."""
+    """The format of the file."""
     encoding: Annotated[str, OneOf(ENCODINGS)] = ENCODINGS[0]
     """How a CSV or TSV file is encoded. UTF-8 and UTF-16 with a byte order mark are recognised."""
     delimiter: Annotated[str, OneOf(DELIMITERS)] | None = None
-    """What stands between the cells of a CSV or TSV file; a comma or a tab, where it is left out."""
+    """The character between the cells of a CSV or TSV file; a comma or a tab, if it is left out."""
     sheet: Annotated[str, Text(100)] | None = None
-    """The sheet of a workbook; the first, where it is left out."""
+    """The sheet of a workbook; the first, if it is left out."""
     header_row: Annotated[int, Field(ge=0, le=HEADER_ROW_MAX)] = 1
-    """The row with the headings; 0 where there is none, so that columns are given by their numbers."""
+    """The row with the headings. It is 0 if there is none; columns are then given by their numbers."""
     columns: Annotated[
         dict[Column, Place],
         Field(min_length=1, json_schema_extra={"anyOf": [{"required": [name]} for name in _KEYS]}),
         checked(_check_columns),
     ]
-    """Which column has what: its heading, or its number from 1. `order_id` or `click_id` is required."""
+    """The column of each field, by its heading or its number from 1. `order_id` or `click_id` is required."""
     date_format: Annotated[str, Text(40), checked(_check_date_format)] | None = None
-    """How a date in text is written, such as DD.MM.YYYY; required with a column of dates, but in a workbook."""
+    """The format of dates in text, such as DD.MM.YYYY. A column of dates needs it, except in a workbook."""
     decimal_separator: Literal[".", ","] | None = None
-    """What stands before decimals in text; required with a column of amounts, but in a workbook."""
+    """The character before decimals in text. A column of amounts needs it, except in a workbook."""
     currency: Currency | None = None
-    """The currency of rows that name none; the account's, where it is left out."""
+    """The currency of rows that name none. If it is left out, the account's currency counts."""
     statuses: Annotated[dict[ReportWord, ConversionStatus], _WORDS, checked(_in_small_letters)] = {}
-    """What the report's words for statuses mean."""
+    """The meaning of the report's words for statuses."""
     events: Annotated[dict[ReportWord, EventName], _WORDS, checked(_in_small_letters)] = {}
-    """Which event types the report's words for events mean."""
+    """The event types that the report's words for events stand for."""
     only_events: Annotated[list[EventName], Field(min_length=1, max_length=WORDS_MAX)] | None = None
-    """The event types that the report covers; all, where it is left out."""
+    """The event types that the report covers; all, if it is left out."""
 
     def stated(self) -> Mapping[str, Any]:
-        """Return all settings as JSON, defaults filled in, as they are kept with the run."""
+        """Return all settings as JSON with defaults filled in, as the run keeps them."""
         return self.model_dump(mode="json", by_alias=True)
 
 
@@ -132,7 +132,7 @@ def parse_settings(data: bytes) -> ReportSettings:
 
 
 def _contradictions(settings: ReportSettings) -> Iterator[FieldError]:
-    """Yield the fields that do not fit others, each of which may be fine by itself."""
+    """Yield errors of fields that do not fit others, although each may be correct by itself."""
     if not 0 <= (settings.last_day - settings.first_day).days < DAYS_MAX:
         yield FieldError("to", f"to must be from the day of `from` on, within {DAYS_MAX} days")
     if settings.format != "xlsx":

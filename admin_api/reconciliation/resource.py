@@ -1,4 +1,4 @@
-"""Reconciliation as resources: load a merchant's report, see what is missing or different, open issues about it."""
+"""Reconciliation as resources: load a merchant's report, see what is missing or different, and open issues about it."""
 
 from __future__ import annotations
 
@@ -39,39 +39,39 @@ def _check_actionable(kind: RowClass, field: str) -> RowClass:
     return kind
 
 
-# A class of rows that somebody has to look at.
+# A class of rows that an operator has to look at.
 ActionableClass = Annotated[
     RowClass, checked(_check_actionable), WithJsonSchema({"type": "string", "enum": list(CLASS_FIXES)})
 ]
 
 
 class ReconciliationsQuery(Filter, NumberedPageQuery):
-    """Which reconciliations are listed."""
+    """The reconciliations to list."""
 
     merchant_id: Annotated[Number | None, Condition("merchant_id = %(merchant_id)s")] = None
-    """The account whose reports they are of."""
+    """The account of the reports."""
 
 
 class RowFilter(Filter):
-    """Which rows of a reconciliation are wanted."""
+    """The rows of a reconciliation to read."""
 
     kind: Annotated[RowClass | None, Condition("class = %(class)s"), Field(alias="class")] = None
     """The class of the rows."""
 
 
 class RowsQuery(RowFilter, NumberedPageQuery):
-    """Which rows of a reconciliation are listed."""
+    """The rows of a reconciliation to list."""
 
 
 class IssuesWanted(Body):
-    """What to open issues about."""
+    """The rows to open issues about."""
 
     classes: Annotated[list[ActionableClass], Field(min_length=1)] = list(CLASS_FIXES)
-    """The classes of rows; all of these, where it is left out."""
+    """The classes of rows; all of these, if it is left out."""
 
 
 class Reconciliations:
-    """All runs, and making one."""
+    """All runs, and how to make one."""
 
     def __init__(self, pool: Pool, click_id_keys: Sequence[bytes]) -> None:
         self._pool = pool
@@ -79,7 +79,7 @@ class Reconciliations:
 
     @operation("Compare a merchant's report with what is stored", statuses=(HTTPStatus.CREATED,), form=ReportSettings)
     def on_post(self, req: falcon.Request, resp: falcon.Response) -> Reconciliation:
-        """Conversions stay as they are. The answer comes when everything is compared."""
+        """Conversions stay as they are. The answer comes when all rows are compared."""
         with received(req) as upload:
             settings = parse_settings(upload.settings)
             with self._pool.connection() as database:
@@ -90,7 +90,7 @@ class Reconciliations:
 
     @operation("List reconciliations")
     def on_get(self, req: falcon.Request, resp: falcon.Response, query: ReconciliationsQuery) -> Page[Reconciliation]:
-        """The newest first."""
+        """The newest run comes first."""
         with self._pool.connection() as database:
             rows = load_runs(database, query.chosen(), query.cursor, query.limit + 1)
         return page_of(
@@ -106,19 +106,19 @@ class ReconciliationItem:
 
     @operation("Show a reconciliation")
     def on_get(self, req: falcon.Request, resp: falcon.Response, reconciliation_id: int) -> Reconciliation:
-        """How the report was read, and the figures of each class of rows."""
+        """The answer has the settings by which the report was read, and the figures of each class of rows."""
         with self._pool.connection() as database:
             return Reconciliation.of_row(load_run(database, reconciliation_id))
 
     @operation("Remove a reconciliation", statuses=(HTTPStatus.NO_CONTENT,))
     def on_delete(self, req: falcon.Request, resp: falcon.Response, reconciliation_id: int) -> None:
-        """Remove it with its rows; conversions and issues stay as they are."""
+        """The run is removed with its rows. Conversions and issues stay as they are."""
         with self._pool.connection() as database:
             delete_run(database, reconciliation_id)
 
 
 class ReconciliationIssues:
-    """What an operator should look at in a run."""
+    """Issues about what an operator should look at in a run."""
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
@@ -127,7 +127,7 @@ class ReconciliationIssues:
     def on_post(
         self, req: falcon.Request, resp: falcon.Response, reconciliation_id: int, body: IssuesWanted
     ) -> OpenedIssues:
-        """One issue for each class that has rows. Asked for again, it is counted once more."""
+        """Opens one issue for each class that has rows. If you ask again, an open issue is counted once more."""
         classes = [RowClass(kind) for kind in body.classes]
         with self._pool.connection() as database:
             issues = open_issues(database, reconciliation_id, classes)
@@ -144,7 +144,7 @@ class ReconciliationRows:
     def on_get(
         self, req: falcon.Request, resp: falcon.Response, reconciliation_id: int, query: RowsQuery
     ) -> Page[ComparedRow]:
-        """As the file has them; conversions that no row is about come last."""
+        """The rows are in the order of the file. Conversions without a row come last."""
         with self._pool.connection() as database:
             load_run(database, reconciliation_id)
             rows = load_rows(database, reconciliation_id, query.chosen(), query.after, query.limit + 1)

@@ -16,7 +16,7 @@ from admin_api.runtime import Pool
 
 
 def reconciliation_routes(pool: Pool, click_id_keys: Sequence[bytes]) -> list[Route]:
-    """Return them."""
+    """Return the routes of reconciliations."""
     item = "/v1/reconciliations/{reconciliation_id}"
     return [
         Route("/v1/reconciliations", Reconciliations(pool, click_id_keys)),

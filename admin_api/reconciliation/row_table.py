@@ -1,4 +1,4 @@
-"""SQL of compared rows: written as they come, read by class and page, and summed up."""
+"""SQL of compared rows: they are written as they come, read by class and page, and summed up."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from admin_api.runtime import Database, Row
 from tracking.reconciliation import RowClass
 
 ROWS_AT_ONCE = 5000
-# In the order in which rows are written.
+# The columns in the order in which rows are written.
 _COLUMNS: LiteralString = (
     "row_id, class, row_number, reported_on, order_id, click_id, event, amount_minor, currency, status, conversion_id,"
     " our_received_at, our_order_id, our_click_id, our_event, our_amount_minor, our_currency, our_status, differences,"
     " faults"
 )
 _COPY: LiteralString = f"copy reconciliation_rows (reconciliation_id, {_COLUMNS}) from stdin"
-# What is rejected or reversed counts for nothing on the side that says so; where the report names no status, ours
-# decides. Ours of a repeated row is counted with the row that it repeats.
+# A rejected or reversed conversion counts for nothing on the side that says so. If the report names no status, ours
+# decides. Our conversion of a repeated row is counted with the row that it repeats.
 _FIGURES = """
     select class, count(*) as rows, currency, our_currency,
         coalesce(sum(amount_minor) filter (
@@ -32,7 +32,7 @@ _FIGURES = """
 
 
 def save_rows(database: Database, run: int, rows: Iterator[list[Any]]) -> None:
-    """Write rows as they come, numbered. They are streamed by the same connection, so each copy is of a batch."""
+    """Write numbered rows as they come. The same connection streams them, so each copy writes one batch."""
     row_id = 0
     for batch in _batches(rows):
         with database.cursor() as cursor, cursor.copy(_COPY) as copy:
@@ -42,7 +42,7 @@ def save_rows(database: Database, run: int, rows: Iterator[list[Any]]) -> None:
 
 
 def load_rows(database: Database, run: int, chosen: Chosen, after: int, limit: int) -> list[Row]:
-    """Return up to `limit` rows of a run after a number, as the file has them; what only we have comes last."""
+    """Return up to `limit` rows of a run after a number, in the order of the file. Rows that only we have are last."""
     query = sql.SQL("select {} from reconciliation_rows {} order by row_id limit %(limit)s").format(
         sql.SQL(_COLUMNS), chosen.where(sql.SQL("reconciliation_id = %(run)s"), sql.SQL("row_id > %(after)s"))
     )
@@ -50,7 +50,7 @@ def load_rows(database: Database, run: int, chosen: Chosen, after: int, limit: i
 
 
 def load_figures(database: Database, run: int) -> dict[str, Any]:
-    """Return the rows of each class, and what either side counts on by them, in minor units by currency."""
+    """Return the number of rows of each class, and what they are worth to either side, in minor units by currency."""
     figures: dict[str, Any] = {each.value: {"rows": 0, "theirs_minor": {}, "ours_minor": {}} for each in RowClass}
     for row in database.execute(_FIGURES, [run]):
         figure = figures[row["class"]]

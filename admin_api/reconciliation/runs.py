@@ -1,4 +1,4 @@
-"""Reconciliation runs as they are stored: making one of a report, reading and removing them. SQL only."""
+"""Stores reconciliation runs: makes one from a report, reads and removes them. SQL only."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tracking.clicks import parse_click_id, parse_dyn
 from tracking.runtime import FieldError
 
 _ONE_DAY = timedelta(days=1)
-# PostgreSQL takes more than names: UTC+2 is two hours west of UTC there, and CEST is summer time all year.
+# PostgreSQL accepts more than names: UTC+2 is two hours west of UTC there, and CEST is summer time all year.
 _IS_TIME_ZONE = "select exists (select from pg_timezone_names where lower(name) = lower(%s)) as known"
 _BOUNDS = "select %s::timestamp at time zone %s as begins_at, %s::timestamp at time zone %s as ends_at"
 _INSERT = """
@@ -37,9 +37,9 @@ _RUN: LiteralString = """
 
 
 def save_run(database: Database, upload: Upload, settings: ReportSettings, keys: Sequence[bytes]) -> int:
-    """Compare a report and store the run with its rows; return its number. Raises FieldError, and stores nothing."""
+    """Compare a report and store the run with its rows. Return its number, or raise FieldError and store nothing."""
     with database.transaction():
-        # One state of the database, however long the file takes.
+        # All queries see one state of the database, however long the file takes.
         database.execute("set transaction isolation level repeatable read")
         account = _load_account(database, settings.merchant_id)
         begins_at, ends_at = _bounds(database, settings)
@@ -79,7 +79,7 @@ def load_run(database: Database, run: int) -> Row:
 
 
 def load_runs(database: Database, chosen: Chosen, before: int | None, limit: int) -> list[Row]:
-    """Return up to `limit` runs, the newest first, of numbers below `before`."""
+    """Return up to `limit` runs with numbers below `before`, the newest first."""
     older = [] if before is None else [sql.SQL("reconciliation_id < %(before)s")]
     query = sql.SQL("{} {} order by reconciliation_id desc limit %(limit)s").format(sql.SQL(_RUN), chosen.where(*older))
     return database.execute(query, chosen.values | {"before": before, "limit": limit}).fetchall()
@@ -104,7 +104,7 @@ def _load_account(database: Database, merchant_id: int) -> Account:
 
 
 def _bounds(database: Database, settings: ReportSettings) -> tuple[datetime, datetime]:
-    """Return the moments a period comes to. PostgreSQL knows every time zone; the system may know none."""
+    """Return the moments when a period begins and ends. PostgreSQL knows all time zones; the system may not."""
     zone = settings.time_zone
     known = database.execute(_IS_TIME_ZONE, [zone]).fetchone()
     if known is None or not known["known"]:

@@ -1,7 +1,7 @@
-"""Rows of a sheet of an XLSX file. The file is not trusted: it is measured before anything builds objects of it.
+"""Reads the rows of a sheet of an XLSX file. It does not trust the file, and measures it before building objects of it.
 
-SECURITY: a workbook of a megabyte can unpack to a thousand times that, or hold a row of millions of cells, and openpyxl
-makes objects of every row and of all shared strings. So each part first runs through expat alone, which keeps nothing.
+SECURITY: a megabyte of workbook can unpack to a thousand times that, or hold a row of millions of cells, and openpyxl
+makes objects of all rows and shared strings. So each part first runs through expat alone, which keeps nothing.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ from tracking.runtime import FieldError
 PARTS_MAX = 2000
 UNPACKED_BYTES_MAX = 256 * 1024 * 1024
 COLUMNS_MAX = 200
-# Elements that are in memory at one time: those of a row, or of a part that is read whole.
+# The elements that are in memory at the same time: those of a row, or of a part that is read as a whole.
 ELEMENTS_AT_ONCE_MAX = 200_000
-# Of all parts: what a workbook of UNPACKED_BYTES_MAX usually has. PERF: so many empty cells, a file of 64 KiB, took
-# 87 s to read; four times as many would fit into the bytes.
+# The elements of all parts: a workbook of UNPACKED_BYTES_MAX usually has this many. PERF: this many empty cells, a
+# file of 64 KiB, took 87 s to read; four times as many would fit into the bytes.
 ELEMENTS_MAX = 15_000_000
 STRINGS_MAX = 1_000_000
 DEPTH_MAX = 100
 _CHUNK_BYTES = 256 * 1024
-# What a part that is not what it claims to be makes the readers raise.
+# The errors that the readers raise for a part that is not what it claims to be.
 _BROKEN = (
     BadZipFile,
     LargeZipFile,
@@ -51,15 +51,15 @@ _BROKEN = (
 
 
 def workbook_rows(file: BinaryIO, sheet: str | None, rows_max: int) -> Iterator[Sequence[Any]]:
-    """Yield the rows of a sheet, the first one unless it is named, up to `rows_max` of them. Raises FieldError.
+    """Yield the rows of a sheet, by default the first, up to `rows_max` of them. Raises FieldError.
 
-    Formulas are what the program that saved the file computed; where it did not, their cells are empty.
+    Formulas have the values that the program computed when it saved the file. Without a value, their cells are empty.
     """
     try:
         _measure(file)
         workbook = openpyxl.load_workbook(file, read_only=True, data_only=True, keep_links=False)
         worksheet = _sheet_of(workbook, sheet)
-        # What the sheet says of its size may be wrong, and need not be there.
+        # The size that the sheet states may be wrong or missing.
         worksheet.reset_dimensions()
         yield from worksheet.iter_rows(max_row=rows_max, max_col=COLUMNS_MAX, values_only=True)
     except _BROKEN as error:
@@ -80,17 +80,17 @@ def _sheet_of(workbook: Any, name: str | None) -> Any:
 
 
 def _measure(file: BinaryIO) -> None:
-    """Raise FieldError for a workbook that would take more than its share of memory."""
+    """Raise FieldError if a workbook would take more memory than allowed."""
     with ZipFile(file) as archive:
         parts = archive.infolist()
-        # ZipFile never unpacks more of a part than it says it holds.
+        # ZipFile never unpacks more of a part than its stated size.
         if len(parts) > PARTS_MAX or sum(part.file_size for part in parts) > UNPACKED_BYTES_MAX:
             raise FieldError(
                 "file",
                 f"the workbook unpacks to more than {UNPACKED_BYTES_MAX // 1024 // 1024} MiB or {PARTS_MAX} parts; save"
                 " the sheet as CSV",
             )
-        # What spreadsheet programs write. The other ways of compression have errors and appetites of their own.
+        # Spreadsheet programs use these compressions. The others have errors and memory needs of their own.
         if any(part.compress_type not in (ZIP_STORED, ZIP_DEFLATED) for part in parts):
             raise FieldError("file", "the workbook is packed in a way that no spreadsheet program uses; save it anew")
         elements = 0
@@ -100,7 +100,7 @@ def _measure(file: BinaryIO) -> None:
 
 
 class _Measure:
-    """Counts the elements of one part. Whatever is not XML ends the count: no reader would get further."""
+    """Counts the elements of one part. Text that is not XML ends the count, since no reader would get further."""
 
     def __init__(self, elements_max: int) -> None:
         self._elements_max = elements_max
@@ -145,5 +145,5 @@ class _Measure:
             self._strings += 1
 
     def _doctype(self, *declaration: object) -> None:
-        # SECURITY: entities that expand to gigabytes, or to files, are declared there; a workbook has none.
+        # SECURITY: entities that expand to gigabytes, or to files, are declared there. A workbook has none.
         raise FieldError("file", "the workbook declares a document type, which no spreadsheet program writes")

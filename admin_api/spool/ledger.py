@@ -1,9 +1,9 @@
-"""The ledger: what the edge answered for, against what PostgreSQL holds. Able to fail, or it would prove nothing.
+"""The ledger compares what the edge answered for with what PostgreSQL holds. It can fail, or it would prove nothing.
 
     issued = stored + in flight + declared lost
 
-Issued, and the records handed out, are the edge's own counts. Stored is counted from the rows that were inserted. What
-PostgreSQL accounts for comes from the spools' progress; a record that was accounted for and not stored is a difference.
+Issued, and the records handed out, are the edge's own counts. Stored is counted from the inserted rows. PostgreSQL's
+accounts come from the progress of spools; a record that is accounted for but not stored is a difference.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ STREAMS = ("clicks", "postbacks")
 
 
 class SpoolReport(NamedTuple):
-    """A spool as its agent reported it at Unix seconds `at`: `frames` are the record numbers handed out on disk."""
+    """A spool as its agent reported it at Unix seconds `at`. `frames` are the record numbers handed out on disk."""
 
     issued: int
     declared_lost: int
@@ -38,7 +38,7 @@ class SpoolReport(NamedTuple):
 
 
 class StoredSpool(NamedTuple):
-    """A spool as PostgreSQL knows it: `accounted` records committed, of which some could not be stored as rows."""
+    """A spool as PostgreSQL knows it: `accounted` records were committed, but some could not be stored as rows."""
 
     accounted: int
     missing: int
@@ -65,16 +65,16 @@ class StreamFigures(Shown):
     declared_lost: int
     """Records that are known to be lost, each with its cause."""
     difference: int
-    """What nobody can account for: 0, or something is wrong."""
+    """Records that nobody can account for. It is 0 unless something is wrong."""
 
 
 class Ledger(StreamFigures):
-    """The figures of clicks, and those of postbacks."""
+    """The figures of clicks and those of postbacks."""
 
     postbacks: StreamFigures
     as_of: datetime
     stale: bool
-    """Whether a spool's report is older than the database's figures, so that they may not fit together."""
+    """Whether a spool's report is older than the database's figures, so that the two may not fit together."""
 
 
 class LedgerItem:
@@ -86,7 +86,7 @@ class LedgerItem:
 
     @operation("Show the loss ledger")
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> Ledger:
-        """issued = stored + in flight + declared lost, counted now and independently at both ends."""
+        """The answer is issued = stored + in flight + declared lost, counted now and independently on each side."""
         with self._pool.connection() as database:
             return Ledger.of(load_ledger(database, self._redis, WAIT_S))
 
@@ -105,7 +105,7 @@ def load_ledger(database: Database, redis: Redis, wait_s: float) -> dict[str, An
 
 
 def balance(stream: str, stored: Stored, reports: Mapping[str, SpoolReport]) -> dict[str, int]:
-    """Return the five figures of one stream. A spool without a report has issued what PostgreSQL accounts for."""
+    """Return the five figures of one stream. A spool without a report counts as issued what PostgreSQL accounts for."""
     known = {spool: counts for spool, counts in stored.spools.items() if stream_of(spool) == stream}
     reported = {spool: report for spool, report in reports.items() if stream_of(spool) == stream}
     unreported = [counts for spool, counts in known.items() if spool not in reported]
@@ -125,11 +125,11 @@ def balance(stream: str, stored: Stored, reports: Mapping[str, SpoolReport]) -> 
 
 
 def load_stored(database: Database) -> Stored:
-    """Return the database's side, all of one moment."""
+    """Return the database's side from one state."""
     with database.transaction():
         database.execute("set transaction isolation level repeatable read, read only")
         spools = database.execute("select spool_id, done, ahead, missing, poisoned from spool_progress").fetchall()
-        # Taken after the snapshot, which the first query makes: a report from later covers all that the snapshot holds.
+        # The time is taken after the snapshot, which the first query makes, so a later report covers the snapshot.
         read_at = time()
         rows = database.execute(
             "select (select coalesce(sum(clicks), 0)::bigint from click_days) as clicks,"
@@ -149,7 +149,7 @@ def load_stored(database: Database) -> Stored:
 
 
 def load_reports(redis: Redis) -> dict[str, SpoolReport]:
-    """Return the agents' newest reports, none while Redis is away."""
+    """Return the agents' newest reports, or none while Redis is away."""
     try:
         raw: Mapping[Any, Any] = redis.hgetall(SPOOLS_KEY)
     except RedisError:
@@ -163,7 +163,7 @@ def _decode_report(data: bytes) -> SpoolReport:
 
 
 def _fresh_reports(load: Callable[[], dict[str, SpoolReport]], stored: Stored, wait_s: float) -> dict[str, SpoolReport]:
-    """Return reports newer than the database's figures, or after `wait_s` what there is."""
+    """Return reports that are newer than the database's figures, or after `wait_s` the reports there are."""
     deadline = monotonic() + wait_s
     reports = load()
     while _is_stale(reports, stored) and monotonic() < deadline:
