@@ -6,12 +6,15 @@ from tracking.clicks import SUB_NAMES
 
 # The texts of the request, as the click record has them.
 REQUEST = ("method", "host", "slug", "query", "user_agent", "referrer", "accept_language", "location")
+# Why the click went where it went, from the record's `routing`; null for a link without rules.
+ROUTING = ("routing", "rule_id", "destination_id")
 # The columns in the order of COPY.
 WRITTEN = (
     *("click_id", "clicked_at", "link_id", "profile_id", "config_version", "class", "spool_id", "spool_number"),
     *REQUEST,
     *("parameters", "ip"),
     *SUB_NAMES,
+    *ROUTING,
 )
 # The table is called `c`, since it is joined with links and profiles, which have columns of the same names.
 SHOWN = ", ".join(

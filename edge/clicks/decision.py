@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from threading import Lock
+from typing import Any
 
 from config.configuration import MirrorReader, PublishedLink, PublishedProfile, decode_link, decode_profile
 from edge.clicks.redirect_cache import RedirectCache
@@ -27,6 +28,8 @@ class Redirect:
     profile: PublishedProfile | None
     config_version: int
     expansion: Expansion
+    # As in tracking.spool.Click; None for a link without rules.
+    routing: list[Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)

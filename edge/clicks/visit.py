@@ -67,6 +67,7 @@ class Visit:
                 get("HTTP_SEC_PURPOSE") or get("HTTP_PURPOSE") or get("HTTP_X_MOZ") or "",
                 location,
                 link.sub_defaults,
+                redirect.routing,
             )
         )
 

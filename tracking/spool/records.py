@@ -14,7 +14,7 @@ import orjson
 
 from tracking.runtime import WaypostError
 
-CLICK_RECORD_VERSION = 1
+CLICK_RECORD_VERSION = 2
 POSTBACK_RECORD_VERSION = 2
 
 
@@ -33,7 +33,12 @@ class ClickClass(StrEnum):
 
 
 class Click(NamedTuple):
-    """One answered request for a link with an active profile. Times are Unix milliseconds; text is latin-1 of bytes."""
+    """One answered request for a link with an active profile. Times are Unix milliseconds; text is latin-1 of bytes.
+
+    `routing` is None for a link without rules. Else it tells why the click went where it went: the link's revision, for
+    each rule that was passed over the number of the condition that failed, rule_id, destination_id, `how`, and the
+    facts that were looked up. Version 1 does not have it.
+    """
 
     click_id: str
     at_ms: int
@@ -51,6 +56,7 @@ class Click(NamedTuple):
     purpose: str
     location: str
     sub_defaults: list[str | None]
+    routing: list[Any] | None = None
 
 
 class Postback(NamedTuple):
@@ -82,6 +88,7 @@ class Postback(NamedTuple):
 
 
 # A field that an earlier version does not have comes last and has a default.
+_CLICK_FIELDS = {1: len(Click._fields) - 1, CLICK_RECORD_VERSION: len(Click._fields)}
 _POSTBACK_FIELDS = {1: len(Postback._fields) - 1, POSTBACK_RECORD_VERSION: len(Postback._fields)}
 
 
@@ -97,7 +104,7 @@ def encode_postback(postback: Postback) -> bytes:
 
 def decode_click(payload: str | bytes) -> Click:
     """Return the click of a payload of any version, or raise RecordError."""
-    return Click(*_values(payload, {CLICK_RECORD_VERSION: len(Click._fields)}))
+    return Click(*_values(payload, _CLICK_FIELDS))
 
 
 def decode_postback(payload: str | bytes) -> Postback:

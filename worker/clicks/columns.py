@@ -26,6 +26,7 @@ from worker.clicks.rows import (
     class_of,
     escape,
     query_parameters,
+    routing_fields,
     timestamp,
 )
 from worker.runtime import PoisonError
@@ -35,8 +36,9 @@ Days = Counter[tuple[int, int, str]]
 # PERF: few enough that what is made of a block stays in the processor's cache, and below what wakes Python's collector.
 _BLOCK_RECORDS = 100
 _SPECIAL = "\\\n\r\t"
+_NO_ROUTING = (f"{NULL}\t{NULL}\t{NULL}\n",)
 _AT_MS, _LINK_ID, _PROFILE_ID, _CONFIG_VERSION, _METHOD = 2, 3, 4, 5, 6
-_QUERY, _IP, _PURPOSE, _SUB_DEFAULTS = 9, 10, 14, 16
+_QUERY, _IP, _PURPOSE, _SUB_DEFAULTS, _ROUTING = 9, 10, 14, 16, 17
 
 
 @dataclass(slots=True)
@@ -129,6 +131,7 @@ def _add_block(rows: ClickRows, payloads: Sequence[str], first: int, spool_id: s
         documents.split("\x00") if plain else map(escape, documents.split("\x00")),
         [check_ip(ip) or NULL for ip in columns[_IP]],
         _subs(parameters, columns[_SUB_DEFAULTS], plain),
+        _routings(columns[_ROUTING]),
     )
     rows.lines += map("\t".join, zip(*fields, strict=True))
     rows.numbers += numbers
@@ -145,10 +148,10 @@ def _columns(payloads: Sequence[str]) -> list[tuple[Any, ...]]:
         records = list(map(orjson.loads, payloads))
     except orjson.JSONDecodeError:
         raise PoisonError("not JSON") from None
-    if set(map(type, records)) != {list} or set(map(len, records)) != {len(FIELD_TYPES)}:
+    if set(map(type, records)) != {list} or set(map(len, records)) != {len(FIELD_TYPES) + 1}:
         raise PoisonError("not a record")
     columns = list(zip(*records, strict=True))
-    if any(set(map(type, column)) != {wanted} for column, wanted in zip(columns, FIELD_TYPES, strict=True)):
+    if any(set(map(type, column)) != {wanted} for column, wanted in zip(columns, FIELD_TYPES, strict=False)):
         raise PoisonError("a field of another type")
     if set(columns[0]) != {CLICK_RECORD_VERSION}:
         raise PoisonError("another version")
@@ -183,7 +186,7 @@ def _texts(raw: Sequence[str]) -> Iterable[str]:
 
 
 def _subs(parameters: Sequence[dict[str, str]], defaults: Sequence[list[str | None]], plain: bool) -> list[str]:
-    """Return the ten sub ids of each click with the end of its line. `plain`: no parameter needs an escape."""
+    """Return the ten sub ids of each click. `plain`: no parameter needs an escape."""
     filled: dict[tuple[str | None, ...], list[str]] = {}
     ends = []
     for values, own in zip(parameters, defaults, strict=True):
@@ -204,8 +207,19 @@ def _subs(parameters: Sequence[dict[str, str]], defaults: Sequence[list[str | No
                 subs = [NULL if value is None else escape(value) for value in sub_values(values, own)]
                 break
             subs[place[0]] = values[name]
-        ends.append("\t".join(subs) + "\n")
+        ends.append("\t".join(subs))
     return ends
+
+
+def _routings(column: Sequence[object]) -> Sequence[str]:
+    """Return the columns that come from `routing`, with the end of the line."""
+    if set(map(type, column)) == {type(None)}:
+        # PERF: links without rules.
+        return _NO_ROUTING * len(column)
+    return [
+        "\t".join(NULL if text is None else escape(text) for text in routing_fields(routing)) + "\n"
+        for routing in column
+    ]
 
 
 def _filled(defaults: Sequence[str | None]) -> list[str]:

@@ -6,6 +6,7 @@ records go through `columns`, which writes the same rows faster; this module dec
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -22,8 +23,11 @@ NULL = "\\N"
 # The backslash first: the others' escapes bring new ones.
 _ESCAPES = (("\\", "\\\\"), ("\n", "\\n"), ("\r", "\\r"), ("\t", "\\t"))
 TEXTS_OR_NONE = frozenset({str, type(None)})
-# The types of a record's version and fields, in order.
+# The types of a record's version and fields, in order. After them comes `routing`: what `routing_fields` takes.
 FIELD_TYPES = (int, str, int, int, int, int, *[str] * 10, list)
+_FIELDS = len(FIELD_TYPES) + 1
+ROUTING_FIELDS = 6
+_NUL_IN_JSON = "\\u0000"
 _QUERY = 1 + Click._fields.index("query")
 REQUEST_TEXTS = tuple(1 + Click._fields.index(name) for name in clicks.REQUEST)
 
@@ -43,7 +47,24 @@ class ClickRow(NamedTuple):
 def click_row(payload: object, spool_id: str, number: int, rules: Rules) -> ClickRow:
     """Return the row of record `number` of a spool, or raise PoisonError."""
     values = _decode(payload)
-    _, click_id, at_ms, link_id, profile_id, config_version, method, *_, ip, _, _, _, purpose, _, sub_defaults = values
+    (
+        _,
+        click_id,
+        at_ms,
+        link_id,
+        profile_id,
+        config_version,
+        method,
+        *_,
+        ip,
+        _,
+        _,
+        _,
+        purpose,
+        _,
+        sub_defaults,
+        routing,
+    ) = values
     raw_id = click_id_bytes(click_id, rules.click_id_keys)
     if raw_id is None:
         raise PoisonError(f"not a click id of ours: {click_id[:60]!r}", code=FORGED_CLICK_ID)
@@ -71,6 +92,7 @@ def click_row(payload: object, spool_id: str, number: int, rules: Rules) -> Clic
         orjson.dumps(parameters).decode(),
         check_ip(ip),
         *sub_values(parameters, sub_defaults),
+        *routing_fields(routing),
     ]
     line = "\t".join([NULL if field is None else escape(field) for field in fields]) + "\n"
     return ClickRow(number, click_id, minted_ms // DAY_MS, at_ms // DAY_MS, link_id, click_class, line)
@@ -82,6 +104,38 @@ def query_parameters(query: str) -> dict[str, str]:
     if "%00" in query or "\x00" in query:
         return {name.replace("\x00", "\ufffd"): value.replace("\x00", "\ufffd") for name, value in parameters.items()}
     return parameters
+
+
+def routing_fields(routing: object) -> tuple[str | None, str | None, str | None]:
+    """Return the columns routing, rule_id and destination_id of a record's `routing`, or raise PoisonError."""
+    if routing is None:
+        return None, None, None
+    # As in tracking.spool.Click: revision, passed over, rule_id, destination_id, how, facts.
+    if type(routing) is not list or len(routing) != ROUTING_FIELDS:
+        raise PoisonError(f"routing is not null or a list of {ROUTING_FIELDS}", code="bad-field")
+    document = orjson.dumps(routing).decode()
+    if _NUL_IN_JSON in document:
+        # jsonb takes no NUL. This also finds a backslash before u0000, of which nothing is replaced.
+        document = orjson.dumps(_without_nul(routing)).decode()
+    return document, _id_or_none(routing[2]), _id_or_none(routing[3])
+
+
+def _without_nul(value: Any) -> Any:
+    if isinstance(value, str):
+        return value.replace("\x00", "\ufffd")
+    if isinstance(value, list):
+        return [_without_nul(each) for each in value]
+    if isinstance(value, dict):
+        return {_without_nul(name): _without_nul(each) for name, each in value.items()}
+    return value
+
+
+def _id_or_none(value: object) -> str | None:
+    if value is None:
+        return None
+    if type(value) is not int or not 0 <= value <= BIGINT_MAX:
+        raise PoisonError("a rule_id or destination_id is out of range", code="bad-field")
+    return str(value)
 
 
 @lru_cache(maxsize=10_000)
@@ -113,25 +167,33 @@ def _decode(payload: object) -> list[Any]:
         values = orjson.loads(payload) if isinstance(payload, str) else None
     except orjson.JSONDecodeError:
         values = None
+    if type(values) is not list or len(values) != _FIELDS or values[0] != CLICK_RECORD_VERSION:
+        # Another version, or no record.
+        values = _of_any_version(payload)
     # PERF: one comparison of seventeen types. Only when they differ does `_fault` look for the field.
-    if type(values) is not list or tuple(map(type, values)) != FIELD_TYPES or values[0] != CLICK_RECORD_VERSION:
-        raise _fault(payload)
-    if len(values[-1]) > SUB_COUNT or not TEXTS_OR_NONE.issuperset(map(type, values[-1])):
+    if tuple(map(type, values[:-1])) != FIELD_TYPES:
+        raise _fault(values)
+    sub_defaults = values[-2]
+    if len(sub_defaults) > SUB_COUNT or not TEXTS_OR_NONE.issuperset(map(type, sub_defaults)):
         raise PoisonError("sub_defaults are not up to ten texts", code="bad-field")
     return values
 
 
-def _fault(payload: object) -> PoisonError:
-    """Return what is wrong with a payload that is not a record."""
+def _of_any_version(payload: object) -> list[Any]:
+    """Return a record as one of this version, or raise PoisonError."""
     if not isinstance(payload, str):
-        return PoisonError("the payload is not text", code="bad-record")
+        raise PoisonError("the payload is not text", code="bad-record")
     try:
-        click = decode_click(payload)
+        return [CLICK_RECORD_VERSION, *decode_click(payload)]
     except RecordError as error:
-        return PoisonError(error.message, code=error.code)
+        raise PoisonError(error.message, code=error.code) from None
+
+
+def _fault(values: Sequence[Any]) -> PoisonError:
+    """Return what is wrong with a record that has a field of a wrong type."""
     wrong = (
         f"{name} is not {wanted.__name__}"
-        for name, value, wanted in zip(Click._fields, click, FIELD_TYPES[1:], strict=True)
+        for name, value, wanted in zip(Click._fields, values[1:], FIELD_TYPES[1:], strict=False)
         if type(value) is not wanted
     )
     return PoisonError(next(wrong, "the version is not a number"), code="bad-field")

@@ -111,6 +111,8 @@ def test_every_field_of_a_wrong_type_is_poison(index: int) -> None:
         ({"config_version": 2**63}, "bad-field"),
         ({"sub_defaults": [None] * 11}, "bad-field"),
         ({"sub_defaults": [1]}, "bad-field"),
+        ({"routing": [1]}, "bad-field"),
+        ({"routing": [1, [], -1, None, None, {}]}, "bad-field"),
         ({"at_ms": 253_402_300_799_000}, "date-out-of-range"),
         ({"at_ms": 0}, "date-out-of-range"),
     ],
@@ -155,6 +157,8 @@ _CLICKS = st.fixed_dictionaries(
         "method": st.sampled_from(["GET", "HEAD"]),
         "purpose": st.sampled_from(["", "prefetch"]),
         "link_id": st.integers(0, 2**63 - 1),
+        "routing": st.none()
+        | st.tuples(st.just(1), st.just([0]), st.none() | st.just(5), st.none(), _RAW, st.just({})),
         **dict.fromkeys(("host", "slug", "user_agent", "referrer", "accept_language", "location"), _RAW),
     },
 )
@@ -172,6 +176,18 @@ def test_a_batch_column_by_column_is_the_same_rows_as_record_by_record(
     for number, payload in enumerate(payloads, 1000):
         singly.add(click_row(payload, cases.SPOOL, number, RULES))
     assert rows == singly
+
+
+def test_a_record_of_version_1_is_stored_without_routing() -> None:
+    payload = orjson.dumps([1, *orjson.loads(changed())[1:-1]]).decode()
+    assert click_row(payload, cases.SPOOL, 1, RULES).line.endswith("\t\\N\t\\N\t\\N\n")
+
+
+def test_where_a_click_went_is_stored_with_its_rule_and_destination() -> None:
+    line = click_row(changed(routing=[3, [0, -1], 12, 40, None, {"city": "a\x00\\u0000"}]), cases.SPOOL, 1, RULES).line
+    routing, rule_id, destination_id = line.rstrip("\n").split("\t")[-3:]
+    assert orjson.loads(routing.replace("\\\\", "\\")) == [3, [0, -1], 12, 40, None, {"city": "a\ufffd\\u0000"}]
+    assert (rule_id, destination_id) == ("12", "40")
 
 
 def test_rows_of_several_days_are_told_apart() -> None:
@@ -223,7 +239,10 @@ _ID = cases.click().click_id
         changed(click_id=_ID[:9] + "-" + _ID[10:]),
         changed(click_id=_ID[:14] + "4" + _ID[15:]),
         changed(click_id=_ID[:19] + "c" + _ID[20:]),
-        orjson.dumps([2, *orjson.loads(changed())[1:]]).decode(),
+        orjson.dumps([1, *orjson.loads(changed())[1:-1]]).decode(),
+        changed(routing=[1, [], None, 2**63, None, {}]),
+        changed(routing=[1]),
+        changed(routing="x"),
         orjson.dumps([True, *orjson.loads(changed())[1:]]).decode(),
         # Two records in one payload, which the text between two payloads would hide if all were read as one document.
         f"{changed()},{changed()}",

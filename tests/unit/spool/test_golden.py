@@ -62,6 +62,7 @@ CLICK = Click(
     location="https://m.example/?c=01a05d2b-1d80-7007-8000-4000000c0ffe&s=a%0D%0Ab",
     sub_defaults=["newsletter", None, "caf\u00e9", None, None, None, None, None, None, None],
 )
+ROUTED = CLICK._replace(routing=[3, [0, -1], 12, 40, None, {"country": "DE", "returning": False}])
 POSTBACK = Postback(
     postback_id="01a05d2b-1d81-7007-8000-4000000c0fff",
     at_ms=1_789_000_000_001,
@@ -148,7 +149,6 @@ ACCOUNT = PublishedAccount(
     },
 )
 EVENTS = PublishedEvents(["deposit", "ftd", "vip_level"], ["deposit"])
-BATCH = Batch("7-0-3fa9c1d2-clicks", 1000, [encode_click(CLICK).decode(), encode_click(CLICK).decode()], 3)
 PROGRESS = Progress(1000, ((1200, 1300), (1500, 1501)))
 CREATED_MS = 1_789_000_000_000
 
@@ -157,9 +157,17 @@ def golden(name: str) -> bytes:
     return (GOLDEN / name).read_bytes()
 
 
+BATCH = Batch("7-0-3fa9c1d2-clicks", 1000, [golden("click_record_v1.json").decode()] * 2, 3)
+
+
 def test_click_record_v1() -> None:
     assert decode_click(golden("click_record_v1.json")) == CLICK
-    assert encode_click(CLICK) == golden("click_record_v1.json")
+
+
+@pytest.mark.parametrize(("name", "click"), [("click_record_v2.json", CLICK), ("click_record_v2_routed.json", ROUTED)])
+def test_click_record_v2(name: str, click: Click) -> None:
+    assert decode_click(golden(name)) == click
+    assert encode_click(click) == golden(name)
 
 
 @pytest.mark.parametrize(
@@ -229,7 +237,7 @@ def test_spool_segment_v1() -> None:
     data = golden("spool_segment_v1.seg")
     assert segments.decode_header(data[: segments.HEADER_BYTES]) == 1000
     payloads = [frame.payload for frame in segments.frames(data, segments.HEADER_BYTES, len(data))]
-    assert payloads == [encode_click(CLICK), golden("postback_record_v1.json")]
+    assert payloads == [golden("click_record_v1.json"), golden("postback_record_v1.json")]
     assert segments.encode_header(1000, CREATED_MS) + b"".join(map(segments.encode_frame, payloads)) == data
 
 

@@ -28,6 +28,7 @@ clicks = st.builds(
     profile_id=st.integers(1, 2**62),
     config_version=st.integers(0, 2**62),
     sub_defaults=st.lists(st.none() | raw, min_size=10, max_size=10),
+    routing=st.none() | st.lists(st.none() | st.integers(0, 2**62) | raw, min_size=6, max_size=6),
     **dict.fromkeys(
         (
             "click_id",
@@ -70,8 +71,8 @@ def test_what_is_no_record_is_refused(payload: bytes) -> None:
 
 
 def test_a_record_of_a_later_version_names_both_versions() -> None:
-    with pytest.raises(RecordError, match="version 2, this release reads 1"):
-        decode_click(orjson.dumps([2, "x"]))
+    with pytest.raises(RecordError, match="version 3, this release reads 1 and 2"):
+        decode_click(orjson.dumps([3, "x"]))
     with pytest.raises(RecordError, match="version 3, this release reads 1 and 2"):
         decode_postback(orjson.dumps([3, "x"]))
 
