@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from secrets import randbelow
 from typing import Any
 
 import orjson
@@ -11,6 +12,8 @@ from edge.clicks.decision import Redirect
 from edge.http import client_address
 from tracking.clicks import DYN_PREFIX, encode_dyn, expand
 from tracking.spool import CLICK_RECORD_VERSION, as_text
+
+_RANDOM_COUNT = 10**10
 
 
 class Visit:
@@ -80,6 +83,8 @@ class Visit:
                 return as_text(self._env.get("HTTP_USER_AGENT", ""))
             case "referrer":
                 return as_text(self._env.get("HTTP_REFERER", ""))
+            case "random":
+                return str(randbelow(_RANDOM_COUNT))
             case "ip":
                 return self.ip
             case "country":

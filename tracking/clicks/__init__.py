@@ -17,20 +17,40 @@ from tracking.clicks.click_id import (
 )
 from tracking.clicks.dyn import DEFAULT_PREFIX, encode_dyn, parse_dyn
 from tracking.clicks.expansion import Expansion, expand, prepare_expansion
-from tracking.clicks.parameters import EXTERNAL_ID_NAMES, PARAMETERS_MAX, SUB_PLACES, parse_query, sub_values
+from tracking.clicks.parameters import (
+    PARAMETERS_MAX,
+    Stated,
+    first_value,
+    parse_bounded,
+    parse_query,
+    stated,
+    sub_values,
+)
 from tracking.clicks.template import (
     DYN_PREFIX,
-    SUB_COUNT,
-    SUB_NAMES,
-    URL_CHARACTERS_MAX,
     TemplateParts,
     check_domain,
     check_url,
     compile_template,
     with_source_prefix,
 )
+from tracking.clicks.vocabulary import (
+    CAMPAIGN_NAMES,
+    CLICK_MACROS,
+    COST_NAMES,
+    EXTERNAL_ID_NAMES,
+    STATED_NAMES,
+    SUB_COUNT,
+    SUB_NAMES,
+    SUB_PLACES,
+    URL_CHARACTERS_MAX,
+    characters_max,
+)
 
 __all__ = [
+    "CAMPAIGN_NAMES",
+    "CLICK_MACROS",
+    "COST_NAMES",
     "DEFAULT_PREFIX",
     "DYN_PREFIX",
     "EXTERNAL_ID_NAMES",
@@ -39,6 +59,7 @@ __all__ = [
     "NODE_MAX",
     "PARAMETERS_MAX",
     "SLOT_MAX",
+    "STATED_NAMES",
     "SUB_COUNT",
     "SUB_NAMES",
     "SUB_PLACES",
@@ -46,8 +67,10 @@ __all__ = [
     "ClickIdMint",
     "Expansion",
     "ProcessIdentity",
+    "Stated",
     "TemplateParts",
     "are_genuine",
+    "characters_max",
     "check_domain",
     "check_url",
     "click_id_bytes",
@@ -56,10 +79,13 @@ __all__ = [
     "encode_dyn",
     "expand",
     "first_click_id",
+    "first_value",
+    "parse_bounded",
     "parse_click_id",
     "parse_dyn",
     "parse_query",
     "prepare_expansion",
+    "stated",
     "sub_values",
     "with_source_prefix",
 ]

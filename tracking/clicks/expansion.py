@@ -7,8 +7,9 @@ from functools import lru_cache
 from typing import NamedTuple
 from urllib.parse import quote
 
-from tracking.clicks.parameters import SUB_ALIASES, parse_query
-from tracking.clicks.template import CLICK_MACROS, DYN_PREFIX, SUB_NAMES
+from tracking.clicks.parameters import cut_values, parse_query
+from tracking.clicks.template import DYN_PREFIX
+from tracking.clicks.vocabulary import CLICK_MACROS, PARAMETER_MACROS, SUB_COUNT, SUB_NAMES, TEXT_CHARACTERS_MAX
 
 _SUB_INDEX = {name: index for index, name in enumerate(SUB_NAMES)}
 
@@ -37,12 +38,12 @@ def _places(
     """Return where the values of these macros come from: the last three fields of an Expansion."""
     click_id, query, other = [], [], []
     for place, name in zip(range(1, 2 * len(names), 2), names, strict=True):
-        index = _SUB_INDEX.get(name)
+        index = _SUB_INDEX.get(name, SUB_COUNT)
         if name == "click_id":
             click_id.append(place)
-        elif index is not None:
+        elif name in PARAMETER_MACROS:
             default = sub_defaults[index] if index < len(sub_defaults) else None
-            query.append((place, SUB_ALIASES[index], default or ""))
+            query.append((place, PARAMETER_MACROS[name], default or ""))
         elif name in CLICK_MACROS or name.startswith(DYN_PREFIX):
             other.append((place, name))
         else:
@@ -54,6 +55,7 @@ def expand(expansion: Expansion, click_id: str, query: str, value_of: Callable[[
     """Return the URL of one click. `query` is as in parse_query; `value_of` gives the values of `expansion.other`.
 
     SECURITY: every value is percent-encoded as UTF-8, so none can reach beyond its place. A click id needs no encoding.
+    Parameters are cut to their limits, as they are when they are stored.
     """
     source, click_id_places, query_places, other_places = expansion
     pieces = source.copy()
@@ -61,6 +63,9 @@ def expand(expansion: Expansion, click_id: str, query: str, value_of: Callable[[
         pieces[place] = click_id
     if query_places:
         parameters = parse_query(query)
+        # PERF: decoding makes no value longer, so in a short query nothing can be too long.
+        if len(query) > TEXT_CHARACTERS_MAX:
+            parameters, _ = cut_values(parameters)
         for place, names, value in query_places:
             for name in names:
                 if name in parameters:

@@ -1,25 +1,44 @@
-"""The query parameters of a click, and the sub ids among them, also under the names that other trackers use. Parsing
-them never fails.
-"""
+"""The query parameters of a click: how they are read, cut to their limits, and what they say. Reading never fails."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from typing import NamedTuple
 from urllib.parse import unquote_to_bytes
 
-from tracking.clicks.template import SUB_COUNT
+from tracking.clicks.vocabulary import (
+    CAMPAIGN_NAMES,
+    COST_NAMES,
+    EXTERNAL_ID_NAMES,
+    STATED_NAMES,
+    SUB_ALIASES,
+    SUB_COUNT,
+    SUB_PLACES,
+    TEXT_CHARACTERS_MAX,
+    characters_max,
+)
 
 PARAMETERS_MAX = 200
+# More would be no cost of one click, but a mistake or an attack.
+_COST = re.compile(r"[0-9]{0,9}([.,][0-9]{0,9})?")
+# `1,234` may be a thousand or one. A cost that has two readings is none.
+_TWO_READINGS = re.compile(r"[1-9][0-9]{0,2},[0-9]{3}")
 
-# Names accepted for each sub id, in order of precedence. Source: the parameter names of Voluum, Keitaro, TUNE and
-# Binom.
-SUB_ALIASES: tuple[tuple[str, ...], ...] = tuple(
-    (f"sub{n}", f"sub_id_{n}", f"s{n}", f"t{n}", *(("subid", "aff_sub") if n == 1 else ()))
-    for n in range(1, SUB_COUNT + 1)
-)
-# For each accepted name, the index of its sub id and the rank of the name; rank 0 is the first choice.
-SUB_PLACES = {name: (index, rank) for index, names in enumerate(SUB_ALIASES) for rank, name in enumerate(names)}
-EXTERNAL_ID_NAMES = ("cid", "externalid", "external_id")
+
+class Stated(NamedTuple):
+    """What a click says in parameters that have a column of their own; None for what it does not say.
+
+    `cost` is at least 0, without a currency, with at most nine digits before and after the point.
+    """
+
+    campaign: str | None
+    external_id: str | None
+    cost: Decimal | None
+
+
+_NOTHING_STATED = Stated(None, None, None)
 
 
 def parse_query(query: str) -> dict[str, str]:
@@ -46,12 +65,57 @@ def parse_query(query: str) -> dict[str, str]:
     return parameters
 
 
+def parse_bounded(query: str) -> tuple[dict[str, str], dict[str, int] | None]:
+    """Return the parameters as `parse_query` does, each value cut to its limit, and the original lengths of those that
+    were cut, by name. The lengths are None when nothing was cut.
+    """
+    parameters = parse_query(query)
+    # PERF: decoding makes no value longer, so in a short query nothing can be too long.
+    return (parameters, None) if len(query) <= TEXT_CHARACTERS_MAX else cut_values(parameters)
+
+
+def cut_values(parameters: dict[str, str]) -> tuple[dict[str, str], dict[str, int] | None]:
+    """Return parameters with values cut to their limits, and the lengths of the cut ones as in `parse_bounded`."""
+    cuts = {
+        name: len(value)
+        for name, value in parameters.items()
+        if len(value) > TEXT_CHARACTERS_MAX and len(value) > characters_max(name)
+    }
+    if not cuts:
+        return parameters, None
+    return {name: value[: characters_max(name)] if name in cuts else value for name, value in parameters.items()}, cuts
+
+
+def stated(parameters: Mapping[str, str]) -> Stated:
+    """Return what the parameters say about campaign, external id and cost. A blank value says nothing."""
+    # PERF: most clicks have none of these names.
+    if STATED_NAMES.isdisjoint(parameters):
+        return _NOTHING_STATED
+    return Stated(
+        first_value(CAMPAIGN_NAMES, parameters) or None,
+        first_value(EXTERNAL_ID_NAMES, parameters) or None,
+        parse_cost(first_value(COST_NAMES, parameters) or ""),
+    )
+
+
+def parse_cost(text: str) -> Decimal | None:
+    """Return the cost of a click, or None for anything but a plain number such as `0.0125`, `.5` or `0,5`."""
+    said = text.strip()
+    if not _COST.fullmatch(said) or _TWO_READINGS.fullmatch(said) or said in ("", ".", ","):
+        return None
+    return Decimal(said.replace(",", "."))
+
+
+def first_value(names: Sequence[str], parameters: Mapping[str, str]) -> str | None:
+    """Return the value of the first of `names` that is a parameter."""
+    return next((parameters[name] for name in names if name in parameters), None)
+
+
 def sub_value(number: int, parameters: Mapping[str, str], defaults: Sequence[str | None]) -> str | None:
     """Return sub id `number` (1..10) of a click: a parameter under any accepted name, else the link's default."""
-    for name in SUB_ALIASES[number - 1]:
-        value = parameters.get(name)
-        if value is not None:
-            return value
+    value = first_value(SUB_ALIASES[number - 1], parameters)
+    if value is not None:
+        return value
     return defaults[number - 1] if number <= len(defaults) else None
 
 

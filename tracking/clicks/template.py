@@ -11,18 +11,11 @@ from urllib.parse import quote, urlsplit
 
 import idna
 
+from tracking.clicks.vocabulary import UNAVAILABLE_MACROS, URL_CHARACTERS_MAX
 from tracking.runtime import FieldError
 
 TemplateParts = tuple[str, ...]
 
-URL_CHARACTERS_MAX = 4096
-SUB_COUNT = 10
-SUB_NAMES = tuple(f"sub{number}" for number in range(1, SUB_COUNT + 1))
-# The macros that Waypost has values for. Any other name means the click's query parameter of that name.
-CLICK_MACROS = frozenset(
-    {"click_id", "dyn", "timestamp", "user_agent", "ip", "country", "source", "link_id", "slug", "referrer", *SUB_NAMES}
-)
-UNAVAILABLE_MACROS = frozenset({"region", "city", "device", "os", "browser", "campaign", "language", "random"})
 # `{dyn}` is published with the prefix of the link's source after it. No query parameter can have such a name.
 DYN_PREFIX = "dyn:"
 
@@ -63,7 +56,7 @@ def check_domain(domain: str, field: str) -> str:
     return _ascii_host(name, field)
 
 
-def compile_template(url: str, field: str) -> TemplateParts:
+def compile_template(url: str, field: str, unavailable: frozenset[str] = UNAVAILABLE_MACROS) -> TemplateParts:
     """Return the compiled template of a destination, or raise FieldError naming `field` and the offending macro."""
     names = _MACRO.findall(url)
     left_over = _MACRO.sub("", url)
@@ -72,7 +65,7 @@ def compile_template(url: str, field: str) -> TemplateParts:
             field, f"{field} has a brace that is not part of a macro; write {{name}}, or %7B and %7D for braces"
         )
     for name in names:
-        if name in UNAVAILABLE_MACROS:
+        if name in unavailable:
             raise FieldError(field, f"{field} uses {{{name}}}, which this version cannot fill in; remove it")
     # To check the whole URL, each macro is replaced by a marker that quoting does not change. The check writes the host
     # in small letters.

@@ -8,10 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from hashlib import blake2b
 from typing import Any
 from urllib.parse import quote, urlsplit
 
-from tracking.clicks import EXTERNAL_ID_NAMES, SUB_NAMES, TemplateParts, check_url, compile_template
+from tracking.clicks import (
+    CAMPAIGN_NAMES,
+    COST_NAMES,
+    EXTERNAL_ID_NAMES,
+    SUB_NAMES,
+    TemplateParts,
+    check_url,
+    compile_template,
+    first_value,
+)
 from tracking.money import format_amount
 from tracking.outgoing.public_address import Network, check_host
 
@@ -21,25 +31,31 @@ Facts = Mapping[str, Any]
 OUTGOING_MACROS = (
     *("click_id", "external_id", "conversion_id", "delivery_id", "event", "status", "previous_status"),
     *("payout", "payout_minor", "currency", "commission", "commission_minor", "commission_currency", "order_id"),
-    *("timestamp", "click_timestamp", "cost", "country", "ip", "user_agent", "referrer", "source", "link_id", "slug"),
+    *("timestamp", "click_timestamp", "random", "campaign", "cost", "source", "link_id", "slug"),
+    *("country", "region", "city", "device", "os", "browser", "language", "ip", "user_agent", "referrer"),
     *SUB_NAMES,
 )
+# What a delivery itself is the source of, so that facts do not have it.
+_OF_DELIVERY = ("delivery_id", "random")
 # 2026-01-01T00:00:00Z.
 SAMPLE_TIMESTAMP = 1_767_225_600
-_IN_BODY = tuple(name for name in OUTGOING_MACROS if name not in ("delivery_id", "ip", "user_agent", "referrer"))
+_RANDOM_COUNT = 10**10
+_IN_BODY = tuple(name for name in OUTGOING_MACROS if name not in (*_OF_DELIVERY, "ip", "user_agent", "referrer"))
 
 
 def conversion_facts(conversion: Facts, click: Facts) -> dict[str, Any]:
     """Return the facts of a delivery from those of the changed conversion and those of its click."""
     parameters = click.get("parameters") or {}
     return {
-        **{name: None for name in OUTGOING_MACROS if name != "delivery_id"},
+        **{name: None for name in OUTGOING_MACROS if name not in _OF_DELIVERY},
         **click,
         **conversion,
         "payout": _major(conversion.get("payout_minor"), conversion.get("currency")),
         "commission": _major(conversion.get("commission_minor"), conversion.get("commission_currency")),
-        "external_id": next((parameters[name] for name in EXTERNAL_ID_NAMES if name in parameters), None),
-        "cost": parameters.get("cost"),
+        "country": conversion.get("country") or click.get("country"),
+        "external_id": first_value(EXTERNAL_ID_NAMES, parameters),
+        "campaign": first_value(CAMPAIGN_NAMES, parameters),
+        "cost": first_value(COST_NAMES, parameters),
         "parameters": parameters,
     }
 
@@ -47,7 +63,7 @@ def conversion_facts(conversion: Facts, click: Facts) -> dict[str, Any]:
 def sample_facts() -> dict[str, Any]:
     """Return made-up facts of a test delivery: each text begins with `test-`, and the amount is 1.00 USD."""
     said: dict[str, Any] = {
-        **{name: f"test-{name.replace('_', '-')}" for name in OUTGOING_MACROS if name != "delivery_id"},
+        **{name: f"test-{name.replace('_', '-')}" for name in OUTGOING_MACROS if name not in _OF_DELIVERY},
         "event": "conversion",
         "status": "approved",
         "previous_status": None,
@@ -61,7 +77,7 @@ def sample_facts() -> dict[str, Any]:
         "country": None,
         "ip": "192.0.2.1",
     }
-    return conversion_facts(said, {"parameters": {"cid": "test-external-id"}})
+    return conversion_facts(said, {"parameters": {"cid": "test-external-id", "campaign": "test-campaign"}})
 
 
 def compile_outgoing(url: str, field: str, allowed: Sequence[Network] = ()) -> TemplateParts:
@@ -69,7 +85,7 @@ def compile_outgoing(url: str, field: str, allowed: Sequence[Network] = ()) -> T
 
     A host that is known not to be public is refused, unless it is in one of the `allowed` networks.
     """
-    parts = compile_template(url, field)
+    parts = compile_template(url, field, unavailable=frozenset())
     # A template has no macro in its host, so the whole host is in the first part.
     check_host(urlsplit(parts[0]).hostname or "", allowed, field)
     return parts
@@ -104,5 +120,8 @@ def _major(amount_minor: Any, currency: Any) -> str | None:
 def _value(name: str, facts: Facts, delivery_id: str) -> str:
     if name == "delivery_id":
         return delivery_id
+    if name == "random":
+        # Every attempt of a delivery says the same.
+        return str(int.from_bytes(blake2b(delivery_id.encode(), digest_size=8).digest()) % _RANDOM_COUNT)
     value = facts.get(name) if name in OUTGOING_MACROS else (facts.get("parameters") or {}).get(name)
     return "" if value is None else str(value)

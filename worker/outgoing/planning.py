@@ -29,9 +29,13 @@ _MATCHING = (
     " and (p.events = '{}' or c.event = any(p.events)) and (p.statuses = '{}' or %s = any(p.statuses))"
     " and (%s or p.amount_changes) order by p.outgoing_postback_id"
 )
+_CLICK_COLUMNS = (
+    *("user_agent", "referrer", "country", "region", "city", "device", "os", "browser", "language"),
+    *SUB_NAMES,
+)
 # Only names of ours are put in.
 _CLICK = (
-    f"select clicked_at, host(ip), user_agent, referrer, parameters, {', '.join(SUB_NAMES)}"  # noqa: S608
+    f"select clicked_at, parameters, host(ip) as ip, {', '.join(_CLICK_COLUMNS)}"  # noqa: S608
     " from clicks where click_id = %s"
 )
 _INSERT = (
@@ -98,12 +102,10 @@ def _of_click(connection: Connection, click_id: UUID) -> dict[str, Any]:
     row = connection.execute(_CLICK, [click_id], prepare=False).fetchone()
     if row is None:
         return {}
-    clicked_at, ip, user_agent, referrer, parameters, *subs = row
+    clicked_at, parameters, ip, *others = row
     return {
         "click_timestamp": int(clicked_at.timestamp()),
         "ip": ip,
-        "user_agent": user_agent,
-        "referrer": referrer,
         "parameters": parameters,
-        **dict(zip(SUB_NAMES, subs, strict=True)),
+        **dict(zip(_CLICK_COLUMNS, others, strict=True)),
     }

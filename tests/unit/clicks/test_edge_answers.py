@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -34,6 +35,7 @@ SERVED = {
     ),
     link_key(1, "subs"): link(12, "https://m.example/?a={sub1}&b={sub2}", sub_defaults=["first", None, *NO_SUBS[2:]]),
     link_key(1, "stopped"): link(13, "https://m.example/", active=False),
+    link_key(1, "named"): link(14, "https://m.example/?c={campaign}&e={external_id}&o={cost}&r={random}&g={gclid}"),
     link_key(2, "abc"): link(20, "https://m.example/p?c={click_id}&s={sub1}&x={x}"),
     link_key(3, "abc"): link(30, "https://m.example/p?c={click_id}&s={sub1}&x={x}"),
     link_key(4, "abc"): link(40, "https://m.example/p?c={click_id}"),
@@ -124,6 +126,14 @@ def test_sub_ids_come_from_any_alias_and_else_from_the_links_default(edge: Edge)
     assert edge.get("/click/subs").headers["location"] == "https://m.example/?a=first&b="
     assert edge.get("/click/subs?aff_sub=z&t2=y").headers["location"] == "https://m.example/?a=z&b=y"
     assert edge.clicks[0].sub_defaults[0] == "first"
+
+
+def test_campaign_cost_and_ids_are_filled_in_under_any_name_and_the_random_number_changes(edge: Edge) -> None:
+    query = "utm_campaign=spring+sale&bid=0.02&externalid=E%261&gclid=G"
+    locations = [edge.get(f"/click/named?{query}").headers["location"] for _ in range(20)]
+    found = {re.sub(r"&r=\d{1,10}&", "&r=N&", location) for location in locations}
+    assert found == {"https://m.example/?c=spring%20sale&e=E%261&o=0.02&r=N&g=G"}
+    assert len(set(locations)) == 20
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from tracking.clicks import (
     expand,
     with_source_prefix,
 )
-from tracking.clicks.template import CLICK_MACROS, UNAVAILABLE_MACROS
+from tracking.clicks.vocabulary import CLICK_MACROS, UNAVAILABLE_MACROS
 from tracking.runtime import FieldError
 
 

@@ -19,7 +19,7 @@ from config.settings.options import OPTIONS
 from edge.app import Collaborators as EdgeParts
 from edge.app import create_app as create_edge
 from edge.http import Outcome
-from tracking.clicks.template import CLICK_MACROS
+from tracking.clicks import CLICK_MACROS
 from tracking.conversions import ConversionStatus, Event, PostbackOutcome, PostbackReason
 from tracking.event_log import StepKind
 from tracking.issues import IssueKind, IssueState

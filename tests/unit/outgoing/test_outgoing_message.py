@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from urllib.parse import parse_qs, urlsplit
 
@@ -65,6 +66,29 @@ def test_the_cid_of_the_click_is_the_external_id() -> None:
     assert facts["external_id"] == "first"
 
 
+def test_campaign_and_cost_are_found_under_the_names_of_other_trackers() -> None:
+    facts = conversion_facts({}, {"parameters": {"utm_campaign": "spring", "bid": "0.02", "gclid": "G1"}})
+    parts = compile_outgoing("https://p.example/?c={campaign}&b={cost}&g={gclid}", "url")
+    assert render_url(parts, facts, "d-1") == "https://p.example/?c=spring&b=0.02&g=G1"
+
+
+def test_what_is_stored_of_the_visitor_is_said_and_the_country_of_the_conversion_comes_first() -> None:
+    click = {"country": "DE", "region": "Bayern", "city": "M\u00fcnchen", "device": "phone", "language": "de"}
+    parts = compile_outgoing("https://p.example/?c={country}&r={region}&t={city}&d={device}&l={language}&o={os}", "url")
+    assert render_url(parts, conversion_facts({"country": None}, click), "d-1") == (
+        "https://p.example/?c=DE&r=Bayern&t=M%C3%BCnchen&d=phone&l=de&o="
+    )
+    assert conversion_facts({"country": "AT"}, click)["country"] == "AT"
+
+
+def test_the_random_number_is_the_same_on_every_attempt_of_a_delivery_and_differs_between_deliveries() -> None:
+    parts = compile_outgoing("https://p.example/{random}", "url")
+    urls = [render_url(parts, sample_facts(), f"d-{number % 20}") for number in range(40)]
+    assert urls[:20] == urls[20:]
+    assert len(set(urls)) == 20
+    assert all(re.fullmatch(r"https://p\.example/[0-9]{1,10}", url) for url in urls)
+
+
 def test_the_payout_is_given_with_the_decimals_of_its_currency() -> None:
     amounts = [
         conversion_facts({"payout_minor": 2500, "currency": code}, {})["payout"] for code in ("USD", "JPY", "BHD")
@@ -81,7 +105,7 @@ def test_what_a_click_parameter_says_never_replaces_what_waypost_knows() -> None
 
 def test_every_macro_has_a_value_in_a_test_but_those_that_may_be_absent() -> None:
     facts = sample_facts()
-    absent = {name for name in OUTGOING_MACROS if name != "delivery_id" and facts[name] is None}
+    absent = {name for name in OUTGOING_MACROS if name not in ("delivery_id", "random") and facts[name] is None}
     assert absent == {"previous_status", "country", "cost"}
 
 
