@@ -22,7 +22,8 @@ class SteadyLoad:
     """Requests at a steady pace from some threads; `keep_alive` decides whether connections are used again.
 
     A request on a used connection that the server closed before a byte of the answer is sent once more on a new one, as
-    browsers and proxies do, and counted in `retried`. `refused` are new connections that nobody accepted.
+    browsers and proxies do, and counted in `retried`. `refused` are new connections that nobody accepted. So are those
+    in `reset`, which the kernel had queued for a listener that was closed: it ends them without a byte.
     """
 
     def __init__(self, port: int, *, keep_alive: bool, threads: int = 4, pace_s: float = 0.005) -> None:
@@ -35,6 +36,7 @@ class SteadyLoad:
         self.latencies_s: list[float] = []
         self.failed: list[str] = []
         self.refused = 0
+        self.reset = 0
         self.retried = 0
 
     @contextmanager
@@ -73,6 +75,8 @@ class SteadyLoad:
             if answer.startswith(b"HTTP/1.1 302") and found:
                 self.click_ids.append(found[1].decode())
                 self.latencies_s.append(perf_counter() - started)
+            elif not answer:
+                self.reset += 1
             else:
                 self.failed.append(f"{answer[:80]!r} after {perf_counter() - started:.3f} s")
         if connection is not None:

@@ -25,7 +25,7 @@ TAKES_SOCKETS = [server for server in SERVERS if server in ("meinheld", "gthread
 def assert_nothing_failed_or_lost(load: SteadyLoad, edge: BareEdge) -> None:
     recorded = {click.click_id for click in edge.clicks()}
     assert load.failed == []
-    assert load.refused == 0
+    assert load.refused + load.reset == 0
     assert [click_id for click_id in load.click_ids if click_id not in recorded] == []
     assert len(set(load.click_ids)) == len(load.click_ids)
 
@@ -105,7 +105,8 @@ def test_a_stop_answers_what_was_asked_and_loses_no_click(server: str, tmp_path:
         with load.flowing():
             load.await_more(100)
             stop(edge)
-        # After a stop nobody listens: new connections are refused, and that is no failed request.
+        # After a stop nobody listens: new connections are refused, or reset if they were queued for the listener at that
+        # moment, and that is no failed request. A request that was read is one that was recorded, and it was answered.
         recorded = {click.click_id for click in edge.clicks()}
         assert load.failed == []
-        assert set(load.click_ids) <= recorded
+        assert set(load.click_ids) == recorded

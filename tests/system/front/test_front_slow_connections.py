@@ -106,6 +106,7 @@ def p99_ms(port: int, seconds: float = 0.0) -> float:
         load.await_more(REQUESTS_A_ROUND)
         wait_until(lambda: monotonic() >= until, seconds + 1, "the round's end")
     assert load.failed == []
+    assert load.reset == 0
     return statistics.quantiles(load.latencies_s, n=100)[98] * 1000
 
 

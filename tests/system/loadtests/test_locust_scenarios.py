@@ -67,12 +67,16 @@ def hear_of_ctrl_c() -> None:
 
 
 def rows_in(directory: Path) -> dict[str, Any]:
-    """Return the rows that Locust has written, which it does every second and at its end."""
+    """Return the rows that Locust has written, which it does every second and at its end.
+
+    RACE: it is read at once. A reader that meets an empty file and then the filled one takes the first row for the heading.
+    """
     try:
-        with (directory / "run_stats.csv").open() as file:
-            return {row["Name"]: row for row in csv.DictReader(file)}
+        written = (directory / "run_stats.csv").read_text()
     except FileNotFoundError:
         return {}
+    # A last line without its end is being written.
+    return {row["Name"]: row for row in csv.DictReader(written[: written.rfind("\n") + 1].splitlines())}
 
 
 def has_requests(process: subprocess.Popen[bytes], rows: dict[str, Any], names: set[str]) -> bool:
