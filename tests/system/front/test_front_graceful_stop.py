@@ -105,8 +105,8 @@ def test_a_stop_answers_what_was_asked_and_loses_no_click(server: str, tmp_path:
         with load.flowing():
             load.await_more(100)
             stop(edge)
-        # After a stop nobody listens: new connections are refused, or reset if they were queued for the listener at that
-        # moment, and that is no failed request. A request that was read is one that was recorded, and it was answered.
+        # After a stop nobody listens: new connections are refused, or reset if they were queued for it in that
+        # moment, and that is no failed request. Whatever was recorded was answered.
         recorded = {click.click_id for click in edge.clicks()}
         assert load.failed == []
         assert set(load.click_ids) == recorded

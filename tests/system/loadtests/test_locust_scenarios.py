@@ -69,7 +69,7 @@ def hear_of_ctrl_c() -> None:
 def rows_in(directory: Path) -> dict[str, Any]:
     """Return the rows that Locust has written, which it does every second and at its end.
 
-    RACE: it is read at once. A reader that meets an empty file and then the filled one takes the first row for the heading.
+    RACE: it is read at once. A reader that finds the file empty, and then filled, takes the first row for the heading.
     """
     try:
         written = (directory / "run_stats.csv").read_text()
