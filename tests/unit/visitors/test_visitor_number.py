@@ -1,0 +1,38 @@
+"""The number of a visitor: the same for the same visitor, in one range for an address, and secret."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tracking.visitors import address_range, visitor_key, visitor_number
+
+KEY = visitor_key(bytes(range(32)))
+# Stored clicks have numbers made like this; another way to make them would make every visitor new.
+STORED = 6967212239024637304
+texts = st.text(st.characters(max_codepoint=255), max_size=60)
+
+
+@given(texts.filter(bool), texts)
+def test_a_number_fits_the_column_and_the_range_of_its_address(address: str, agent: str) -> None:
+    number = visitor_number(address, agent, KEY)
+    low, high = address_range(address, KEY)
+    assert number is not None
+    assert -(2**63) <= low <= number <= high < 2**63
+    assert number == visitor_number(address, agent, KEY)
+
+
+def test_the_numbers_are_those_that_are_stored() -> None:
+    assert visitor_number("192.0.2.7", "agent", KEY) == STORED
+    assert visitor_number("192.0.2.7", "agent", visitor_key(bytes(32))) != STORED
+    assert visitor_number("192.0.2.8", "agent", KEY) != STORED
+
+
+def test_visitors_of_an_address_differ_in_the_low_bits_alone() -> None:
+    one, other = (visitor_number("192.0.2.7", agent, KEY) or 0 for agent in ("one", "other"))
+    assert one != other
+    assert one >> 32 == other >> 32
+
+
+def test_without_an_address_nobody_knows_the_visitor() -> None:
+    assert visitor_number("", "agent", KEY) is None

@@ -1,0 +1,58 @@
+"""The number that stands for a visitor: keyed hashes of an address and of a user agent. Pure.
+
+It stays when the address is cut or dropped. SECURITY: without a key of click ids, nobody can find the address from the
+number. Who has the key can test whether a number belongs to an address.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from hashlib import blake2b
+from typing import NewType
+
+VisitorKey = NewType("VisitorKey", bytes)
+_PURPOSE = b"visitor"
+_BITS = 32
+_SIGN = 1 << 63
+
+
+@lru_cache(maxsize=16)
+def visitor_key(click_id_key: bytes) -> VisitorKey:
+    """Return the key of visitor numbers that is derived from a key of click ids.
+
+    New clicks use that of the first key, which also mints click ids. After the first key changed, every visitor is new
+    once.
+    """
+    return VisitorKey(blake2b(_PURPOSE, key=click_id_key, digest_size=32).digest())
+
+
+def visitor_number(address: str, user_agent: str, key: VisitorKey) -> int | None:
+    """Return the number of a visitor, which fits a signed 64-bit integer; None without an address.
+
+    The address is the high 32 bits, the agent the low ones. `address` is in its canonical form, `user_agent` latin-1 of
+    bytes, both as in the click record.
+    """
+    if not address:
+        return None
+    return signed(half(address, key), half(user_agent, key))
+
+
+def address_range(address: str, key: VisitorKey) -> tuple[int, int]:
+    """Return the lowest and the highest number that visitors of an address can have.
+
+    One address in four thousand million shares the range with another one.
+    """
+    high = half(address, key)
+    return signed(high, 0), signed(high, (1 << _BITS) - 1)
+
+
+@lru_cache(maxsize=8192)
+def half(text: str, key: VisitorKey) -> int:
+    """Return 32 bits that stand for an address or a user agent."""
+    return int.from_bytes(blake2b(text.encode("latin-1", "replace"), key=key, digest_size=_BITS // 8).digest())
+
+
+def signed(high: int, low: int) -> int:
+    """Return two halves as one signed number."""
+    number = high << _BITS | low
+    return number - (1 << 64) if number & _SIGN else number
