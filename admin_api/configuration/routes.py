@@ -12,6 +12,7 @@ from admin_api.configuration.sources import SOURCES
 from admin_api.http import Route
 from admin_api.resources import Addresses, resource_routes
 from admin_api.runtime import Pool
+from admin_api.versions import version_routes
 
 
 def configuration_routes(pool: Pool, addresses: Addresses) -> list[Route]:
@@ -22,6 +23,7 @@ def configuration_routes(pool: Pool, addresses: Addresses) -> list[Route]:
             for resource in (PROFILES, MERCHANTS, SOURCES, LINKS)
             for route in resource_routes(resource, pool, addresses)
         ),
+        *version_routes(LINKS, pool, addresses),
         Route("/v1/merchants/{merchant_id}/tokens", MerchantTokens(pool, addresses)),
         Route("/v1/merchants/{merchant_id}/secrets", MerchantSecrets(pool)),
         Route("/v1/platforms", PlatformList()),

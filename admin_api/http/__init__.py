@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from admin_api.http.authentication import Authentication, actor_of
+from admin_api.http.authentication import Authentication, actor_of, caller_of
 from admin_api.http.csv_export import csv_pieces
 from admin_api.http.errors import ConflictError, InvalidFieldsError, NotFoundError
 from admin_api.http.field_types import (
@@ -105,6 +105,7 @@ __all__ = [
     "Values",
     "actor_of",
     "add_operation",
+    "caller_of",
     "changes_of",
     "checked",
     "converted",

@@ -10,7 +10,7 @@ from collections.abc import Collection
 import falcon
 
 from admin_api.http.errors import AuthenticationError
-from admin_api.runtime import Database, Pool
+from admin_api.runtime import Actor, Database, Pool
 from config.configuration import hash_token
 
 TOKEN_CHARACTERS_MAX = 200
@@ -31,15 +31,21 @@ class Authentication:
             return
         token = parse_authorization(req.get_header("Authorization") or "")
         with self._pool.connection() as database:
-            name = load_token_name(database, token)
-        if name is None:
+            actor = load_actor(database, token)
+        if actor is None:
             raise AuthenticationError("this API token is unknown, expired or revoked")
-        req.context.actor = name
+        req.context.actor = actor
 
 
 def actor_of(req: falcon.Request) -> str:
     """Return the name of the caller, which is recorded beside what the request changes."""
-    return str(req.context.actor)
+    return caller_of(req).name
+
+
+def caller_of(req: falcon.Request) -> Actor:
+    """Return the caller."""
+    actor: Actor = req.context.actor
+    return actor
 
 
 def parse_authorization(header: str) -> str:
@@ -51,14 +57,14 @@ def parse_authorization(header: str) -> str:
     return token
 
 
-def load_token_name(database: Database, token: str) -> str | None:
-    """Return the name of a token that is stored and still valid, or None.
+def load_actor(database: Database, token: str) -> Actor | None:
+    """Return whom a token stands for, or None if it is not stored or no longer valid.
 
     SECURITY: the index is searched by SHA-256, so the time of a search says nothing about tokens the caller lacks.
     """
     found = database.execute(
-        "select name from api_tokens where token_hash = %s and revoked_at is null"
+        "select token_id, name from api_tokens where token_hash = %s and revoked_at is null"
         " and (expires_at is null or expires_at > now())",
         [hash_token(token)],
     ).fetchone()
-    return None if found is None else found["name"]
+    return None if found is None else Actor(**found)

@@ -81,7 +81,7 @@ def outgoing_postbacks(allowed: tuple[Network, ...]) -> Resource:
         made = insert(database, resource, values | {"secrets": [secret]})
         return Created(made.object_id, {"secret": secret})
 
-    def prepare(database: Database, values: Values) -> Values:
+    def prepare(database: Database, values: Values, before: Row | None) -> Values:
         prepared = _with_url(values)
         if "url" in prepared:
             # The URL leads to no private network, as far as that is known now. It is checked again at sending.

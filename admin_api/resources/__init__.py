@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from admin_api.resources.addresses import Addresses
-from admin_api.resources.resource import Created, Resource
+from admin_api.resources.resource import Created, Key, Resource
 from admin_api.resources.rest import resource_routes
 from admin_api.resources.rows import insert_row, update_row
 from admin_api.resources.store import insert, load_one, remove, save_changes, save_new
@@ -11,6 +11,7 @@ from admin_api.resources.store import insert, load_one, remove, save_changes, sa
 __all__ = [
     "Addresses",
     "Created",
+    "Key",
     "Resource",
     "insert",
     "insert_row",

@@ -46,8 +46,11 @@ class Resource:
     conflict_codes: tuple[str, ...] = ()
     # The class of a new object, where it has more than the fields.
     new_fields: type[Body] | None = None
-    # Turns the client's values into values of columns, inside the caller's transaction. May raise FieldError.
-    prepare: Callable[[Database, Values], Values] = lambda database, values: values
+    # Turns the client's values into values of columns, inside the caller's transaction. It gets the row as it is, or
+    # None for a new one, and may raise FieldError.
+    prepare: Callable[[Database, Values, Row | None], Values] = lambda database, values, before: values
+    # Checks what was just saved, among everything else that is stored. May raise FieldError or ConflictError.
+    check: Callable[[Database, Row], None] = lambda database, row: None
     # The name in URLs, where it is not the table's name.
     path: str | None = None
     # The keys of config.configuration.published that show this row at the edge.

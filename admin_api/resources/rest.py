@@ -7,11 +7,11 @@ from typing import Any
 
 import falcon
 
-from admin_api.http import Body, NumberedPageQuery, Page, Revisions, Route, Shown, add_operation
+from admin_api.http import Body, NumberedPageQuery, Page, Revisions, Route, Shown, add_operation, caller_of
 from admin_api.resources.addresses import Addresses
 from admin_api.resources.resource import Resource
 from admin_api.resources.store import load_one, load_page, remove, save_changes, save_new
-from admin_api.runtime import Pool
+from admin_api.runtime import Pool, attributed
 
 
 class Collection:
@@ -39,7 +39,7 @@ class Collection:
 
     def create(self, req: falcon.Request, resp: falcon.Response, body: Body) -> Shown:
         """The answer is the new object, and `Location` has its address."""
-        with self._pool.connection() as database:
+        with self._pool.connection() as database, attributed(database, caller_of(req)):
             row, created = save_new(database, self._resource, body.values(), self._addresses)
         resp.etag = str(row["revision"])
         resp.location = f"{self._resource.collection_path}/{created.object_id}"
@@ -98,7 +98,7 @@ class Item:
         self, req: falcon.Request, resp: falcon.Response, object_id: int, body: Body, allowed: Revisions
     ) -> Shown:
         """Change the fields that the body names. The others stay as they are."""
-        with self._pool.connection() as database:
+        with self._pool.connection() as database, attributed(database, caller_of(req)):
             row = save_changes(database, self._resource, object_id, body.changes(), allowed)
         resp.etag = str(row["revision"])
         return self._resource.show(row, self._addresses)

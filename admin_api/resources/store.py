@@ -48,8 +48,9 @@ def insert(database: Database, resource: Resource, values: Values) -> Created:
 def save_new(database: Database, resource: Resource, values: Values, addresses: Addresses) -> tuple[Row, Created]:
     """Store a new object. Raises ConflictError, or FieldError for a reference to an object that does not exist."""
     with _conflicts_of(resource), database.transaction():
-        created = resource.create(database, resource.prepare(database, values), addresses)
+        created = resource.create(database, resource.prepare(database, values, None), addresses)
         row = load_one(database, resource, created.object_id)
+        resource.check(database, row)
         save_change(database, resource.keys(row))
     return row, created
 
@@ -58,11 +59,12 @@ def save_changes(database: Database, resource: Resource, object_id: Key, changes
     """Change an object and return it. Raises the errors of `save_new`, NotFoundError and RevisionError."""
     with _conflicts_of(resource), database.transaction():
         before = _locked(database, resource, object_id, allowed)
-        changes = resource.prepare(database, changes)
+        changes = resource.prepare(database, changes, before)
         if all(before[name] == value for name, value in changes.items()):
             return before
         update_row(database, resource.plural, resource.id_name, object_id, changes)
         after = load_one(database, resource, object_id)
+        resource.check(database, after)
         save_change(
             database, resource.keys(before) + resource.keys(after), object_id if resource.shown_by_links else None
         )

@@ -1,7 +1,8 @@
-"""Connections, metrics, and the outbox, to which every change of the configuration is written."""
+"""Connections, who makes a change, metrics, and the outbox, to which every change of the configuration is written."""
 
 from __future__ import annotations
 
+from admin_api.runtime.attribution import Actor, attributed
 from admin_api.runtime.connections import Database, Pool, Row, connect_database, connect_redis, open_pool
 from admin_api.runtime.measurements import LEDGER_FIGURES, Measurements
 from admin_api.runtime.outbox import (
@@ -19,10 +20,12 @@ from admin_api.runtime.outbox import (
 __all__ = [
     "CHANNEL",
     "LEDGER_FIGURES",
+    "Actor",
     "Database",
     "Measurements",
     "Pool",
     "Row",
+    "attributed",
     "claim_versions",
     "connect_database",
     "connect_redis",

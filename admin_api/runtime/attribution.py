@@ -1,0 +1,27 @@
+"""Says who changes something. PostgreSQL's triggers store it with every version of a link and of a rotation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import NamedTuple
+
+from admin_api.runtime.connections import Database
+
+
+class Actor(NamedTuple):
+    """Who makes a request: an API token, by its number and its name."""
+
+    token_id: int
+    name: str
+
+
+@contextmanager
+def attributed(database: Database, actor: Actor) -> Iterator[None]:
+    """Open a transaction whose changes are the actor's."""
+    with database.transaction():
+        database.execute(
+            "select set_config('waypost.token_id', %s, true), set_config('waypost.actor', %s, true)",
+            [str(actor.token_id), actor.name],
+        )
+        yield
