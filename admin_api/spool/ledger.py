@@ -133,7 +133,7 @@ def load_stored(database: Database) -> Stored:
         read_at = time()
         rows = database.execute(
             "select (select coalesce(sum(clicks), 0)::bigint from click_days) as clicks,"
-            " (select count(*) from postbacks) as postbacks"
+            " (select coalesce(sum(postbacks), 0)::bigint from postback_days) as postbacks"
         ).fetchone()
     assert rows is not None
     return Stored(

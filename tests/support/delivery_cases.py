@@ -109,7 +109,7 @@ def deliveries(database_url: str) -> list[dict[str, Any]]:
     with psycopg.connect(database_url, row_factory=psycopg.rows.dict_row) as connection:
         return connection.execute(
             "select *, extract(epoch from due_at - now())::float as delay_s from deliveries"
-            " order by planned_at, change_id"
+            " order by planned_at, change_id, outgoing_postback_id"
         ).fetchall()
 
 

@@ -14,7 +14,10 @@ from admin_client import connect
 
 
 class Plan(NamedTuple):
-    """A query as it was run: the kinds of its steps, the indexes used, and the rows that were read or thrown away."""
+    """A query as it was run: the kinds of its steps, the indexes used, and the rows that were read or thrown away.
+
+    Empty partitions, which are read without an index, are left out, and an index is named as that of the whole table.
+    """
 
     kinds: set[str]
     indexes: set[str]
@@ -45,14 +48,20 @@ def plan_of(database: Database, query: sql.Composable, values: Any) -> Plan:
     scans = [node for node in nodes if "Scan" in node["Node Type"]]
     return Plan(
         {node["Node Type"] for node in nodes},
-        {node["Index Name"] for node in scans if "Index Name" in node},
-        int(
-            sum((node["Actual Rows"] + node.get("Rows Removed by Filter", 0)) * node["Actual Loops"] for node in scans)
-        ),
+        {node["Index Name"].removesuffix("_old") for node in scans if "Index Name" in node},
+        int(sum(map(_rows_read, scans))),
     )
+
+
+def _rows_read(node: dict[str, Any]) -> float:
+    read: float = (node["Actual Rows"] + node.get("Rows Removed by Filter", 0)) * node["Actual Loops"]
+    return read
 
 
 def _nodes(node: dict[str, Any]) -> Iterator[dict[str, Any]]:
     yield node
+    of_partitions = node["Node Type"] in ("Append", "Merge Append")
     for inner in node.get("Plans", ()):
-        yield from _nodes(inner)
+        nodes = list(_nodes(inner))
+        if not (of_partitions and nodes[-1]["Node Type"] == "Seq Scan" and not _rows_read(nodes[-1])):
+            yield from nodes

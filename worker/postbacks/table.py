@@ -16,13 +16,15 @@ from worker.spool import storable_text
 
 _INSERT = (
     f"insert into postbacks ({', '.join(postbacks.WRITTEN)})"  # noqa: S608
-    f" values ({', '.join(f'%({name})s' for name in postbacks.WRITTEN)}) on conflict (postback_id) do nothing"
+    f" values ({', '.join(f'%({name})s' for name in postbacks.WRITTEN)}) on conflict (postback_id, received_at) do nothing"
 )
 # The second postback with a nonce finds the row of the first. RACE: its caller locks the nonce before this, so that the
-# first row is committed.
+# first row is committed. The row may be in another month's partition, so no key would find it.
 _NONCE = (
-    "insert into postback_nonces (merchant_id, nonce, postback_id, received_at) values (%s, %s, %s, %s)"
-    " on conflict (merchant_id, nonce) do update set nonce = excluded.nonce returning postback_id"
+    "with known as (select postback_id from postback_nonces where merchant_id = %(merchant_id)s and nonce = %(nonce)s"
+    " order by received_at limit 1), fresh as (insert into postback_nonces (merchant_id, nonce, postback_id, received_at)"
+    " select %(merchant_id)s, %(nonce)s, %(postback_id)s, %(received_at)s where not exists (select from known)"
+    " returning postback_id) select postback_id from known union all select postback_id from fresh"
 )
 _REPLAYED = "update postbacks set outcome = %s, reason = %s, detail = null, claimed = false where postback_id = %s"
 _DECIDED = (
@@ -84,7 +86,7 @@ def claim_nonce(connection: Connection, nonce: str | None, origin: Origin) -> bo
     """Whether no other postback used the id that this one's signature covers; true if it is not signed."""
     if nonce is None or origin.merchant_id is None:
         return True
-    taken = [origin.merchant_id, storable_text(nonce), origin.postback_id, origin.received_at]
+    taken = {**origin._asdict(), "nonce": storable_text(nonce)}
     row = connection.execute(_NONCE, taken).fetchone()
     return row is not None and bool(row[0] == origin.postback_id)
 

@@ -180,8 +180,8 @@ def test_a_dynamic_variable_is_served_with_the_prefix_of_its_source(
     assert with_source["destination_url"] == url
 
 
-def test_the_database_holds_each_nonce_of_an_account_once(database: Database) -> None:
-    insert = "insert into postback_nonces values (%s, %s, gen_random_uuid(), now())"
+def test_the_database_holds_each_nonce_of_an_account_once_a_moment(database: Database) -> None:
+    insert = "insert into postback_nonces values (%s, %s, gen_random_uuid(), '2026-11-01 12:00+00')"
     database.execute(insert, [1, "a"])
     database.execute(insert, [2, "a"])
     with pytest.raises(UniqueViolation):

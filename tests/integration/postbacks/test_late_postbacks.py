@@ -55,7 +55,8 @@ def writes(database_url: str) -> int:
     """Return how many rows of postbacks were updated so far."""
     with psycopg.connect(database_url, autocommit=True) as connection:
         connection.execute("select pg_stat_force_next_flush()")
-        row = connection.execute("select n_tup_upd from pg_stat_user_tables where relname = 'postbacks'").fetchone()
+        updated = "select sum(n_tup_upd) from pg_stat_user_tables where relname like 'postbacks%'"
+        row = connection.execute(updated).fetchone()
     assert row is not None
     return int(row[0])
 
