@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import falcon
 
 from config.configuration import MirrorReader
-from config.countries import CountryTable
+from config.geo import GeoDatabases
 from config.settings import EdgeSettings
 from edge.clicks import ClickResource, Router
 from edge.health import EdgeCollector, LiveResource, MetricsResource, ReadyResource, TestClickResource
@@ -32,7 +32,7 @@ class Collaborators:
 
     mirror: MirrorReader
     recorder: Recorder
-    countries: CountryTable
+    geo: GeoDatabases
     markers: DuplicateMarkers
 
 
@@ -42,7 +42,7 @@ def create_app(settings: EdgeSettings, parts: Collaborators) -> falcon.App[EdgeR
         media_type=falcon.MEDIA_TEXT, request_type=EdgeRequest, response_type=EdgeResponse
     )
     app.set_error_serializer(serialize_error)
-    click = ClickResource(Router(parts.mirror), parts.recorder, parts.countries, settings.trusted_proxies)
+    click = ClickResource(Router(parts.mirror), parts.recorder, parts.geo, settings.trusted_proxies)
     reader = PostbackReader(
         Accounts(parts.mirror),
         RateLimits(settings.postback_rate_per_minute),
@@ -53,7 +53,7 @@ def create_app(settings: EdgeSettings, parts: Collaborators) -> falcon.App[EdgeR
     responder = PostbackResponder(reader, parts.recorder, settings.postback_body_bytes, settings.trusted_proxies)
     for prefix in ("/click", "/route"):
         app.add_route(f"{prefix}/{{slug}}", click)
-    app.add_route("/click", TestClickResource(parts.mirror, parts.recorder, settings.mirror_dir))
+    app.add_route("/click", TestClickResource(parts.mirror, parts.recorder, parts.geo, settings.mirror_dir))
     app.add_route("/v1/postback", JsonPostbackResource(responder))
     for prefix in ("/postback", "/post-back"):
         app.add_route(f"{prefix}/{{token}}", TokenPostbackResource(responder))

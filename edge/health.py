@@ -15,7 +15,8 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from config.configuration import MirrorReader, decode_profile, profile_key
-from edge.http import OUTCOME_INDEX, Outcome, host_name, set_problem
+from config.geo import GeoDatabases
+from edge.http import GEO_INDEX, OUTCOME_INDEX, Outcome, host_name, set_problem
 from edge.spool import (
     Recorder,
     outcome_files,
@@ -29,6 +30,7 @@ from tracking.spool import stream_of
 
 # The agent touches this file in the mirror's directory whenever Redis confirms that the mirror is up to date.
 CONFIRMED_NAME = "confirmed"
+_COUNTED = 1 + max((*OUTCOME_INDEX.values(), *GEO_INDEX.values()))
 
 
 class LiveResource:
@@ -66,9 +68,10 @@ class ReadyResource:
 class TestClickResource:
     """GET /click?test=1: which profile answers on this host and whether a click here would be kept."""
 
-    def __init__(self, mirror: MirrorReader, recorder: Recorder, mirror_dir: Path) -> None:
+    def __init__(self, mirror: MirrorReader, recorder: Recorder, geo: GeoDatabases, mirror_dir: Path) -> None:
         self._mirror = mirror
         self._recorder = recorder
+        self._geo = geo
         self._confirmed = mirror_dir / CONFIRMED_NAME
 
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
@@ -89,6 +92,8 @@ class TestClickResource:
             "mirror": meta
             and {"version": meta.version, "entries": meta.entries, "confirmed_s_ago": self._confirmed_s_ago()},
             "spool": {"healthy": self._recorder.healthy()},
+            # Empty: the built-in table tells the country, and nothing else is known of an address.
+            "geo": {"databases": self._geo.in_use()},
         }
         resp.content_type = "application/json"
         resp.data = orjson.dumps(answer)
@@ -124,13 +129,12 @@ class EdgeCollector(Collector):
     def collect(self) -> list[Metric]:
         """Return the metric families."""
         answers = CounterMetricFamily("waypost_edge_answers", "Answers by outcome", labels=["outcome"])
-        totals = dict.fromkeys(Outcome, 0)
-        for path in outcome_files(self._spool_dir):
-            counted = read_counters(path, len(OUTCOME_INDEX)) or [0] * len(OUTCOME_INDEX)
-            for outcome, place in OUTCOME_INDEX.items():
-                totals[outcome] += counted[place]
-        for outcome, total in totals.items():
-            answers.add_metric([outcome.value], total)
+        geo = CounterMetricFamily("waypost_edge_geo", "Databases of addresses, and failures", labels=["event"])
+        counted = self._counted()
+        for outcome, place in OUTCOME_INDEX.items():
+            answers.add_metric([outcome.value], counted[place])
+        for event, place in GEO_INDEX.items():
+            geo.add_metric([event.value], counted[place])
         issued = CounterMetricFamily("waypost_edge_issued", "Requests that were to be recorded", labels=["stream"])
         lost = CounterMetricFamily("waypost_edge_declared_lost", "Of these, not logged", labels=["stream"])
         # The settled spools are read last: a spool that is moved in between is found there, and counted once by its
@@ -152,4 +156,13 @@ class EdgeCollector(Collector):
         version = GaugeMetricFamily(
             "waypost_edge_mirror_version", "Configuration version", value=meta.version if meta else 0
         )
-        return [answers, issued, lost, size, version]
+        return [answers, geo, issued, lost, size, version]
+
+    def _counted(self) -> list[int]:
+        """Return the sums of the words of all slots' counter files."""
+        sums = [0] * _COUNTED
+        for path in outcome_files(self._spool_dir):
+            found = read_counters(path, _COUNTED)
+            if found is not None:
+                sums = [total + count for total, count in zip(sums, found, strict=True)]
+        return sums

@@ -7,7 +7,7 @@ import gc
 import logging
 
 from config.configuration import MirrorReader, create_mirror
-from config.countries import CountryTable
+from config.geo import GeoDatabases
 from config.settings import edge_settings
 from edge.app import Collaborators, create_app
 from edge.postbacks import DuplicateMarkers
@@ -18,13 +18,16 @@ logging.basicConfig(level=settings.log_level.upper(), format="%(levelname)s %(na
 create_mirror(settings.mirror_dir, settings.mirror_max_bytes)
 recorder = Recorder(settings)
 recorder.start()
+geo = GeoDatabases(settings.geo, recorder.count_geo)
+# A slow disk delays the start for no longer. Until all is loaded, the built-in table tells the countries.
+geo.start(wait_s=2.0)
 atexit.register(recorder.close)
 app = create_app(
     settings,
     Collaborators(
         mirror=MirrorReader(settings.mirror_dir),
         recorder=recorder,
-        countries=CountryTable(settings.geoip_country_db),
+        geo=geo,
         markers=DuplicateMarkers(settings.redis_url),
     ),
 )

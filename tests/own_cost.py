@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 import falcon
 
 from config.configuration import MirrorReader
-from config.countries import CountryTable
+from config.geo import GeoDatabases
 from config.settings import edge_settings
 from edge.app import Collaborators, create_app
 from edge.clicks import Router
@@ -95,7 +95,7 @@ def edge_parts(home: Path) -> Iterator[tuple[Collaborators, Any]]:
     build(home, 10)
     settings = edge_settings({"WAYPOST_HOME": str(home), "REDIS_URL": "redis://127.0.0.1:1/0", "EDGE_NODE_ID": "1"})
     parts = Collaborators(
-        MirrorReader(settings.mirror_dir), Recorder(settings), CountryTable(None), DuplicateMarkers(settings.redis_url)
+        MirrorReader(settings.mirror_dir), Recorder(settings), GeoDatabases(), DuplicateMarkers(settings.redis_url)
     )
     yield parts, create_app(settings, parts)
     parts.recorder.close()
@@ -126,7 +126,7 @@ def costs(home: Path) -> list[Cost]:
         router = Router(parts.mirror)
         decision = router.decide(HOST, "link1")
         assert isinstance(decision, Redirect)
-        visit = Visit(environ(), decision, 0, parts.countries)
+        visit = Visit(environ(), decision, 0, parts.geo)
         recorder = parts.recorder
         click_id, at_ms = recorder._mint.mint()
         payload = visit.record(click_id, at_ms)

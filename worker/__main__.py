@@ -15,14 +15,25 @@ from redis import Redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from config.countries import CountryTable
 from config.database import SchemaError, require_schema
+from config.geo import GeoDatabases
 from config.settings import SettingError, worker_settings
 from tracking.runtime import QueueName
 from worker import rates_command
 from worker.maintenance import Schedule
 from worker.outgoing import Dispatcher, OutgoingClient
-from worker.runtime import Database, Resources, RetryableError, install, load_tasks, log, run, start_logging, task_queue
+from worker.runtime import (
+    Database,
+    Resources,
+    RetryableError,
+    Tally,
+    install,
+    load_tasks,
+    log,
+    run,
+    start_logging,
+    task_queue,
+)
 
 USAGE = (
     f"usage: python -m worker {'|'.join(QueueName)} (exactly one queue a process)\n"
@@ -65,8 +76,13 @@ def main(arguments: list[str]) -> int:
         return 1
     except RetryableError:
         return 0
-    countries = CountryTable(settings.geoip_country_db)
-    used = Resources(database, redis, settings.click_id_keys, stop, countries, rates_file=settings.exchange_rates_file)
+    tally = Tally()
+    geo = GeoDatabases(settings.geo, lambda event: tally.add(**{f"geo_{event.name.lower()}": 1}))
+    # A slow disk delays the start for no longer. Clicks that are stored before all is loaded have less known of them.
+    geo.start(wait_s=30.0)
+    used = Resources(
+        database, redis, settings.click_id_keys, stop, geo, tally=tally, rates_file=settings.exchange_rates_file
+    )
     install(used)
     if name is QueueName.MAINTENANCE:
         run(name, used, Schedule(redis, task_queue(name, redis)).enqueue_due)

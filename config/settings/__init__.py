@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from config.settings.errors import SettingError
+from config.settings.geo import GeoSettings
 from config.settings.outgoing import OutgoingSettings
 from config.settings.programs import (
     EDGE_SERVERS,
@@ -23,6 +24,7 @@ __all__ = [
     "AdminSettings",
     "EdgeSettings",
     "EmbeddedSettings",
+    "GeoSettings",
     "OutgoingSettings",
     "SettingError",
     "admin_settings",

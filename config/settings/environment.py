@@ -74,9 +74,6 @@ class EnvironmentReader:
             return int(secret(self.home, "edge-node-id", 2), 16) & NODE_MAX
         return self.number("EDGE_NODE_ID", 0, NODE_MAX)
 
-    def geoip_country_db(self) -> Path | None:
-        return self.optional_path("GEOIP_COUNTRY_DB")
-
     def optional_path(self, name: str) -> Path | None:
         text = self.text(name)
         return Path(text).absolute() if text else None

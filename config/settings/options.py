@@ -38,10 +38,12 @@ OPTIONS: dict[str, Option] = {
         ),
         Option("TRUSTED_PROXIES", "0", "how many proxies in front of the edge append to X-Forwarded-For"),
         Option(
-            "GEOIP_COUNTRY_DB",
+            "GEOIP_DIR",
             "",
-            "MaxMind-format country file for {country} and for the country of conversions; empty leaves both blank",
+            "directory of MaxMind-format files (City, ISP or ASN, Connection-Type, Anonymous-IP); empty means"
+            " WAYPOST_HOME/geoip",
         ),
+        Option("GEOIP_COUNTRY_DB", "", "MaxMind-format file that tells the country; empty takes it from GEOIP_DIR"),
         Option(
             "EXCHANGE_RATES_FILE",
             "",

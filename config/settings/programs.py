@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from config.settings.environment import EnvironmentReader
+from config.settings.geo import GeoSettings, geo_settings
 from config.settings.outgoing import OutgoingSettings, outgoing_settings
 from tracking.runtime import BATCH_RECORDS_MAX
 
@@ -31,7 +32,7 @@ class EdgeSettings:
     intake_workers: int
     node_id: int
     trusted_proxies: int
-    geoip_country_db: Path | None
+    geo: GeoSettings
     click_id_keys: tuple[bytes, ...]
     spool_dir: Path
     spool_segment_bytes: int
@@ -55,7 +56,7 @@ class WorkerSettings:
     home: Path
     database_url: str
     redis_url: str
-    geoip_country_db: Path | None
+    geo: GeoSettings
     exchange_rates_file: Path | None
     click_id_keys: tuple[bytes, ...]
     outgoing: OutgoingSettings
@@ -114,7 +115,7 @@ def edge_settings(environ: Mapping[str, str] = os.environ) -> EdgeSettings:
         intake_workers=read.number("INTAKE_WORKERS", 1, 64),
         node_id=read.node_id(),
         trusted_proxies=read.number("TRUSTED_PROXIES", 0, 16),
-        geoip_country_db=read.geoip_country_db(),
+        geo=geo_settings(read),
         click_id_keys=read.click_id_keys(),
         spool_dir=read.path("SPOOL_DIR", read.home / "spool"),
         spool_segment_bytes=read.number("SPOOL_SEGMENT_BYTES", 4096, 2**31),
@@ -140,7 +141,7 @@ def worker_settings(environ: Mapping[str, str] = os.environ) -> WorkerSettings:
         home=read.home,
         database_url=read.database_url(),
         redis_url=read.redis_url(),
-        geoip_country_db=read.geoip_country_db(),
+        geo=geo_settings(read),
         exchange_rates_file=read.optional_path("EXCHANGE_RATES_FILE"),
         click_id_keys=read.click_id_keys(),
         outgoing=outgoing_settings(read),

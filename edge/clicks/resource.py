@@ -5,7 +5,7 @@ from __future__ import annotations
 import falcon
 
 from config.configuration import PublishedProfile
-from config.countries import CountryTable
+from config.geo import GeoDatabases
 from edge.clicks.decision import Rejection, Router
 from edge.clicks.javascript_page import js_redirect_page
 from edge.clicks.visit import Visit
@@ -28,10 +28,10 @@ _REJECTIONS = {
 class ClickResource:
     """GET and HEAD of /click/{slug}. One immutable instance serves all requests of a process."""
 
-    def __init__(self, router: Router, recorder: Recorder, countries: CountryTable, trusted_proxies: int) -> None:
+    def __init__(self, router: Router, recorder: Recorder, geo: GeoDatabases, trusted_proxies: int) -> None:
         self._router = router
         self._recorder = recorder
-        self._countries = countries
+        self._geo = geo
         self._trusted_proxies = trusted_proxies
 
     def on_get(self, req: EdgeRequest, resp: EdgeResponse, slug: str) -> None:
@@ -41,7 +41,7 @@ class ClickResource:
         if isinstance(decision, Rejection):
             self._reject(resp, decision)
             return
-        visit = Visit(env, decision, self._trusted_proxies, self._countries)
+        visit = Visit(env, decision, self._trusted_proxies, self._geo)
         if decision.profile is None:
             self._recorder.count(Outcome.NO_PROFILE)
             _send(resp, "302", visit.build_location(), {REASON_HEADER: Outcome.NO_PROFILE.value})

@@ -6,6 +6,8 @@ from __future__ import annotations
 
 from enum import StrEnum
 
+from config.geo import GeoEvent
+
 
 class Outcome(StrEnum):
     """Add new members at the end: a member's position is its index in the counter files of running processes."""
@@ -34,4 +36,6 @@ class Outcome(StrEnum):
     POSTBACK_RATE_LIMITED_NOT_STORED = "postback-rate-limited-not-stored"
 
 
+# What happens to the databases of addresses is counted in the same files, after all outcomes there may ever be.
+GEO_INDEX: dict[GeoEvent, int] = {event: 320 + place for place, event in enumerate(GeoEvent)}
 OUTCOME_INDEX: dict[Outcome, int] = {outcome: place for place, outcome in enumerate(Outcome)}

@@ -10,8 +10,9 @@ from pathlib import Path
 from threading import Event, Lock, Thread
 from time import time_ns
 
+from config.geo import GeoEvent
 from config.settings import EdgeSettings
-from edge.http import OUTCOME_INDEX, Outcome
+from edge.http import GEO_INDEX, OUTCOME_INDEX, Outcome
 from edge.spool.counters import CounterFile
 from edge.spool.slots import Slot, spool_directories
 from edge.spool.writer import SpoolWriter
@@ -96,6 +97,10 @@ class Recorder:
     def count(self, outcome: Outcome) -> None:
         """Count one answer. Two threads of one process may very rarely lose a count; nothing depends on it."""
         self._answers[OUTCOME_INDEX[outcome]] += 1
+
+    def count_geo(self, event: GeoEvent) -> None:
+        """Count what happened to a database of addresses."""
+        self._answers[GEO_INDEX[event]] += 1
 
     def healthy(self) -> bool:
         """Whether the spool takes records now."""

@@ -17,7 +17,7 @@ from config.configuration import (
     encode_published,
     mirror_meta,
 )
-from config.countries import CountryTable
+from config.geo import GeoDatabases
 from config.settings import EdgeSettings, edge_settings
 from edge.app import Collaborators, create_app
 from edge.postbacks import DuplicateMarkers
@@ -38,7 +38,7 @@ class Edge:
         self.settings = settings
         self.recorder = Recorder(settings)
         self.mirror = MirrorReader(settings.mirror_dir)
-        parts = Collaborators(self.mirror, self.recorder, CountryTable(None), DuplicateMarkers(settings.redis_url))
+        parts = Collaborators(self.mirror, self.recorder, GeoDatabases(), DuplicateMarkers(settings.redis_url))
         self.client = TestClient(create_app(settings, parts))
 
     def get(self, path: str, host: str = "t.example", method: str = "GET", **headers: str) -> Result:

@@ -76,7 +76,7 @@ def match_postbacks(used: Resources, postback_ids: Sequence[UUID]) -> int:
     matched = 0
     if not postback_ids:
         return 0
-    context = used.database.run(lambda connection: load_context(connection, used.countries.country))
+    context = used.database.run(lambda connection: load_context(connection, used.geo.country))
     for at in range(0, len(postback_ids), PROCESSED_TOGETHER_MAX):
         together = postback_ids[at : at + PROCESSED_TOGETHER_MAX]
         matched += used.database.run(lambda connection, ids=together: _match(connection, ids, context))  # type: ignore[misc]

@@ -98,7 +98,7 @@ def _work(connection: Connection, used: Resources, replay_id: int) -> bool:
         if not chosen:
             finish(connection, replay_id, "done")
             return False
-        context = load_context(connection, used.countries.country, Cause.REPLAY)
+        context = load_context(connection, used.geo.country, Cause.REPLAY)
         part = _parse(connection, used, chosen)
         last = part[-1][0]
         with connection.transaction(force_rollback=replay.dry):

@@ -38,7 +38,7 @@ def store_batch(spool_id: str, first: int, payloads: list[str], missing: int = 0
     used = resources.current()
     batch = check_batch(Batch(spool_id, first, payloads, missing), "postbacks")
     rules = Rules(used.click_id_keys, used.now_ms())
-    context = used.database.run(lambda connection: load_context(connection, used.countries.country))
+    context = used.database.run(lambda connection: load_context(connection, used.geo.country))
     parked: list[UUID] = []
     for part in _parts(batch):
         rows, poison = parse_postbacks(part, rules)

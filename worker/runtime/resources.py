@@ -10,7 +10,7 @@ from time import monotonic, time
 
 from redis import Redis
 
-from config.countries import CountryTable
+from config.geo import GeoDatabases
 from worker.runtime.database import Database
 from worker.runtime.errors import PermanentError
 from worker.runtime.metrics import Tally
@@ -32,7 +32,7 @@ class Resources:
     redis: Redis
     click_id_keys: Sequence[bytes]
     stop: Event
-    countries: CountryTable = field(default_factory=lambda: CountryTable(None))
+    geo: GeoDatabases = field(default_factory=GeoDatabases)
     # Day numbers of the partitions of clicks that are known to exist; see worker.clicks.
     known_partitions: set[int] = field(default_factory=set)
     tally: Tally = field(default_factory=Tally)

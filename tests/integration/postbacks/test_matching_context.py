@@ -183,7 +183,7 @@ def test_the_same_signed_ids_at_once_count_once_each(spools: Spools, database_ur
         sent = [cases.postback(click_id, nonce=f"msg_{n}", fields={"order_id": f"{slot}-{n}"}) for n in numbers]
         batch = Batch(f"7-{slot}-3fa9c1d2-postbacks", 0, cases.postback_payloads(sent))
         rows, poison = parse_postbacks(batch, Rules(own.click_id_keys, own.now_ms()))
-        context = own.database.run(lambda connection: load_context(connection, own.countries.country))
+        context = own.database.run(lambda connection: load_context(connection, own.geo.country))
         own.database.run(lambda connection: postbacks._store(connection, batch, rows, poison, context))
         cases.close(own)
 
@@ -209,13 +209,13 @@ class Countries:
 def test_a_conversion_has_the_country_of_its_click(
     spools: Spools, used: Resources, ip: str, country: str | None
 ) -> None:
-    install(replace(used, countries=Countries()))  # type: ignore[arg-type]
+    install(replace(used, geo=Countries()))  # type: ignore[arg-type]
     spools.send(cases.postback(spools.click(ip=ip)))
     assert spools.rows("select country from conversions") == [(country,)]
 
 
 def test_a_parked_postbacks_conversion_has_its_country_too(spools: Spools, used: Resources) -> None:
-    install(replace(used, countries=Countries()))  # type: ignore[arg-type]
+    install(replace(used, geo=Countries()))  # type: ignore[arg-type]
     made = cases.click()
     spools.send(cases.postback(made.click_id))
     clicks.store_batch(cases.SPOOL, 0, cases.payloads([made]))
@@ -276,7 +276,7 @@ def test_issues_opened_crosswise_by_two_processes_do_not_deadlock(
             ]
             batch = Batch(f"7-{slot}-3fa9c1d2-postbacks", number * 8, cases.postback_payloads(sent))
             rows, poison = parse_postbacks(batch, Rules(own.click_id_keys, own.now_ms()))
-            context = own.database.run(lambda connection: load_context(connection, own.countries.country))
+            context = own.database.run(lambda connection: load_context(connection, own.geo.country))
             own.database.run(
                 lambda connection, each=batch, parsed=(rows, poison, context): postbacks._store(
                     connection, each, *parsed

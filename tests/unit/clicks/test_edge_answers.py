@@ -264,6 +264,7 @@ def test_the_test_click_tells_the_profile_mirror_and_spool(edge: Edge) -> None:
     assert answer["mirror"]["version"] == 17
     assert answer["mirror"]["entries"] == len(SERVED)
     assert answer["spool"] == {"healthy": True}
+    assert answer["geo"] == {"databases": {}}
     assert edge.get("/click?test=1", host="other.example").json["profile"] is None
     assert edge.get("/click?test=1", host="off.example").json["active"] is False
     assert edge.get("/click").status_code == 404

@@ -14,6 +14,7 @@ from falcon.inspect import inspect_routes
 from admin_api.app import Collaborators as AdminParts
 from admin_api.app import create_app as create_admin
 from config.configuration import MirrorReader, create_mirror
+from config.geo import GeoEvent
 from config.settings import edge_settings
 from config.settings.options import OPTIONS
 from edge.app import Collaborators as EdgeParts
@@ -141,6 +142,7 @@ def test_every_metric_is_documented() -> None:
     "words",
     [
         Outcome,
+        GeoEvent,
         PostbackReason,
         PostbackOutcome,
         ConversionStatus,
