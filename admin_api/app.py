@@ -23,6 +23,7 @@ from admin_api.outgoing import outgoing_routes
 from admin_api.postbacks import postback_routes
 from admin_api.reconciliation import reconciliation_routes
 from admin_api.resources import Addresses
+from admin_api.routing import routing_routes
 from admin_api.runtime import Measurements, Pool
 from admin_api.spool import ledger_routes
 from tracking.outgoing import Network
@@ -84,6 +85,7 @@ def routes_of(collaborators: Collaborators) -> list[Route]:
     keys = collaborators.click_id_keys
     return [
         *configuration_routes(pool, addresses),
+        *routing_routes(pool, addresses),
         *conversion_routes(pool, addresses),
         *money_routes(pool, addresses),
         *click_routes(pool, keys),

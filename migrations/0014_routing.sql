@@ -11,6 +11,8 @@ create table rotations (
     name text not null check (length(name) between 1 and 200),
     destinations jsonb not null check (jsonb_typeof(destinations) = 'array'),
     assignment text not null default 'sticky' check (assignment in ('sticky', 'random')),
+    -- The time zone of its caps; null for that of the installation.
+    time_zone text,
     revision integer not null default 1,
     created_at timestamptz not null default now(),
     updated_at timestamptz not null default now()

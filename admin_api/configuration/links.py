@@ -12,7 +12,8 @@ from pydantic import Field
 from admin_api.http import Body, ConflictError, DestinationUrl, Matching, ObjectId, Text, Values
 from admin_api.money import missing_plan
 from admin_api.resources import Addresses, Created, Resource, insert
-from admin_api.runtime import Database
+from admin_api.routing import RoutingFields, prepared_routing, refuse_link_loop, shown_like
+from admin_api.runtime import Database, Row
 from config.configuration import link_key
 from tracking.runtime import FieldError
 
@@ -44,6 +45,8 @@ class LinkFields(Body):
     """The URL that it leads to. Macros such as `{click_id}` and `{sub1}` are filled in, percent-encoded."""
     slug: Slug | None = None
     """The last part of its public URL. A new link without a slug gets a random one."""
+    routing: RoutingFields | None = None
+    """Its rules, which come before `destination_url`. Null means that every click goes there."""
     active: bool = True
     """Whether it is active. A link that is switched off goes to its profile's fallback URL, or answers 404."""
     sub1: SubId | None = None
@@ -77,6 +80,12 @@ def create_link(database: Database, values: Values, addresses: Addresses) -> Cre
     raise ConflictError("no free slug was found; try again or choose one", code="slug-taken", field="slug")
 
 
+def _prepare(database: Database, values: Values, before: Row | None) -> Values:
+    if "routing" not in values:
+        return values
+    return values | {"routing": prepared_routing(database, values["routing"], before)}
+
+
 def has_clicks(database: Database, link_id: int) -> bool:
     """Say whether clicks of a link were ever stored. Only such a link can have conversions."""
     found = database.execute("select exists (select from click_days where link_id = %s)", [link_id]).fetchone()
@@ -95,6 +104,8 @@ LINKS: Resource = Resource(
     fields=LinkFields,
     generated=("name", "slug"),
     select="select links.*, profiles.domain from links left join profiles using (profile_id)",
+    prepare=_prepare,
+    check=refuse_link_loop,
     create=create_link,
     in_use="clicks of this link are stored; set its active to false instead",
     conflicts={
@@ -105,10 +116,20 @@ LINKS: Resource = Resource(
         "links_merchant_id_fkey": _missing("merchant", "create it at /v1/merchants"),
         "links_plan_id_fkey": missing_plan("plan_id"),
         "links_source_id_fkey": _missing("source", "create it at /v1/sources, or leave it out"),
+        # Deleted while this link was saved.
+        "link_rotations_rotation_id_fkey": partial(
+            FieldError, "routing", "routing names a rotation that does not exist; create it at /v1/rotations"
+        ),
     },
     conflict_codes=("slug-taken",),
     keys=lambda row: [link_key(row["profile_id"], row["slug"])],
-    shown_types={"url": Annotated[str, Field(description="Its public URL.")]},
+    shown_types={
+        "routing": Annotated[
+            shown_like(RoutingFields) | None,
+            Field(description="Its rules, which come before `destination_url`. Null: every click goes there."),
+        ],
+        "url": Annotated[str, Field(description="Its public URL.")],
+    },
     extras=lambda row, addresses: {"url": addresses.link_url(row["domain"], row["slug"])},
     is_needed=has_clicks,
 )

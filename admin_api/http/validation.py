@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, TypeVar, get_args
+from typing import Any, TypeVar
 
 import falcon
 from pydantic import BaseModel, ValidationError
 
 from admin_api.http.errors import BodyError, InvalidFieldsError
+from admin_api.http.locations import locate
 from tracking.runtime import FieldError
 
 Model = TypeVar("Model", bound=BaseModel)
 
 BODY_BYTES_MAX = 64 * 1024
 FIELD_ERRORS_MAX = 50
-_SHOWN_CHARACTERS = 64
 # pydantic's messages in the words of JSON. {field} is the field's name; the other names are pydantic's.
 _SENTENCES = {
     "missing": "{field} is required",
@@ -42,6 +42,8 @@ _SENTENCES = {
     "date_from_datetime_parsing": "{field} must be a day such as 2026-10-31",
     "date_from_datetime_inexact": "{field} must be a day such as 2026-10-31",
     "date_type": "{field} must be a day such as 2026-10-31",
+    "union_tag_not_found": "{field} needs the field {discriminator}",
+    "union_tag_invalid": "{field} has an unknown {discriminator}; it must be one of {expected_tags}",
     "uuid_type": "{field} must be a UUID",
     "uuid_parsing": "{field} must be a UUID",
 }
@@ -100,11 +102,12 @@ def _refusal(
 def _field_errors(found: Sequence[Any], model: type[BaseModel], within: str) -> Iterator[FieldError]:
     for each in found:
         kind, context = each["type"], each.get("ctx", {})
-        field = within + (_path(each["loc"]) or str(context.get("field", "")))
+        place = locate(each["loc"], model)
+        field = within + (place.path or str(context.get("field", "")))
         if kind == "refused":
             message, code = _said(context, field), str(context["code"])
         elif kind == "extra_forbidden":
-            message, code = _unknown(field, each["loc"], model), _CODES[kind]
+            message, code = _unknown(field, place.within), _CODES[kind]
         else:
             sentence = _SENTENCES.get(kind)
             message = sentence.format(field=field, **context) if sentence else f"{field}: {each['msg']}"
@@ -120,31 +123,9 @@ def _said(context: Mapping[str, str], field: str) -> str:
     return field + said.removeprefix(named) if said.startswith(f"{named} ") else said
 
 
-def _path(location: Sequence[str | int]) -> str:
-    """Return the path of a value as a client writes it: `columns.date`, `pixels[2]`."""
-    path = ""
-    for part in location:
-        if isinstance(part, int):
-            path += f"[{part}]"
-        elif part != "[key]":
-            shown = part if len(part) <= _SHOWN_CHARACTERS else part[:_SHOWN_CHARACTERS]
-            path += f".{shown}" if path else shown
-    return path
-
-
-def _unknown(field: str, location: Sequence[str | int], model: type[BaseModel]) -> str:
+def _unknown(field: str, within: type[BaseModel] | None) -> str:
     """Return the message for an unknown name. It lists the names of the object that the name stands in."""
-    for part in location[:-1]:
-        inner = _model_of(model.model_fields[part].annotation) if part in model.model_fields else None
-        if inner is None:
-            return f"{field} cannot be set"
-        model = inner
-    known = ", ".join(each.alias or name for name, each in model.model_fields.items())
+    if within is None:
+        return f"{field} cannot be set"
+    known = ", ".join(each.alias or name for name, each in within.model_fields.items())
     return f"{field} is not known here; the names are {known}" if known else f"{field} cannot be set; send {{}}"
-
-
-def _model_of(annotation: Any) -> type[BaseModel] | None:
-    """Return the class of a nested object, which may be one of several types."""
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
-    return next((found for part in get_args(annotation) if (found := _model_of(part)) is not None), None)
