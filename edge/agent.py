@@ -16,6 +16,7 @@ from redis import Redis, RedisError
 
 from config.configuration import MirrorWriter
 from config.settings import EdgeSettings, SettingError, edge_settings
+from edge.caps import CapKeeper, CapRows, Grants
 from edge.configuration import Follower
 from edge.health import CONFIRMED_NAME
 from edge.spool import Shipper
@@ -23,14 +24,16 @@ from edge.spool import Shipper
 _log = logging.getLogger(__name__)
 _IDLE_S = 0.02
 _PAUSE_S = 0.5
+_CAPS_ROUND_S = 0.1
 _SOCKET_TIMEOUT_S = 5
 
 
 def run(settings: EdgeSettings, stopping: Event) -> None:
-    """Follow the configuration and ship the spools until `stopping` is set."""
+    """Follow the configuration, ship the spools and keep the caps supplied until `stopping` is set."""
     mirror = MirrorWriter(settings.mirror_dir, settings.mirror_max_bytes)
     follower = Follower(_connect(settings), mirror, settings.mirror_dir / CONFIRMED_NAME)
     shipper = Shipper(settings, _connect(settings))
+    keeper = CapKeeper(CapRows(Grants(settings.spool_dir), mirror), _connect(settings))
 
     def follow() -> None:
         follower.step()
@@ -39,10 +42,19 @@ def run(settings: EdgeSettings, stopping: Event) -> None:
         if not shipper.step():
             stopping.wait(_IDLE_S)
 
-    thread = Thread(target=_loop, args=("follower", follow, stopping), name="follower")
-    thread.start()
+    def keep_caps() -> None:
+        keeper.step()
+        stopping.wait(_CAPS_ROUND_S)
+
+    threads = [
+        Thread(target=_loop, args=(name, step, stopping), name=name)
+        for name, step in (("follower", follow), ("caps", keep_caps))
+    ]
+    for thread in threads:
+        thread.start()
     _loop("shipper", ship, stopping, while_away=shipper.scan)
-    thread.join()
+    for thread in threads:
+        thread.join()
     mirror.close()
 
 

@@ -36,8 +36,10 @@ from config.configuration.published import (
     profile_key,
     token_key,
 )
+from config.configuration.published_caps import CAP_PREFIX, cap_key, decode_cap, encode_cap
 
 __all__ = [
+    "CAP_PREFIX",
     "NO_PROFILE",
     "PROGRESS_KEY",
     "SPOOLS_KEY",
@@ -53,12 +55,15 @@ __all__ = [
     "PublishedToken",
     "StalePublicationError",
     "account_key",
+    "cap_key",
     "create_mirror",
     "decode_account",
+    "decode_cap",
     "decode_events",
     "decode_link",
     "decode_profile",
     "decode_token",
+    "encode_cap",
     "encode_published",
     "events_key",
     "fetch_changes",

@@ -78,6 +78,19 @@ class MirrorReader:
             with self._begin() as transaction:
                 return _look_up(transaction, host, slug)
 
+    def with_prefix(self, prefix: str) -> list[tuple[str, bytes]]:
+        """Return the entries whose key begins with `prefix`, all from one state of the mirror."""
+        start = prefix.encode()
+        with self._begin() as transaction:
+            cursor = transaction.cursor()
+            found = []
+            if cursor.set_range(start):
+                for key, value in cursor:
+                    if not key.startswith(start):
+                        break
+                    found.append((key.decode(), bytes(value)))
+            return found
+
     def meta(self) -> MirrorMeta | None:
         """Return the state of the mirror, None while it is empty."""
         return _decode_meta(self._values([_META_KEY])[0])

@@ -1,0 +1,11 @@
+"""Caps at the edge: a click takes capacity that the agent has brought to this host beforehand."""
+
+from __future__ import annotations
+
+from edge.caps.caps import Caps
+from edge.caps.grants import Grants
+from edge.caps.keeper import CapKeeper
+from edge.caps.rows import CapRows
+from edge.caps.table import Sums, read_sums
+
+__all__ = ["CapKeeper", "CapRows", "Caps", "Grants", "Sums", "read_sums"]
