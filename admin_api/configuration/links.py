@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 from functools import partial
 from typing import Annotated
 
 from psycopg.errors import UniqueViolation
-from pydantic import Field
+from pydantic import Field, WithJsonSchema
 
-from admin_api.http import Body, ConflictError, DestinationUrl, Matching, ObjectId, Text, Values
+from admin_api.configuration.link_filter import LinkFilter, Tag
+from admin_api.http import Body, ConflictError, DestinationUrl, Matching, ObjectId, Text, Values, checked
 from admin_api.money import missing_plan
 from admin_api.resources import Addresses, Created, Resource, insert
 from admin_api.routing import RoutingFields, prepared_routing, refuse_link_loop, shown_like
@@ -26,6 +28,34 @@ Slug = Annotated[
     str, Matching("[A-Za-z0-9][A-Za-z0-9_-]{0,63}", "1 to 64 letters, digits, - or _, a letter or digit first")
 ]
 SubId = Annotated[str, Text(500, shortest=0)]
+TAGS_MAX = 50
+NOTES_CHARACTERS_MAX = 2000
+NOTES_LINES_MAX = 50
+_NOTES_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
+
+
+def _check_tags(tags: list[str], field: str) -> list[str]:
+    return sorted(set(tags))
+
+
+def _check_notes(notes: str, field: str) -> str:
+    """Return notes with line breaks as `\\n`. Raises FieldError."""
+    lines = notes.replace("\r\n", "\n").strip()
+    if _NOTES_CONTROL.search(lines):
+        raise FieldError(field, f"{field} has a control character other than tabs and line breaks; remove it")
+    if len(lines) > NOTES_CHARACTERS_MAX or lines.count("\n") >= NOTES_LINES_MAX:
+        raise FieldError(field, f"{field} may have {NOTES_CHARACTERS_MAX} characters on {NOTES_LINES_MAX} lines")
+    return lines
+
+
+Tags = Annotated[list[Tag], Field(max_length=TAGS_MAX), checked(_check_tags)]
+Notes = Annotated[
+    str,
+    checked(_check_notes),
+    WithJsonSchema(
+        {"type": "string", "maxLength": NOTES_CHARACTERS_MAX, "pattern": r"^([^\x00-\x08\x0b-\x1f\x7f]|\r\n)*$"}
+    ),
+]
 
 
 class LinkFields(Body):
@@ -60,6 +90,10 @@ class LinkFields(Body):
     sub8: SubId | None = None
     sub9: SubId | None = None
     sub10: SubId | None = None
+    tags: Tags = []
+    """Words to find it by. They are stored in small letters, sorted and without repetition."""
+    notes: Notes = ""
+    """What operators should know about it."""
 
 
 def mint_slug() -> str:
@@ -102,6 +136,7 @@ LINKS: Resource = Resource(
     id_name="link_id",
     description="A slug on a profile's domain, and the destination it leads to.",
     fields=LinkFields,
+    filters=LinkFilter,
     generated=("name", "slug"),
     select="select links.*, profiles.domain from links left join profiles using (profile_id)",
     prepare=_prepare,
@@ -114,6 +149,11 @@ LINKS: Resource = Resource(
         ),
         "links_profile_id_fkey": _missing("profile", "create it at /v1/profiles, or leave it out"),
         "links_merchant_id_fkey": _missing("merchant", "create it at /v1/merchants"),
+        "links_raw_destination": partial(
+            FieldError,
+            "destination_url",
+            "destination_url takes the URL from a parameter, so the profile needs a fallback_url and redirect_hosts",
+        ),
         "links_plan_id_fkey": missing_plan("plan_id"),
         "links_source_id_fkey": _missing("source", "create it at /v1/sources, or leave it out"),
         # Deleted while this link was saved.

@@ -8,7 +8,7 @@ from datetime import datetime
 from functools import cached_property
 from typing import Any, LiteralString, NamedTuple
 
-from admin_api.http import Body, Shown, Values, changes_of, shown_of
+from admin_api.http import Body, Filter, Shown, Values, changes_of, shown_of
 from admin_api.resources.addresses import Addresses
 from admin_api.runtime import Database, Row
 from tracking.runtime import WaypostError
@@ -51,6 +51,8 @@ class Resource:
     prepare: Callable[[Database, Values, Row | None], Values] = lambda database, values, before: values
     # Checks what was just saved, among everything else that is stored. May raise FieldError or ConflictError.
     check: Callable[[Database, Row], None] = lambda database, row: None
+    # The filters of its list. Their conditions name columns of `select`.
+    filters: type[Filter] = Filter
     # The name in URLs, where it is not the table's name.
     path: str | None = None
     # The keys of config.configuration.published that show this row at the edge.

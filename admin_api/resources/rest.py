@@ -6,6 +6,7 @@ from http import HTTPStatus
 from typing import Any
 
 import falcon
+from pydantic import BaseModel, create_model
 
 from admin_api.http import Body, NumberedPageQuery, Page, Revisions, Route, Shown, add_operation, caller_of
 from admin_api.resources.addresses import Addresses
@@ -34,7 +35,11 @@ class Collection:
             conflicts=resource.conflict_codes,
         )
         add_operation(
-            self, "get", type(self).list, f"List {resource.plural.replace('_', ' ')}", types={"return": self._page}
+            self,
+            "get",
+            type(self).list,
+            f"List {resource.plural.replace('_', ' ')}",
+            types={"query": _query_of(resource), "return": self._page},
         )
 
     def create(self, req: falcon.Request, resp: falcon.Response, body: Body) -> Shown:
@@ -45,10 +50,10 @@ class Collection:
         resp.location = f"{self._resource.collection_path}/{created.object_id}"
         return self._resource.show_created(row, self._addresses, created.shown_once)
 
-    def list(self, req: falcon.Request, resp: falcon.Response, query: NumberedPageQuery) -> Shown:
+    def list(self, req: falcon.Request, resp: falcon.Response, query: Any) -> Shown:
         """The objects are in the order of their ids."""
         with self._pool.connection() as database:
-            rows = load_page(database, self._resource, query.after, query.limit + 1)
+            rows = load_page(database, self._resource, query.chosen(), query.after, query.limit + 1)
         page: Shown = self._page(
             items=[self._resource.show(row, self._addresses) for row in rows[: query.limit]],
             next_cursor=str(rows[query.limit - 1][self._resource.id_name]) if len(rows) > query.limit else None,
@@ -115,6 +120,12 @@ def resource_routes(resource: Resource, pool: Pool, addresses: Addresses) -> lis
         Route(resource.collection_path, Collection(resource, pool, addresses)),
         Route(resource.item_path, Item(resource, pool, addresses)),
     ]
+
+
+def _query_of(resource: Resource) -> type[BaseModel]:
+    """Return the class of the parameters of a list: its filters and the place of a page."""
+    name = f"{resource.fields.__name__.removesuffix('Fields')}Query"
+    return create_model(name, __base__=(resource.filters, NumberedPageQuery))
 
 
 def _article(singular: str) -> str:

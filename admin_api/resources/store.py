@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from psycopg import sql
 from psycopg.errors import ForeignKeyViolation, IntegrityError
 
-from admin_api.http import ConflictError, NotFoundError, Revisions, Values, require_revision
+from admin_api.http import Chosen, ConflictError, NotFoundError, Revisions, Values, require_revision
 from admin_api.resources.addresses import Addresses
 from admin_api.resources.resource import Created, Key, Resource
 from admin_api.resources.rows import insert_row, update_row
@@ -32,11 +32,13 @@ def load_one(database: Database, resource: Resource, object_id: Key, *, lock: bo
     return row
 
 
-def load_page(database: Database, resource: Resource, after: int, limit: int) -> list[Row]:
-    """Return up to `limit` objects with ids above `after`, in the order of their ids."""
+def load_page(database: Database, resource: Resource, chosen: Chosen, after: int, limit: int) -> list[Row]:
+    """Return up to `limit` objects that filters find, with ids above `after`, in the order of their ids."""
     column = sql.Identifier(resource.plural, resource.id_name)
-    query = sql.SQL("{} where {} > %s order by {} limit %s").format(sql.SQL(resource.select), column, column)
-    return database.execute(query, [after, limit]).fetchall()
+    query = sql.SQL("{} {} order by {} limit %(limit)s").format(
+        sql.SQL(resource.select), chosen.where(sql.SQL("{} > %(after)s").format(column)), column
+    )
+    return database.execute(query, {**chosen.values, "after": after, "limit": limit}).fetchall()
 
 
 def insert(database: Database, resource: Resource, values: Values) -> Created:
