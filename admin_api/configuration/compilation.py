@@ -11,6 +11,7 @@ from typing import LiteralString
 
 from psycopg import sql
 
+from admin_api.configuration.cap_compilation import CAPS, compile_cap
 from admin_api.runtime import Database, Row
 from config.configuration import (
     NO_PROFILE,
@@ -65,6 +66,7 @@ def load_served(database: Database, keys: Sequence[str]) -> dict[str, bytes | No
     hashes = [key[2:] for key in keys if key.startswith("t:")]
     accounts = [int(key[2:]) for key in keys if key.startswith("a:")]
     links = [key.split(":", 2)[1:] for key in keys if key.startswith("l:")]
+    caps = [int(key[2:]) for key in keys if key.startswith("c:")]
     found: dict[str, bytes | None] = dict.fromkeys(keys)
     if domains:
         rows = database.execute(f"{_PROFILES} where domain = any(%s)", [domains])
@@ -77,6 +79,8 @@ def load_served(database: Database, keys: Sequence[str]) -> dict[str, bytes | No
         found.update(compile_account(row) for row in rows)
     if events_key() in keys:
         found.update(compile_events(row) for row in database.execute(_EVENTS))
+    if caps:
+        found.update(compile_cap(row) for row in database.execute(f"{CAPS} where cap_id = any(%s)", [caps]))
     if links:
         profile_ids, slugs = [int(profile_id) for profile_id, _ in links], [slug for _, slug in links]
         found.update(compile_link(row) for row in database.execute(_LINKS_BY_KEY, [profile_ids, slugs]))
@@ -90,6 +94,7 @@ def stream_served(database: Database) -> Generator[tuple[str, bytes], None, None
         ("served_tokens", _TOKENS, compile_token),
         ("served_accounts", _ACCOUNTS, compile_account),
         ("served_events", _EVENTS, compile_events),
+        ("served_caps", CAPS, compile_cap),
         ("served_links", _LINKS, compile_link),
     ):
         with database.cursor(name=name) as cursor:

@@ -56,6 +56,7 @@ class ClickFacts(NamedTuple):
     token_required: bool = False
     ip: str | None = None
     current_merchant_id: int | None = None
+    destination_id: int | None = None
 
 
 class Conversion(NamedTuple):

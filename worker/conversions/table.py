@@ -17,12 +17,21 @@ from worker.runtime import Connection, StaleError
 
 LOAD_CLICK = (
     "select c.click_id, c.clicked_at, c.link_id, coalesce(h.merchant_id, l.merchant_id), p.click_expiry_days,"
-    " coalesce(m.postback_auth <> 'none', false), host(c.ip), l.merchant_id from clicks c"
+    " coalesce(m.postback_auth <> 'none', false), host(c.ip), l.merchant_id, c.destination_id"
+    " from clicks c"
     " left join links l on l.link_id = c.link_id left join profiles p on p.profile_id = c.profile_id"
     " left join lateral (select merchant_id from link_history where link_id = c.link_id and until > c.clicked_at"
     " order by until limit 1) h on true"
     " left join merchants m on m.merchant_id = coalesce(h.merchant_id, l.merchant_id)"
     " where c.click_id = %s"
+)
+# The same facts of a click that was dropped, from a conversion of it.
+_LOAD_DROPPED = (
+    "select k.click_id, k.clicked_at, k.link_id, k.merchant_id, p.click_expiry_days,"
+    " coalesce(m.postback_auth <> 'none', false), null::text, l.merchant_id from conversions k"
+    " left join links l on l.link_id = k.link_id left join profiles p on p.profile_id = l.profile_id"
+    " left join merchants m on m.merchant_id = k.merchant_id"
+    " where k.click_id = %s order by k.received_at, k.conversion_id limit 1"
 )
 _SELECT = f"select {', '.join(Conversion._fields)} from conversions"  # noqa: S608
 _BY_KEY = f"{_SELECT} where merchant_id = %s and duplicate_key = %s"
@@ -37,8 +46,8 @@ _IDENTICAL = (
 )
 _INSERT = (
     "insert into conversions (click_id, merchant_id, link_id, event, order_id, duplicate_key, status, reason,"
-    " status_sent, payout_minor, currency, authenticated, clicked_at, received_at, country)"
-    " values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
+    " status_sent, payout_minor, currency, authenticated, clicked_at, received_at, country, destination_id)"
+    " values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
     " on conflict (merchant_id, duplicate_key) do nothing returning conversion_id"
 )
 # RACE: operators change conversions too, without the locks of the workers. A decision on a former state is not written.
@@ -98,9 +107,14 @@ def lock_claims(
         connection.execute(_LOCK, [locks])
 
 
-def load_click(connection: Connection, click_id: UUID) -> ClickFacts | None:
-    """Return a stored click. The query is planned with its id, so that it opens and locks one partition, not all."""
+def load_click(connection: Connection, click_id: UUID, context: Context) -> ClickFacts | None:
+    """Return a stored click, or what a conversion kept of a click that was dropped; None if neither is there.
+
+    The query is planned with the id, so that it opens and locks one partition, not all.
+    """
     row = connection.execute(LOAD_CLICK, [click_id], prepare=False).fetchone()
+    if row is None and context.is_dropped(click_id):
+        row = connection.execute(_LOAD_DROPPED, [click_id]).fetchone()
     return None if row is None else ClickFacts(*row)
 
 
@@ -155,6 +169,7 @@ def insert_conversion(
             ),
             *(made.status, made.reason, made.status_sent, made.payout_minor, made.currency, made.authenticated),
             *(click.clicked_at, claim.received_at, country if _COUNTRY.fullmatch(country) else None),
+            click.destination_id,
         ],
     ).fetchone()
     if row is None:
