@@ -10,6 +10,7 @@ import orjson
 from falcon.media import JSONHandler
 from redis import Redis
 
+from admin_api.caps import cap_routes
 from admin_api.clicks import click_routes
 from admin_api.configuration import configuration_routes
 from admin_api.conversions import conversion_routes
@@ -21,11 +22,13 @@ from admin_api.money import money_routes
 from admin_api.openapi import documented
 from admin_api.outgoing import outgoing_routes
 from admin_api.postbacks import postback_routes
+from admin_api.privacy import privacy_routes
 from admin_api.reconciliation import reconciliation_routes
 from admin_api.resources import Addresses
 from admin_api.routing import routing_routes
 from admin_api.runtime import Measurements, Pool
 from admin_api.spool import ledger_routes
+from config.settings import RetentionDays, default_retention
 from tracking.outgoing import Network
 
 App = falcon.App[falcon.Request, falcon.Response]
@@ -42,6 +45,7 @@ class Collaborators:
     measurements: Measurements = field(default_factory=Measurements)
     # Private networks that outgoing postbacks may be sent to.
     outgoing_networks: tuple[Network, ...] = ()
+    retention: RetentionDays = field(default_factory=default_retention)
 
 
 class Accounting:
@@ -86,6 +90,7 @@ def routes_of(collaborators: Collaborators) -> list[Route]:
     return [
         *configuration_routes(pool, addresses),
         *routing_routes(pool, addresses),
+        *cap_routes(pool, redis),
         *conversion_routes(pool, addresses),
         *money_routes(pool, addresses),
         *click_routes(pool, keys),
@@ -94,6 +99,7 @@ def routes_of(collaborators: Collaborators) -> list[Route]:
         *issue_routes(pool),
         *outgoing_routes(pool, addresses, collaborators.outgoing_networks),
         *reconciliation_routes(pool, keys),
+        *privacy_routes(pool, collaborators.retention),
         *ledger_routes(pool, redis),
         *health_routes(pool, redis, collaborators.measurements),
     ]

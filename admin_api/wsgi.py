@@ -27,6 +27,7 @@ def start(settings: AdminSettings) -> App:
         addresses=Addresses(settings.public_scheme, settings.edge_port, settings.intake_port),
         click_id_keys=settings.click_id_keys,
         outgoing_networks=settings.outgoing.allowed_networks,
+        retention=settings.retention,
     )
     publisher = Publisher(settings.database_url, connect_redis(settings.redis_url), collaborators.measurements)
     publisher.start()

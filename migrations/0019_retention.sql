@@ -173,7 +173,7 @@ $$;
 create trigger postbacks_are_counted after insert on postbacks referencing new table as added
     for each statement execute function count_postbacks();
 
--- What was dropped, so that a click that is asked for later is known to be gone, and not late.
+-- What was dropped or is to be, so that a click that is asked for later is known to be gone, and not late.
 create table retention_drops (
     drop_id bigint generated always as identity primary key,
     class text not null,
@@ -181,8 +181,11 @@ create table retention_drops (
     -- Null for what was stored before the table had months.
     begins_at timestamptz,
     ends_at timestamptz not null,
-    rows bigint not null,
-    bytes bigint not null,
-    dropped_at timestamptz not null default now()
+    -- Written with the last step. Without it the partition is to be dropped, whichever step came last: a process may be
+    -- killed between them. No other table is ever dropped.
+    rows bigint,
+    bytes bigint,
+    decided_at timestamptz not null default now(),
+    dropped_at timestamptz
 );
 create index retention_drops_by_class on retention_drops (class, ends_at);

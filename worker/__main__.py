@@ -81,7 +81,14 @@ def main(arguments: list[str]) -> int:
     # A slow disk delays the start for no longer. Clicks that are stored before all is loaded have less known of them.
     geo.start(wait_s=30.0)
     used = Resources(
-        database, redis, settings.click_id_keys, stop, geo, tally=tally, rates_file=settings.exchange_rates_file
+        database,
+        redis,
+        settings.click_id_keys,
+        stop,
+        geo,
+        tally=tally,
+        rates_file=settings.exchange_rates_file,
+        retention=settings.retention,
     )
     install(used)
     if name is QueueName.MAINTENANCE:

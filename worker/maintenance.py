@@ -41,8 +41,10 @@ SCHEDULE = (
     PeriodicTask("bookkeeping", Task.BOOK_CHANGES, (), 2.0),
     PeriodicTask("postponed", Task.BOOK_POSTPONED, (), 30.0),
     PeriodicTask("rates", Task.LOAD_RATES, (), 21_600.0),
+    PeriodicTask("caps", Task.COUNT_CAP_CONVERSIONS, (), 2.0),
     PeriodicTask("payouts", Task.MAKE_PAYOUTS, (), 3600.0, timeout_s=600),
-    PeriodicTask("nonces", Task.FORGET_NONCES, (), 21_600.0),
+    PeriodicTask("months", Task.MAKE_MONTHS, (), 3600.0),
+    PeriodicTask("retention", Task.DROP_OLD, (), 3600.0),
 )
 
 

@@ -17,6 +17,7 @@ from config.settings.programs import (
     search_path,
     worker_settings,
 )
+from config.settings.retention import RetentionDays, default_retention
 from config.settings.secrets import embedded_database_url, embedded_redis_url, secret
 
 __all__ = [
@@ -26,8 +27,10 @@ __all__ = [
     "EmbeddedSettings",
     "GeoSettings",
     "OutgoingSettings",
+    "RetentionDays",
     "SettingError",
     "admin_settings",
+    "default_retention",
     "edge_settings",
     "embedded_database_url",
     "embedded_redis_url",

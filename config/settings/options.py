@@ -6,6 +6,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from tracking.privacy import RETENTION_RULES, RETENTION_WORDS
+
 
 @dataclass(frozen=True, slots=True)
 class Option:
@@ -93,6 +95,14 @@ OPTIONS: dict[str, Option] = {
         Option("OUTGOING_TIMEOUT_S", "15", "longest time of one request to a partner, from connecting to the answer"),
         Option("DELIVERY_CONCURRENCY", "64", "most requests to partners at once, of one deliveries process"),
         Option("DELIVERY_PARTNER_CONCURRENCY", "8", "most requests at once to one partner, of one deliveries process"),
+        *(
+            Option(
+                f"RETENTION_{kind.upper()}_DAYS",
+                str(rule.days),
+                f"days for which {RETENTION_WORDS[kind]} are kept; 0 means for ever",
+            )
+            for kind, rule in RETENTION_RULES.items()
+        ),
         Option("LOG_LEVEL", "info", "debug, info, warning or error"),
     )
 }

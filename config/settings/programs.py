@@ -13,6 +13,7 @@ from pathlib import Path
 from config.settings.environment import EnvironmentReader
 from config.settings.geo import GeoSettings, geo_settings
 from config.settings.outgoing import OutgoingSettings, outgoing_settings
+from config.settings.retention import RetentionDays, retention_days
 from tracking.runtime import BATCH_RECORDS_MAX
 
 EDGE_SERVERS = ("auto", "meinheld", "granian", "gthread")
@@ -60,6 +61,7 @@ class WorkerSettings:
     exchange_rates_file: Path | None
     click_id_keys: tuple[bytes, ...]
     outgoing: OutgoingSettings
+    retention: RetentionDays
     log_level: str
 
 
@@ -80,6 +82,7 @@ class AdminSettings:
     public_scheme: str
     click_id_keys: tuple[bytes, ...]
     outgoing: OutgoingSettings
+    retention: RetentionDays
     log_level: str
 
 
@@ -145,6 +148,7 @@ def worker_settings(environ: Mapping[str, str] = os.environ) -> WorkerSettings:
         exchange_rates_file=read.optional_path("EXCHANGE_RATES_FILE"),
         click_id_keys=read.click_id_keys(),
         outgoing=outgoing_settings(read),
+        retention=retention_days(read),
         log_level=read.log_level(),
     )
 
@@ -164,6 +168,7 @@ def admin_settings(environ: Mapping[str, str] = os.environ) -> AdminSettings:
         public_scheme=read.choice("PUBLIC_SCHEME", ("http", "https")),
         click_id_keys=read.click_id_keys(),
         outgoing=outgoing_settings(read),
+        retention=retention_days(read),
         log_level=read.log_level(),
     )
 

@@ -5,7 +5,17 @@ It holds text only. Neither program may import the other, and the edge, which im
 
 from __future__ import annotations
 
-from config.tables import clicks, conversions, delivery_attempts, entries, exchange_rates, issues, payouts, postbacks
+from config.tables import (
+    clicks,
+    conversions,
+    delivery_attempts,
+    entries,
+    exchange_rates,
+    issues,
+    payouts,
+    postbacks,
+    retention,
+)
 
 __all__ = [
     "clicks",
@@ -16,4 +26,5 @@ __all__ = [
     "issues",
     "payouts",
     "postbacks",
+    "retention",
 ]

@@ -60,6 +60,7 @@ class PostbackReason(StrEnum):
     ILLEGAL_TRANSITION = "illegal-transition"
     CLICK_OF_ANOTHER_MERCHANT = "click-of-another-merchant"
     CLICK_NOT_STORED_YET = "click-not-stored-yet"
+    CLICK_DROPPED = "click-dropped"
     CLICK_EXPIRED = "click-expired"
     MANUAL_REVIEW = "manual-review"
     UNKNOWN_EVENT = "unknown-event"

@@ -43,6 +43,10 @@ FIXES: Mapping[str, str] = MappingProxyType(
             "Wait: it is matched as soon as its click is stored. If it stays parked, look at /v1/ledger for clicks in"
             " flight or declared lost."
         ),
+        PostbackReason.CLICK_DROPPED: (
+            "Nothing: the click was dropped by retention, and no conversion of it is there. Raise"
+            " RETENTION_CLICKS_DAYS if merchants report later than clicks are kept."
+        ),
         PostbackReason.CLICK_EXPIRED: (
             "Raise click_expiry_days of the profile if so old a click should count, then replay the postback."
         ),

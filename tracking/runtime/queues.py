@@ -32,10 +32,12 @@ class Task(StrEnum):
     FLAG_OVERDUE = "worker.postbacks.flag_overdue"
     MATCH_PARKED = "worker.maintenance.match_parked"
     MAKE_PARTITIONS = "worker.maintenance.make_partitions"
-    FORGET_NONCES = "worker.postbacks.forget_old_nonces"
+    MAKE_MONTHS = "worker.retention.make_months"
+    DROP_OLD = "worker.retention.drop_old"
     BOOK_CHANGES = "worker.money.run_bookkeeping"
     BOOK_POSTPONED = "worker.money.book_postponed"
     LOAD_RATES = "worker.money.load_rates"
+    COUNT_CAP_CONVERSIONS = "worker.caps.count_conversions"
     MAKE_PAYOUTS = "worker.money.make_payouts"
 
 

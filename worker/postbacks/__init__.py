@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from worker.postbacks.nonce_retention import forget_old_nonces
 from worker.postbacks.parked import flag_overdue, match_clicks, sweep
 from worker.postbacks.replay import resume_replays, run_replay
 from worker.postbacks.task import store_batch
 
-__all__ = ["flag_overdue", "forget_old_nonces", "match_clicks", "resume_replays", "run_replay", "store_batch", "sweep"]
+__all__ = ["flag_overdue", "match_clicks", "resume_replays", "run_replay", "store_batch", "sweep"]

@@ -19,6 +19,7 @@ from worker.issues import open_issue
 from worker.money import book_changes
 from worker.postbacks.processing import process_claim
 from worker.postbacks.table import (
+    dropped_click_ids,
     flag_parked,
     lock_parked,
     parked_any,
@@ -48,15 +49,15 @@ def match_clicks(used: Resources, click_ids: Sequence[str] | Sequence[UUID]) -> 
 
 
 def sweep(used: Resources, within_s: float | None) -> int:
-    """Process every parked postback whose click is stored, of the last `within_s` seconds or of all time."""
+    """Process every parked postback whose click is stored, or was dropped, of the last `within_s` seconds or ever."""
     within = None if within_s is None else timedelta(seconds=within_s)
     matched, after = 0, _FIRST_ID
     goes_on = used.turn()
     while goes_on():
         click_ids = used.database.run(lambda connection, at=after: parked_click_ids(connection, at, within, SWEEP_MAX))  # type: ignore[misc]
         if click_ids:
-            stored = used.database.run(lambda connection, ids=click_ids: stored_click_ids(connection, ids))  # type: ignore[misc]
-            matched += match_clicks(used, stored) if stored else 0
+            known = used.database.run(lambda connection, ids=click_ids: _decidable(connection, ids))  # type: ignore[misc]
+            matched += match_clicks(used, known) if known else 0
             after = click_ids[-1]
         if len(click_ids) < SWEEP_MAX:
             break
@@ -83,6 +84,10 @@ def match_postbacks(used: Resources, postback_ids: Sequence[UUID]) -> int:
     used.tally.add(matched=matched)
     book_changes(used)
     return matched
+
+
+def _decidable(connection: Connection, click_ids: Sequence[UUID]) -> list[UUID]:
+    return [*stored_click_ids(connection, click_ids), *dropped_click_ids(connection, click_ids)]
 
 
 def _flag_some(connection: Connection) -> int:

@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
-from tracking.conversions import ConversionStatus, PostbackReason
+from tracking.conversions import ConversionStatus, PostbackOutcome, PostbackReason
 from worker.conversions import (
     Claim,
     ClickFacts,
@@ -54,7 +54,9 @@ class History(NamedTuple):
 
 def process_claim(connection: Connection, claim: Claim, context: Context) -> Decision | None:
     """Decide a locked claim and write its conversion, but not its postback; None if its click is not stored yet."""
-    click = load_click(connection, claim.click_id)
+    click = load_click(connection, claim.click_id, context)
+    if click is None and context.is_dropped(claim.click_id):
+        return Decision(PostbackOutcome.REFUSED, PostbackReason.CLICK_DROPPED.value)
     if click is None:
         return None
     event_type = context.event_types.get(claim.event)

@@ -60,7 +60,7 @@ def reprocess(connection: Connection, stored: StoredPostback, parsed: Reparsed, 
 def _look_again(connection: Connection, claim: Claim, stored: StoredPostback, context: Context) -> None:
     """Decide a conversion again that was rejected because its click had expired, if the click is now valid."""
     conversion = _conversion_of(connection, stored)
-    click = load_click(connection, claim.click_id)
+    click = load_click(connection, claim.click_id, context)
     if conversion is None or click is None or conversion.reason != PostbackReason.CLICK_EXPIRED:
         return
     if is_expired(click, claim.received_at):
@@ -96,7 +96,7 @@ def _replace(
 def _replace_in_place(connection: Connection, new: Claim, conversion: Conversion, context: Context) -> Decision | None:
     """Decide a claim that is about the same conversion as before, but says something else about it."""
     assert conversion.conversion_id is not None
-    click = load_click(connection, new.click_id)
+    click = load_click(connection, new.click_id, context)
     if click is None:
         return None
     claims = [*decided_claims(connection, new), new]
@@ -110,7 +110,7 @@ def _replace_in_place(connection: Connection, new: Claim, conversion: Conversion
 def _retract(connection: Connection, old: Claim, conversion: Conversion, *, is_maker: bool, context: Context) -> None:
     """Bring a conversion to the state it would have if one of the claims about it had never come."""
     assert conversion.conversion_id is not None
-    click = load_click(connection, old.click_id)
+    click = load_click(connection, old.click_id, context)
     others = decided_claims(connection, old) if _key(old, context) is not None else []
     if click is not None and others:
         history = decide_again(connection, others, click, conversion, context)

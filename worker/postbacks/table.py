@@ -7,7 +7,8 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from config.tables import postbacks
+from config.tables import postbacks, retention
+from tracking.clicks import clicked_at
 from tracking.conversions import ConversionStatus, PostbackOutcome, PostbackReason
 from worker.conversions import Claim, Decision
 from worker.postbacks.rows import Origin, PostbackRow, row_values
@@ -16,13 +17,15 @@ from worker.spool import storable_text
 
 _INSERT = (
     f"insert into postbacks ({', '.join(postbacks.WRITTEN)})"  # noqa: S608
-    f" values ({', '.join(f'%({name})s' for name in postbacks.WRITTEN)}) on conflict (postback_id, received_at) do nothing"
+    f" values ({', '.join(f'%({name})s' for name in postbacks.WRITTEN)})"
+    " on conflict (postback_id, received_at) do nothing"
 )
 # The second postback with a nonce finds the row of the first. RACE: its caller locks the nonce before this, so that the
 # first row is committed. The row may be in another month's partition, so no key would find it.
 _NONCE = (
     "with known as (select postback_id from postback_nonces where merchant_id = %(merchant_id)s and nonce = %(nonce)s"
-    " order by received_at limit 1), fresh as (insert into postback_nonces (merchant_id, nonce, postback_id, received_at)"
+    " order by received_at limit 1), fresh as (insert into postback_nonces"
+    " (merchant_id, nonce, postback_id, received_at)"
     " select %(merchant_id)s, %(nonce)s, %(postback_id)s, %(received_at)s where not exists (select from known)"
     " returning postback_id) select postback_id from known union all select postback_id from fresh"
 )
@@ -167,6 +170,14 @@ def stored_click_ids(connection: Connection, click_ids: Sequence[UUID]) -> list[
     clicks opens all of them: for three years of partitions, planning took 47 ms and 3,300 of the 6,400 locks there are.
     """
     return [row[0] for row in connection.execute(_STORED_CLICK_IDS, [list(click_ids)], prepare=False)]
+
+
+def dropped_click_ids(connection: Connection, click_ids: Sequence[UUID]) -> list[UUID]:
+    """Return the click ids of a time whose clicks were dropped: those that are not stored are gone."""
+    row = connection.execute(retention.CLICKS_DROPPED_BEFORE).fetchone()
+    if row is None or row[0] is None:
+        return []
+    return [click_id for click_id in click_ids if clicked_at(click_id) < row[0]]
 
 
 def flag_parked(connection: Connection, hours: int, limit: int) -> list[Overdue]:

@@ -17,7 +17,8 @@ from worker.postbacks.parked import PROCESSED_TOGETHER_MAX, match_postbacks
 from worker.postbacks.processing import process_claim
 from worker.postbacks.rows import PostbackRow, postback_row
 from worker.postbacks.table import claim_nonce, insert_postback, save_decision, save_replayed
-from worker.runtime import Connection, is_transient, log, resources
+from worker.retention import ensure_months, month_of
+from worker.runtime import Connection, Resources, StaleError, is_transient, log, resources
 from worker.spool import (
     Counts,
     Poison,
@@ -32,6 +33,10 @@ from worker.spool import (
     within,
 )
 
+Parsed = tuple[list[PostbackRow], list[Poison]]
+# The tables that get a row of the month in which a postback was received.
+_TABLES = ("postbacks", "postback_nonces")
+
 
 def store_batch(spool_id: str, first: int, payloads: list[str], missing: int = 0) -> None:
     """Store a batch of a spool, from record `first` on. Raises PermanentError, or RetryableError without PostgreSQL."""
@@ -43,7 +48,7 @@ def store_batch(spool_id: str, first: int, payloads: list[str], missing: int = 0
     for part in _parts(batch):
         rows, poison = parse_postbacks(part, rules)
         progress, outcomes = used.database.run(
-            lambda connection, each=part, parsed=(rows, poison, context): _store(connection, each, *parsed)  # type: ignore[misc]
+            lambda connection, each=part, parsed=(rows, poison): _store(connection, used, each, parsed, context)  # type: ignore[misc]
         )
         publish_progress(used.redis, spool_id, progress)
         used.tally.add(**Counter(outcomes.values()))
@@ -54,7 +59,7 @@ def store_batch(spool_id: str, first: int, payloads: list[str], missing: int = 0
     book_changes(used)
 
 
-def parse_postbacks(batch: Batch, rules: Rules) -> tuple[list[PostbackRow], list[Poison]]:
+def parse_postbacks(batch: Batch, rules: Rules) -> Parsed:
     """Return the rows of a batch, and the records that cannot become rows. Pure. Raises KeysDifferError."""
     return separate(batch, lambda payload, number: postback_row(payload, number, rules))
 
@@ -74,10 +79,12 @@ def _parts(batch: Batch) -> list[Batch]:
 
 
 def _store(
-    connection: Connection, batch: Batch, rows: list[PostbackRow], poison: list[Poison], context: Context
+    connection: Connection, used: Resources, batch: Batch, parsed: Parsed, context: Context
 ) -> tuple[Progress, dict[UUID, str]]:
     """Store one part; return the spool's progress and the outcome of every new postback."""
+    rows, poison = parsed
     outcomes: dict[UUID, str] = {}
+    ensure_months(connection, used.known_months, _TABLES, {month_of(row.received_at) for row in rows})
     with connection.transaction():
         progress = lock_progress(connection, batch.spool_id)
         gaps = progress.gaps(batch.first, batch.end)
@@ -95,6 +102,9 @@ def _store(
             except psycopg.Error as error:
                 if is_transient(error):
                     raise
+                if isinstance(error, psycopg.errors.CheckViolation) and error.diag.constraint_name is None:
+                    used.known_months.clear()
+                    raise StaleError("a month's partition is gone") from error
                 log("postback-refused", logging.WARNING, postback=row.postback_id, error=error)
                 bad.append(
                     Poison(row.number, batch.payloads[row.number - batch.first], f"refused-by-postgresql: {error}")

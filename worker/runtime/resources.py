@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from pathlib import Path
 from threading import Event
 from time import monotonic, time
@@ -11,6 +12,7 @@ from time import monotonic, time
 from redis import Redis
 
 from config.geo import GeoDatabases
+from config.settings import RetentionDays, default_retention
 from worker.runtime.database import Database
 from worker.runtime.errors import PermanentError
 from worker.runtime.metrics import Tally
@@ -35,6 +37,9 @@ class Resources:
     geo: GeoDatabases = field(default_factory=GeoDatabases)
     # Day numbers of the partitions of clicks that are known to exist; see worker.clicks.
     known_partitions: set[int] = field(default_factory=set)
+    # Tables and months with a partition that is known to exist; see worker.retention.
+    known_months: set[tuple[str, date]] = field(default_factory=set)
+    retention: RetentionDays = field(default_factory=default_retention)
     tally: Tally = field(default_factory=Tally)
     now_s: Callable[[], float] = time
     wake: Event = field(default_factory=Event)
