@@ -54,6 +54,7 @@ def save_new(database: Database, resource: Resource, values: Values, addresses: 
         row = load_one(database, resource, created.object_id)
         resource.check(database, row)
         save_change(database, resource.keys(row))
+        _check_now(database)
     return row, created
 
 
@@ -70,6 +71,7 @@ def save_changes(database: Database, resource: Resource, object_id: Key, changes
         save_change(
             database, resource.keys(before) + resource.keys(after), object_id if resource.shown_by_links else None
         )
+        _check_now(database)
     return after
 
 
@@ -94,6 +96,13 @@ def _locked(database: Database, resource: Resource, object_id: Key, allowed: Rev
     row = load_one(database, resource, object_id, lock=True)
     require_revision(row["revision"], allowed, resource.singular)
     return row
+
+
+def _check_now(database: Database) -> None:
+    # Constraints that wait for the end of the transaction are checked here, where what they refuse has a name: the
+    # transaction may be part of another.
+    database.execute("set constraints all immediate")
+    database.execute("set constraints all deferred")
 
 
 @contextmanager

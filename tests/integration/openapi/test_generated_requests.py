@@ -18,7 +18,7 @@ import pytest
 import schemathesis
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from schemathesis.checks import positive_data_acceptance
+from schemathesis.checks import negative_data_rejection, positive_data_acceptance
 
 from admin_api.app import create_app
 from admin_api.http import encode_place
@@ -42,6 +42,8 @@ BEYOND_A_SCHEMA = {
     "destination_url": "must be a URL in every part, with macros that exist",
     "fallback_url": "must be a URL in every part",
     "pixels": "must be URLs in every part",
+    "routing": "must be rules with URLs in every part, that fit together and with what is stored",
+    "destinations": "must have URLs in every part, and numbers that were given",
     "url": "must be a URL in every part that leads nowhere private, or be made by a template",
     "template_values": "must fit the template",
     "postback_addresses": "must be networks",
@@ -124,10 +126,12 @@ def _id_for_schemathesis(request: pytest.FixtureRequest) -> None:
 def test_every_answer_is_as_documented(case: schemathesis.Case, api: Api) -> None:
     tested.add(case.operation.label)
     response = case.call(headers=api.headers)
+    # A body that is too large is refused before it is read.
+    too_large = [negative_data_rejection] if response.status_code == 413 else []
     case.validate_response(
         response,
         headers=api.headers,
-        excluded_checks=[positive_data_acceptance],
+        excluded_checks=[positive_data_acceptance, *too_large],
         additional_checks=[good_requests_are_accepted],
     )
 
