@@ -43,6 +43,7 @@ SCHEDULE = (
     PeriodicTask("rates", Task.LOAD_RATES, (), 21_600.0),
     PeriodicTask("caps", Task.COUNT_CAP_CONVERSIONS, (), 2.0),
     PeriodicTask("payouts", Task.MAKE_PAYOUTS, (), 3600.0, timeout_s=600),
+    PeriodicTask("erasures", Task.ERASE, (), 5.0),
     PeriodicTask("months", Task.MAKE_MONTHS, (), 3600.0),
     PeriodicTask("retention", Task.DROP_OLD, (), 3600.0),
 )

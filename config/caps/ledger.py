@@ -143,7 +143,8 @@ class CapLedger:
             pipeline.evalsha(self._sha(_BEAT), len(keys), *keys, self._token, secrets.token_hex(8))
 
         ((epoch, hosts, wanted, version),) = self._run(call)
-        return Beat(epoch.decode(), hosts, frozenset(field.decode() for field in wanted), version.decode())
+        name, _, _ = epoch.decode().partition(":")
+        return Beat(name, hosts, frozenset(field.decode() for field in wanted), version.decode())
 
     def ask(self, asks: Sequence[Ask], hosts: int) -> list[Granted]:
         """Write what the host holds, and return what it was given. `hosts` share what is left."""

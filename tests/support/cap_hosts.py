@@ -7,6 +7,7 @@ from pathlib import Path
 
 from redis import Redis
 
+from config.caps.keys import EPOCH_KEY
 from config.configuration import MirrorWriter, cap_key, encode_cap, mirror_meta
 from edge.caps import CapKeeper, CapRows, Caps, Grants
 from tracking.caps import Cap, CapCount, CapPer
@@ -68,6 +69,13 @@ class CapHost:
     def close(self) -> None:
         """Close the mirror."""
         self.mirror.close()
+
+
+def end_grace(redis: Redis) -> None:
+    """Make Redis's data as old as it must be before anything is granted."""
+    epoch = redis.get(EPOCH_KEY)
+    assert isinstance(epoch, bytes)
+    redis.set(EPOCH_KEY, epoch.partition(b":")[0] + b":0")
 
 
 def click_cap(cap_id: int, limit: int, per: CapPer = CapPer.DAY, time_zone: str = "UTC") -> Cap:

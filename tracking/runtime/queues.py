@@ -33,6 +33,7 @@ class Task(StrEnum):
     MATCH_PARKED = "worker.maintenance.match_parked"
     MAKE_PARTITIONS = "worker.maintenance.make_partitions"
     MAKE_MONTHS = "worker.retention.make_months"
+    ERASE = "worker.privacy.erase_waiting"
     DROP_OLD = "worker.retention.drop_old"
     BOOK_CHANGES = "worker.money.run_bookkeeping"
     BOOK_POSTPONED = "worker.money.book_postponed"

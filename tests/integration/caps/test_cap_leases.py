@@ -8,11 +8,10 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
-from cap_hosts import NOON, CapHost, Clock, click_cap, use_up
-from config.caps import load_use, publish_conversions
+from cap_hosts import NOON, CapHost, Clock, click_cap, end_grace, use_up
+from config.caps import GRACE_S, load_use, publish_conversions
 from edge.caps import read_sums
 from tracking.caps import Cap, CapCount, CapPer, period_at
-from waiting import wait_until
 
 CAP = 41
 MIDNIGHT = period_at(CapPer.DAY, "UTC", NOON).start_s
@@ -140,36 +139,30 @@ def test_while_redis_is_away_only_what_is_granted_is_taken(hosts: list[CapHost])
     assert sum(host.take(CAP, 2000) for host in hosts) == use.granted < 1000
 
 
-def test_after_a_flush_the_hosts_tell_what_they_hold_before_anything_is_granted(
+def test_after_a_flush_nothing_is_granted_until_all_hosts_had_time_to_tell_what_they_hold(
     redis: Redis, clock: Clock, tmp_path: Path
 ) -> None:
-    hosts = [CapHost(redis, tmp_path / name, clock, grace_s=0.2) for name in ("a", "b")]
-    publish(hosts, click_cap(CAP, 300))
-    taken = 0
-    for number in range(6):
-        taken += sum(host.take(CAP, 50) for host in hosts)
-        if number % 2:
-            redis.flushdb()
-        for host in hosts:
-            host.step(2)
-    assert taken + use_up_slowly(hosts, 300 - taken) == 300
-    for host in hosts:
-        host.close()
-
-
-def use_up_slowly(hosts: list[CapHost], expected: int) -> int:
-    """Use up a cap on hosts that wait for each other in real time."""
-    taken = 0
-
-    def done() -> bool:
-        nonlocal taken
-        taken += sum(host.take(CAP, 20) for host in hosts)
-        for host in hosts:
-            host.step()
-        return taken >= expected
-
-    wait_until(done, what="the rest of the limit")
-    return taken + use_up(hosts, CAP, 20)
+    first, second = (CapHost(redis, tmp_path / name, clock, grace_s=GRACE_S) for name in ("a", "b"))
+    for host in (first, second):
+        host.publish(click_cap(CAP, 30))
+        host.step()
+    end_grace(redis)
+    clock.advance(GRACE_S)
+    assert use_up([first], CAP, 50) + use_up([first, second], CAP, 50) == 30
+    redis.flushdb()
+    for _ in range(20):
+        assert second.take(CAP, 5) == 0
+        second.step()
+    first.step()
+    end_grace(redis)
+    for _ in range(20):
+        assert first.take(CAP, 5) + second.take(CAP, 5) == 0
+        first.step()
+        second.step()
+    publish([first, second], click_cap(CAP, 31))
+    assert use_up([first, second], CAP, 50) == 1
+    first.close()
+    second.close()
 
 
 def test_a_new_period_begins_at_midnight_without_the_network(hosts: list[CapHost], clock: Clock) -> None:
