@@ -102,6 +102,12 @@ class Recorder:
         """Count what happened to a database of addresses."""
         self._answers[GEO_INDEX[event]] += 1
 
+    @property
+    def slot_name(self) -> str:
+        """The name of this process's slot, which no other living process of the host has."""
+        identity = self._slot.identity
+        return f"{identity.node}-{identity.slot}"
+
     def healthy(self) -> bool:
         """Whether the spool takes records now."""
         return self._clicks.is_healthy and self._postbacks.is_healthy
