@@ -99,7 +99,7 @@ def routes_of(collaborators: Collaborators) -> list[Route]:
         *issue_routes(pool),
         *outgoing_routes(pool, addresses, collaborators.outgoing_networks),
         *reconciliation_routes(pool, keys),
-        *privacy_routes(pool, collaborators.retention),
+        *privacy_routes(pool, collaborators.retention, keys),
         *ledger_routes(pool, redis),
         *health_routes(pool, redis, collaborators.measurements),
     ]

@@ -189,3 +189,38 @@ create table retention_drops (
     dropped_at timestamptz
 );
 create index retention_drops_by_class on retention_drops (class, ends_at);
+
+-- What is stored of an address. Profiles that are there keep what they do now; new ones truncate.
+alter table profiles add column address_storage text not null default 'whole'
+    check (address_storage in ('whole', 'truncated', 'hashed'));
+alter table profiles alter column address_storage set default 'truncated';
+
+-- When what identifies a visitor was erased. Null: it was not.
+alter table clicks add column erased_at timestamptz;
+alter table postbacks add column erased_at timestamptz;
+
+-- Erasures, which are receipts once they are done: who asked, for whom as a keyed hash, and what was erased.
+create table erasures (
+    erasure_id bigint generated always as identity primary key,
+    subject_kind text not null check (subject_kind in ('click', 'address')),
+    -- A keyed hash of the click id or the address (tracking.privacy.subject_hash).
+    subject_hash bytea not null,
+    -- The click id or the address itself, until the erasure is done.
+    subject text,
+    sub_ids boolean not null,
+    -- Only counts what would be erased.
+    dry boolean not null,
+    state text not null default 'waiting' check (state in ('waiting', 'running', 'done')),
+    -- The last partition of clicks that is done.
+    after_partition text,
+    -- How many rows of each kind: {"clicks", "postbacks", "deliveries", "attempts", "issues", "poison"}.
+    counts jsonb not null default '{}',
+    note text,
+    requested_by text not null,
+    requested_at timestamptz not null default now(),
+    finished_at timestamptz,
+    -- Until when clicks of before `requested_at` that are stored later are erased as they are stored.
+    recognised_until timestamptz not null,
+    check ((state = 'done') = (subject is null))
+);
+create index erasures_unfinished on erasures (erasure_id) where state <> 'done';

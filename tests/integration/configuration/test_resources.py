@@ -62,6 +62,7 @@ def test_a_profile_has_the_documented_defaults(admin: AdminClient) -> None:
         "fallback_url": None,
         "pixels": [],
         "pixel_timeout_ms": 300,
+        "address_storage": "truncated",
     }
     assert {name: profile[name] for name in defaults} == defaults
 

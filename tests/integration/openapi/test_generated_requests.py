@@ -51,6 +51,7 @@ BEYOND_A_SCHEMA = {
     "revshare_percent": "must have at most four decimals",
     "click_id": "must be alone in the question for a trace",
     "ip": "must be an address or a network",
+    "address": "must be an address",
     "to": "must be a day from the first one on",
     "time_zone": "must be known to the database",
     "columns": "must be headings of the file",
