@@ -3,14 +3,26 @@
 from __future__ import annotations
 
 from tracking.visitors.headers import accepted_language, referrer_host
+from tracking.visitors.limits import HEADER_CHARACTERS_MAX
 from tracking.visitors.user_agents import DEVICES, UserAgent, parse_user_agent, prepare_user_agents
-from tracking.visitors.visitor_number import address_range, visitor_key, visitor_number
+from tracking.visitors.visitor_number import (
+    VisitorKey,
+    address_number,
+    address_range,
+    agent_number,
+    visitor_key,
+    visitor_number,
+)
 
 __all__ = [
     "DEVICES",
+    "HEADER_CHARACTERS_MAX",
     "UserAgent",
+    "VisitorKey",
     "accepted_language",
+    "address_number",
     "address_range",
+    "agent_number",
     "parse_user_agent",
     "prepare_user_agents",
     "referrer_host",

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
-# SECURITY: what a visitor can send is longer, and nothing of worth comes after this.
-HEADER_CHARACTERS_MAX = 1024
+from tracking.visitors.limits import HEADER_CHARACTERS_MAX
+
 HOST_CHARACTERS_MAX = 253
 _LANGUAGES_MAX = 20
 _PRIMARY = re.compile(r"[a-z]{2,8}")
@@ -17,13 +17,17 @@ _HOST = re.compile(r"[a-z0-9_.-]+|\[[0-9a-f:.]+\]")
 _SCHEMES = frozenset({"http", "https", "android-app"})
 
 
-@lru_cache(maxsize=4096)
 def accepted_language(accept_language: str) -> str:
     """Return the primary tag, such as `de`, of the language that a header gives the greatest weight; the first of
     equals. It is empty if the header names none.
     """
+    return _language(accept_language[:HEADER_CHARACTERS_MAX])
+
+
+@lru_cache(maxsize=4096)
+def _language(accept_language: str) -> str:
     best, best_weight = "", 0.0
-    for part in accept_language[:HEADER_CHARACTERS_MAX].split(",")[:_LANGUAGES_MAX]:
+    for part in accept_language.split(",")[:_LANGUAGES_MAX]:
         tag, _, parameters = part.partition(";")
         primary = tag.strip().lower().partition("-")[0].partition("_")[0]
         weight = _weight(parameters)
@@ -32,9 +36,10 @@ def accepted_language(accept_language: str) -> str:
     return best
 
 
-@lru_cache(maxsize=4096)
 def referrer_host(referrer: str) -> str:
     """Return the host of a Referer header in lower case, without user, port or trailing dot; empty if it has none."""
+    if not referrer:
+        return ""
     scheme, separator, rest = referrer[:HEADER_CHARACTERS_MAX].partition("://")
     if not separator or scheme.strip().lower() not in _SCHEMES:
         return ""

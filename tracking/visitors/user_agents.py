@@ -12,10 +12,8 @@ from typing import NamedTuple
 from ua_parser import Domain, RegexResolver, Resolver, load_lazy_builtins
 
 from tracking.visitors.devices import DEVICES, device_of
+from tracking.visitors.limits import HEADER_CHARACTERS_MAX
 
-# SECURITY: a server takes agents of 64 KB, which would cost a millisecond each. The longest of 4,000 real ones has 369
-# characters, and those of apps with lists of facts stay below this.
-AGENT_CHARACTERS_MAX = 1024
 # A family can be a part of the agent, so it may be of any length.
 FAMILY_CHARACTERS_MAX = 64
 # PERF: an agent costs 45 microseconds, a remembered one 0.1. At the greatest length they take 10 MB.
@@ -39,7 +37,7 @@ def parse_user_agent(text: str) -> UserAgent:
     """Return what an agent says of itself. `text` is a header as it arrived (latin-1 of bytes). Never fails."""
     if not text:
         return _NOTHING
-    return _parse(text if len(text) <= AGENT_CHARACTERS_MAX else text[:AGENT_CHARACTERS_MAX])
+    return _parse(text[:HEADER_CHARACTERS_MAX])
 
 
 def prepare_user_agents() -> None:

@@ -10,6 +10,8 @@ from functools import lru_cache
 from hashlib import blake2b
 from typing import NewType
 
+from tracking.visitors.limits import HEADER_CHARACTERS_MAX
+
 VisitorKey = NewType("VisitorKey", bytes)
 _PURPOSE = b"visitor"
 _BITS = 32
@@ -32,9 +34,7 @@ def visitor_number(address: str, user_agent: str, key: VisitorKey) -> int | None
     The address is the high 32 bits, the agent the low ones. `address` is in its canonical form, `user_agent` latin-1 of
     bytes, both as in the click record.
     """
-    if not address:
-        return None
-    return signed(half(address, key), half(user_agent, key))
+    return address_number(address, key) + agent_number(user_agent, key) if address else None
 
 
 def address_range(address: str, key: VisitorKey) -> tuple[int, int]:
@@ -42,17 +42,20 @@ def address_range(address: str, key: VisitorKey) -> tuple[int, int]:
 
     One address in four thousand million shares the range with another one.
     """
-    high = half(address, key)
-    return signed(high, 0), signed(high, (1 << _BITS) - 1)
+    low = address_number(address, key)
+    return low, low + (1 << _BITS) - 1
 
 
-@lru_cache(maxsize=8192)
-def half(text: str, key: VisitorKey) -> int:
-    """Return 32 bits that stand for an address or a user agent."""
-    return int.from_bytes(blake2b(text.encode("latin-1", "replace"), key=key, digest_size=_BITS // 8).digest())
-
-
-def signed(high: int, low: int) -> int:
-    """Return two halves as one signed number."""
-    number = high << _BITS | low
+def address_number(address: str, key: VisitorKey) -> int:
+    """Return the lowest number that a visitor of an address can have."""
+    number = _bits(address, key) << _BITS
     return number - (1 << 64) if number & _SIGN else number
+
+
+def agent_number(user_agent: str, key: VisitorKey) -> int:
+    """Return what a user agent adds to the number of its address. Its first characters count."""
+    return _bits(user_agent[:HEADER_CHARACTERS_MAX], key)
+
+
+def _bits(text: str, key: VisitorKey) -> int:
+    return int.from_bytes(blake2b(text.encode("latin-1", "replace"), key=key, digest_size=_BITS // 8).digest())

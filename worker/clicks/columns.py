@@ -11,26 +11,31 @@ from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from operator import add
 from typing import Any
 
 import orjson
 
 from tracking.clicks import SUB_COUNT, SUB_PLACES, are_genuine, sub_values
 from tracking.spool import CLICK_RECORD_VERSION, Batch, Range, as_text
+from worker.clicks.copy_text import NULL, escape
+from worker.clicks.kept_addresses import kept_columns
 from worker.clicks.rows import (
     FIELD_TYPES,
-    NULL,
     REQUEST_TEXTS,
     TEXTS_OR_NONE,
     ClickRow,
     class_of,
-    escape,
+    cuts_text,
     query_parameters,
     routing_fields,
+    stated_text,
     timestamp,
+    unique_text,
 )
+from worker.clicks.visitors import Visitors
 from worker.runtime import PoisonError
-from worker.spool import BIGINT_MAX, DAY_MS, Rules, check_ip, check_moment
+from worker.spool import BIGINT_MAX, DAY_MS, Rules, check_moment
 
 Days = Counter[tuple[int, int, str]]
 # PERF: few enough that what is made of a block stays in the processor's cache, and below what wakes Python's collector.
@@ -38,7 +43,7 @@ _BLOCK_RECORDS = 100
 _SPECIAL = "\\\n\r\t"
 _NO_ROUTING = (f"{NULL}\t{NULL}\t{NULL}\n",)
 _AT_MS, _LINK_ID, _PROFILE_ID, _CONFIG_VERSION, _METHOD = 2, 3, 4, 5, 6
-_QUERY, _IP, _PURPOSE, _SUB_DEFAULTS, _ROUTING = 9, 10, 14, 16, 17
+_QUERY, _IP, _USER_AGENT, _REFERRER, _LANGUAGE, _PURPOSE, _SUB_DEFAULTS, _ROUTING = 9, 10, 11, 12, 13, 14, 16, 17
 
 
 @dataclass(slots=True)
@@ -90,19 +95,20 @@ class ClickRows:
         return Counter(zip(self.days, self.link_ids, self.classes, strict=True))
 
 
-def fast_rows(batch: Batch, rules: Rules) -> ClickRows | None:
+def fast_rows(batch: Batch, rules: Rules, visitors: Visitors) -> ClickRows | None:
     """Return the rows of a batch that holds only usual clicks, None for any other batch."""
     rows = ClickRows()
     try:
         for at in range(0, len(batch.payloads), _BLOCK_RECORDS):
-            _add_block(rows, batch.payloads[at : at + _BLOCK_RECORDS], batch.first + at, batch.spool_id, rules)
+            block = Batch(batch.spool_id, batch.first + at, batch.payloads[at : at + _BLOCK_RECORDS])
+            _add_block(rows, block, rules, visitors)
     except PoisonError:
         return None
     return rows
 
 
-def _add_block(rows: ClickRows, payloads: Sequence[str], first: int, spool_id: str, rules: Rules) -> None:
-    columns = _columns(payloads)
+def _add_block(rows: ClickRows, block: Batch, rules: Rules, visitors: Visitors) -> None:
+    columns: Sequence[Sequence[Any]] = _columns(block.payloads)
     ids, moments, links = columns[1], columns[_AT_MS], columns[_LINK_ID]
     _check_ids(ids, rules)
     days = _days(moments, rules)
@@ -113,11 +119,13 @@ def _add_block(rows: ClickRows, payloads: Sequence[str], first: int, spool_id: s
         if min(columns[index]) < 0 or max(columns[index]) > BIGINT_MAX:
             raise PoisonError("a number out of range")
     classes = list(map(class_of, columns[_METHOD], columns[_PURPOSE]))
-    parameters = list(map(query_parameters, columns[_QUERY]))
+    addresses, places, devices, visitor_numbers = _visitors(columns[_IP], columns[_USER_AGENT], visitors)
+    columns, addresses = kept_columns(columns, addresses, visitors.storages)
+    parameters, cuts = zip(*map(query_parameters, columns[_QUERY]), strict=True)
     # Where JSON has no backslash, COPY has nothing to escape either.
     documents = b"\x00".join(map(orjson.dumps, parameters)).decode()
     plain = "\\" not in documents
-    numbers = range(first, first + len(payloads))
+    numbers = range(block.first, block.first + len(ids))
     fields = (
         ids,
         map(timestamp, moments),
@@ -125,12 +133,20 @@ def _add_block(rows: ClickRows, payloads: Sequence[str], first: int, spool_id: s
         map(str, columns[_PROFILE_ID]),
         map(str, columns[_CONFIG_VERSION]),
         classes,
-        [spool_id] * len(payloads),
+        [block.spool_id] * len(ids),
         map(str, numbers),
         *(_texts(columns[index]) for index in REQUEST_TEXTS),
         documents.split("\x00") if plain else map(escape, documents.split("\x00")),
-        [check_ip(ip) or NULL for ip in columns[_IP]],
+        addresses,
         _subs(parameters, columns[_SUB_DEFAULTS], plain),
+        places,
+        devices,
+        map(visitors.languages.__getitem__, columns[_LANGUAGE]),
+        map(visitors.referrers.__getitem__, columns[_REFERRER]),
+        map(stated_text, parameters),
+        map(cuts_text, cuts),
+        visitor_numbers,
+        map(unique_text, classes),
         _routings(columns[_ROUTING]),
     )
     rows.lines += map("\t".join, zip(*fields, strict=True))
@@ -174,6 +190,18 @@ def _days(moments: Sequence[int], rules: Rules) -> list[int]:
     if low // DAY_MS == high // DAY_MS:
         return [low // DAY_MS] * len(moments)
     return [moment // DAY_MS for moment in moments]
+
+
+def _visitors(
+    ips: Sequence[str], user_agents: Sequence[str], visitors: Visitors
+) -> tuple[Sequence[str], Sequence[str], Sequence[str], Iterable[str]]:
+    """Return the columns `ip`, PLACE, DEVICE and `visitor`."""
+    addresses, places, _, highs = zip(*map(visitors.addresses.__getitem__, ips), strict=True)
+    devices, lows = zip(*map(visitors.agents.__getitem__, user_agents), strict=True)
+    if None in highs:
+        numbers = [NULL if high is None else str(high + low) for high, low in zip(highs, lows, strict=True)]
+        return addresses, places, devices, numbers
+    return addresses, places, devices, map(str, map(add, highs, lows))
 
 
 def _texts(raw: Sequence[str]) -> Iterable[str]:

@@ -29,9 +29,11 @@ _INSERT_STAGED = (
     " on conflict (click_id) do nothing returning clicked_at, link_id, class"
 )
 _ADD_DAYS = (
-    "insert into click_days (day, link_id, class, clicks)"
-    " select * from unnest(%s::date[], %s::bigint[], %s::text[], %s::bigint[]) as fresh (day, link_id, class, clicks)"
-    " on conflict (day, link_id, class) do update set clicks = click_days.clicks + excluded.clicks"
+    "insert into click_days (day, link_id, class, clicks, uniques)"
+    " select day, link_id, class, clicks, case class when 'valid' then clicks else 0 end"
+    " from unnest(%s::date[], %s::bigint[], %s::text[], %s::bigint[]) as fresh (day, link_id, class, clicks)"
+    " on conflict (day, link_id, class) do update"
+    " set clicks = click_days.clicks + excluded.clicks, uniques = click_days.uniques + excluded.uniques"
 )
 # Classes of errors that are about a value: data exception, constraint, program limit. Any other may be about PostgreSQL
 # itself.
@@ -99,7 +101,7 @@ def day_arrays(days: Days) -> list[str]:
 
 
 def add_click_days(connection: Connection, arrays: Sequence[str]) -> None:
-    """Add to the day counts."""
+    """Add to the day counts. Every valid click counts as unique until it is settled."""
     connection.execute(_ADD_DAYS, arrays)
 
 

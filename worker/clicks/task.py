@@ -7,16 +7,21 @@ while it has the spool to itself.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 import psycopg
 
+from config.geo import GeoDatabases
 from tracking.spool import Batch, Progress
+from tracking.visitors import VisitorKey, visitor_key
 from worker.clicks.columns import ClickRows, fast_rows
 from worker.clicks.partitions import ensure_partitions
 from worker.clicks.rows import click_row
 from worker.clicks.table import add_click_days, copy_clicks, day_arrays, insert_clicks
+from worker.clicks.visitors import Visitors
 from worker.postbacks import match_clicks
+from worker.privacy import LateErasures, find_late, load_privacy_rules
 from worker.runtime import Connection, Resources, StaleError, is_transient, resources
 from worker.spool import (
     Counts,
@@ -36,6 +41,7 @@ from worker.spool import (
 )
 
 Parsed = tuple[ClickRows, Sequence[Poison]]
+_NOTHING_LATE = LateErasures()
 
 
 class _Stored(NamedTuple):
@@ -48,8 +54,12 @@ def store_batch(spool_id: str, first: int, payloads: list[str], missing: int = 0
     """Store the records of a spool from number `first` on. Raises PermanentError; RetryableError without PostgreSQL."""
     used = resources.current()
     batch = check_batch(Batch(spool_id, first, payloads, missing), "clicks")
-    rows, poison = parse_clicks(batch, Rules(used.click_id_keys, used.now_ms()))
-    stored = used.database.run(lambda connection: _store(connection, used, batch, (rows, poison)))
+    privacy = used.database.run(lambda connection: load_privacy_rules(connection, used.click_id_keys))
+    visitors = visitors_of(used)
+    visitors.storages = privacy.storages
+    rows, poison = parse_clicks(batch, Rules(used.click_id_keys, used.now_ms()), visitors)
+    late = find_late(privacy, rows.click_ids, payloads)
+    stored = used.database.run(lambda connection: _store(connection, used, batch, (rows, poison), late))
     publish_progress(used.redis, spool_id, stored.progress)
     counts = stored.counts
     used.tally.add(batches=1, clicks=counts.stored, duplicates=counts.duplicates, poisoned=counts.poisoned)
@@ -58,29 +68,43 @@ def store_batch(spool_id: str, first: int, payloads: list[str], missing: int = 0
         match_clicks(used, stored.click_ids)
 
 
-def parse_clicks(batch: Batch, rules: Rules) -> Parsed:
-    """Return the rows of a batch, and the records that are poison. Pure. Raises KeysDifferError."""
-    usual = fast_rows(batch, rules)
+def visitors_of(used: Resources) -> Visitors:
+    """Return what is remembered of visitors, without what older databases said."""
+    visitors = _remembered(used.geo, visitor_key(used.click_id_keys[0]))
+    visitors.renew()
+    return visitors
+
+
+def parse_clicks(batch: Batch, rules: Rules, visitors: Visitors) -> Parsed:
+    """Return the rows of a batch, and the records that are poison. Raises KeysDifferError."""
+    usual = fast_rows(batch, rules, visitors)
     if usual is not None:
         return usual, []
     rows = ClickRows()
-    good, poison = separate(batch, lambda payload, number: click_row(payload, batch.spool_id, number, rules))
+    good, poison = separate(batch, lambda payload, number: click_row(payload, batch.spool_id, number, rules, visitors))
     for row in good:
         rows.add(row)
     return rows, poison
 
 
-def _store(connection: Connection, used: Resources, batch: Batch, parsed: Parsed) -> _Stored:
+@lru_cache(maxsize=1)
+def _remembered(geo: GeoDatabases, key: VisitorKey) -> Visitors:
+    return Visitors(geo, key)
+
+
+def _store(
+    connection: Connection, used: Resources, batch: Batch, parsed: Parsed, late: LateErasures = _NOTHING_LATE
+) -> _Stored:
     rows, _ = parsed
     ensure_partitions(connection, used.known_partitions, rows.partitions)
     try:
-        return _store_fresh(connection, batch, parsed) or _store_rest(connection, batch, parsed)
+        return _store_fresh(connection, batch, parsed, late) or _store_rest(connection, batch, parsed, late)
     except StaleError:
         used.known_partitions.clear()
         raise
 
 
-def _store_fresh(connection: Connection, batch: Batch, parsed: Parsed) -> _Stored | None:
+def _store_fresh(connection: Connection, batch: Batch, parsed: Parsed, late: LateErasures) -> _Stored | None:
     """Store a batch of which nothing was stored before and nothing is refused; else do nothing and return None.
 
     PERF: the progress row is locked only after the rows are inserted, so that batches of one spool are inserted at the
@@ -95,6 +119,7 @@ def _store_fresh(connection: Connection, batch: Batch, parsed: Parsed) -> _Store
                 raise psycopg.Rollback(transaction)
             # RACE: two batches with the same click meet here. The second waits until the first commits, and is refused.
             copy_clicks(connection, rows)
+            late.apply(connection)
             arrays = day_arrays(rows.day_counts())
             save_poison(connection, batch.spool_id, poison)
             progress = lock_progress(connection, batch.spool_id)
@@ -108,7 +133,7 @@ def _store_fresh(connection: Connection, batch: Batch, parsed: Parsed) -> _Store
     return None
 
 
-def _store_rest(connection: Connection, batch: Batch, parsed: Parsed) -> _Stored:
+def _store_rest(connection: Connection, batch: Batch, parsed: Parsed, late: LateErasures) -> _Stored:
     """Store what is not stored yet of a batch, alone in its spool, and keep what PostgreSQL refuses as poison.
 
     RACE: it inserts with the progress row locked. Another batch that inserted the same clicks first, and locks that row
@@ -123,6 +148,7 @@ def _store_rest(connection: Connection, batch: Batch, parsed: Parsed) -> _Stored
             return _Stored(progress, Counts(), [])
         fresh = rows.within(gaps)
         inserted = insert_clicks(connection, fresh)
+        late.apply(connection)
         bad = [each for each in poison if within(each.number, gaps)]
         bad += [
             Poison(number, batch.payloads[number - batch.first], f"refused-by-postgresql: {error}")

@@ -353,11 +353,11 @@ def deadlocks(database_url: str) -> int:
 def _store_with(own: Resources, spool_id: str, first: int, payloads: list[str]) -> None:
     """Run the task's steps with resources of this thread."""
     from tracking.spool import Batch
-    from worker.clicks.task import _store, parse_clicks
+    from worker.clicks.task import _store, parse_clicks, visitors_of
     from worker.spool import Rules
 
     batch = Batch(spool_id, first, payloads)
-    parsed = parse_clicks(batch, Rules(own.click_id_keys, own.now_ms()))
+    parsed = parse_clicks(batch, Rules(own.click_id_keys, own.now_ms()), visitors_of(own))
     own.database.run(lambda connection: _store(connection, own, batch, parsed))
 
 

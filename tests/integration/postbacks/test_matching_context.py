@@ -12,6 +12,7 @@ import psycopg
 import pytest
 
 import worker_cases as cases
+from config.geo import GeoDatabases
 from tracking.issues import IssueKind
 from tracking.spool import Batch, Postback
 from waiting import wait_until
@@ -198,8 +199,8 @@ def test_the_same_signed_ids_at_once_count_once_each(spools: Spools, database_ur
     assert spools.rows(deadlocks) == [(0,)]
 
 
-class Countries:
-    """Stands in for the country file."""
+class Countries(GeoDatabases):
+    """Stands in for the databases of addresses."""
 
     def country(self, address: str) -> str:
         return {"192.0.2.7": "SE", "192.0.2.8": "not a code"}.get(address, "")
@@ -209,13 +210,13 @@ class Countries:
 def test_a_conversion_has_the_country_of_its_click(
     spools: Spools, used: Resources, ip: str, country: str | None
 ) -> None:
-    install(replace(used, geo=Countries()))  # type: ignore[arg-type]
+    install(replace(used, geo=Countries()))
     spools.send(cases.postback(spools.click(ip=ip)))
     assert spools.rows("select country from conversions") == [(country,)]
 
 
 def test_a_parked_postbacks_conversion_has_its_country_too(spools: Spools, used: Resources) -> None:
-    install(replace(used, geo=Countries()))  # type: ignore[arg-type]
+    install(replace(used, geo=Countries()))
     made = cases.click()
     spools.send(cases.postback(made.click_id))
     clicks.store_batch(cases.SPOOL, 0, cases.payloads([made]))

@@ -407,7 +407,7 @@ def test_a_click_committed_while_its_postback_is_being_parked_is_matched_by_the_
         wait_until(lambda: waiting_for_lock(database_url), what="the postback's transaction to wait")
         own = cases.resources(database_url, redis_url)
         click_batch = Batch(cases.SPOOL, 0, cases.payloads([made]))
-        parsed = clicks.parse_clicks(click_batch, Rules(own.click_id_keys, own.now_ms()))
+        parsed = clicks.parse_clicks(click_batch, Rules(own.click_id_keys, own.now_ms()), clicks.visitors_of(own))
         own.database.run(lambda connection: clicks._store(connection, own, click_batch, parsed))
         assert clicks.match_clicks(own, [made.click_id]) == 0
         cases.close(own)
@@ -424,7 +424,7 @@ def test_the_sweep_matches_what_a_killed_process_left(
     sent, waiting = cases.postback(made.click_id), cases.postback(never.click_id)
     stream.send(sent, waiting)
     batch = Batch(cases.SPOOL, 0, cases.payloads([made]))
-    parsed = clicks.parse_clicks(batch, Rules(used.click_id_keys, used.now_ms()))
+    parsed = clicks.parse_clicks(batch, Rules(used.click_id_keys, used.now_ms()), clicks.visitors_of(used))
     used.database.run(lambda connection: clicks._store(connection, used, batch, parsed))
     match_parked(within_s)
     assert stream.outcome(sent) == ("recorded", None)

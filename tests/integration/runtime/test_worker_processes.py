@@ -302,7 +302,7 @@ def test_maintenance_makes_partitions_and_matches_parked_postbacks_by_itself(
 
         postbacks.store_batch(cases.POSTBACK_SPOOL, 0, cases.postback_payloads([cases.postback(made.click_id)]))
         batch = Batch(cases.SPOOL, 0, cases.payloads([made]))
-        parsed = clicks.parse_clicks(batch, Rules(used.click_id_keys, used.now_ms()))
+        parsed = clicks.parse_clicks(batch, Rules(used.click_id_keys, used.now_ms()), clicks.visitors_of(used))
         used.database.run(lambda connection: clicks._store(connection, used, batch, parsed))
     outcomes = "select outcome from postbacks"
     assert cases.rows(configured_url, outcomes) == [("parked",)]

@@ -12,25 +12,29 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import worker_cases as cases
+from config.geo import GeoDatabases
 from config.tables import clicks
 from tracking.clicks import ClickIdMint, ProcessIdentity, sub_values
 from tracking.clicks.parameters import SUB_ALIASES, sub_value
 from tracking.spool import Batch, encode_click
+from tracking.visitors import visitor_key
 from worker.clicks.columns import ClickRows, fast_rows
 from worker.clicks.rows import click_row, timestamp
 from worker.clicks.task import parse_clicks
+from worker.clicks.visitors import Visitors
 from worker.runtime import PoisonError
 from worker.spool import Rules
 from worker.spool.record_rules import DAYS_OFF_MAX
 
 NOW_MS = int(time() * 1000)
 RULES = Rules([cases.KEY], NOW_MS)
+VISITORS = Visitors(GeoDatabases(), visitor_key(cases.KEY))
 DAY_MS = 86_400_000
 
 
 def columns(payload: str) -> dict[str, str | None]:
     """Read a COPY line back as PostgreSQL would."""
-    line = click_row(payload, cases.SPOOL, 5, RULES).line
+    line = click_row(payload, cases.SPOOL, 5, RULES, VISITORS).line
     assert line.endswith("\n")
     assert line.count("\n") == 1
     fields = line[:-1].split("\t")
@@ -47,7 +51,7 @@ def columns(payload: str) -> dict[str, str | None]:
 
 def reason_of(payload: object) -> str:
     with pytest.raises(PoisonError) as caught:
-        click_row(payload, cases.SPOOL, 5, RULES)
+        click_row(payload, cases.SPOOL, 5, RULES, VISITORS)
     return caught.value.code
 
 
@@ -67,19 +71,19 @@ def test_a_click_fills_every_column() -> None:
 def test_raw_bytes_become_readable_text_and_nul_and_broken_utf8_the_replacement_character() -> None:
     hostile = "a\x00b\xc3\xa9\xff\t\r\n\\N\\"
     names = ("method", "host", "slug", "query", "user_agent", "referrer", "accept_language", "location")
-    line = click_row(changed(**dict.fromkeys(names, hostile)), cases.SPOOL, 5, RULES).line
+    line = click_row(changed(**dict.fromkeys(names, hostile)), cases.SPOOL, 5, RULES, VISITORS).line
     assert line.split("\t").count("a\ufffdbé\ufffd\\t\\r\\n\\\\N\\\\") == len(names)
 
 
 def test_nul_in_a_parameter_is_replaced_in_jsonb_and_sub_ids() -> None:
-    row = click_row(changed(query="sub1=a%00b&n%00m=\x00"), cases.SPOOL, 5, RULES).line
+    row = click_row(changed(query="sub1=a%00b&n%00m=\x00"), cases.SPOOL, 5, RULES, VISITORS).line
     assert '{"sub1":"a\ufffdb","n\ufffdm":"\ufffd"}' in row
     assert "\\u0000" not in row
     assert "\ta\ufffdb\t" in row
 
 
 def test_a_sub_id_that_reads_like_null_is_not_null() -> None:
-    assert click_row(changed(query="sub1=%5CN"), cases.SPOOL, 5, RULES).line.split("\t")[18] == "\\\\N"
+    assert click_row(changed(query="sub1=%5CN"), cases.SPOOL, 5, RULES, VISITORS).line.split("\t")[18] == "\\\\N"
 
 
 @pytest.mark.parametrize("payload", ["", "nonsense", "\x00", "{}", "[]", "[2]", "[1]", None, 7, '"x"', "[1,2,3]"])
@@ -125,7 +129,7 @@ def test_a_value_that_cannot_be_is_poison(changes: dict[str, object], code: str)
 def test_days_late_or_early_is_a_click_and_more_than_400_days_is_poison(sign: int) -> None:
     near = NOW_MS + sign * (DAYS_OFF_MAX - 1) * DAY_MS
     far = NOW_MS + sign * (DAYS_OFF_MAX + 1) * DAY_MS
-    row = click_row(changed(click_id=cases.mint_at(near), at_ms=near), cases.SPOOL, 5, RULES)
+    row = click_row(changed(click_id=cases.mint_at(near), at_ms=near), cases.SPOOL, 5, RULES, VISITORS)
     assert row.partition == row.day == near // DAY_MS
     assert reason_of(changed(click_id=cases.mint_at(far))) == "date-out-of-range"
 
@@ -143,17 +147,21 @@ def test_a_moment_reads_as_utc_to_the_millisecond() -> None:
     assert timestamp(1_700_000_000_007) == "2023-11-14 22:13:20.007+00"
 
 
-_NAMES = st.sampled_from([name for names in SUB_ALIASES for name in names] + ["x", "sub11"])
+_NAMES = st.sampled_from(
+    [name for names in SUB_ALIASES for name in names] + ["x", "sub11", "utm_campaign", "cid", "cost"]
+)
 _RAW = st.text(st.characters(max_codepoint=255), max_size=8) | st.sampled_from(
     ["\\N", "a\tb\r\n", "caf\xc3\xa9", "\x00"]
 )
-_PAIRS = st.tuples(_NAMES, st.sampled_from(["", "one", "a+b", "%C3%A9", "%00", "%5C", "%22", "%09", "=", "\xff"]))
+_PAIRS = st.tuples(
+    _NAMES, st.sampled_from(["", "one", "a+b", "%C3%A9", "%00", "%5C", "%22", "%09", "=", "\xff", "0.5", "z" * 600])
+)
 _CLICKS = st.fixed_dictionaries(
     {},
     optional={
         "query": st.lists(_PAIRS, max_size=6).map(lambda pairs: "&".join(f"{name}={value}" for name, value in pairs)),
         "sub_defaults": st.lists(st.none() | st.sampled_from(["x", "\\", "a\tb", "é"]), max_size=10),
-        "ip": st.sampled_from(["", "2001:db8::1", "fe80::1%eth0", "192.0.2.9"]),
+        "ip": st.sampled_from(["", "2001:db8::1", "fe80::1%eth0", "192.0.2.9", "8.8.8.8"]),
         "method": st.sampled_from(["GET", "HEAD"]),
         "purpose": st.sampled_from(["", "prefetch"]),
         "link_id": st.integers(0, 2**63 - 1),
@@ -170,21 +178,23 @@ def test_a_batch_column_by_column_is_the_same_rows_as_record_by_record(
 ) -> None:
     # Repeated, so that a batch also is several blocks.
     payloads = cases.payloads([cases.click(**each) for _ in range(1 + 40 * repeats) for each in changes])
-    rows = fast_rows(Batch(cases.SPOOL, 1000, payloads), RULES)
+    rows = fast_rows(Batch(cases.SPOOL, 1000, payloads), RULES, VISITORS)
     assert rows is not None
     singly = ClickRows()
     for number, payload in enumerate(payloads, 1000):
-        singly.add(click_row(payload, cases.SPOOL, number, RULES))
+        singly.add(click_row(payload, cases.SPOOL, number, RULES, VISITORS))
     assert rows == singly
 
 
 def test_a_record_of_version_1_is_stored_without_routing() -> None:
     payload = orjson.dumps([1, *orjson.loads(changed())[1:-1]]).decode()
-    assert click_row(payload, cases.SPOOL, 1, RULES).line.endswith("\t\\N\t\\N\t\\N\n")
+    assert click_row(payload, cases.SPOOL, 1, RULES, VISITORS).line.endswith("\t\\N\t\\N\t\\N\n")
 
 
 def test_where_a_click_went_is_stored_with_its_rule_and_destination() -> None:
-    line = click_row(changed(routing=[3, [0, -1], 12, 40, None, {"city": "a\x00\\u0000"}]), cases.SPOOL, 1, RULES).line
+    line = click_row(
+        changed(routing=[3, [0, -1], 12, 40, None, {"city": "a\x00\\u0000"}]), cases.SPOOL, 1, RULES, VISITORS
+    ).line
     routing, rule_id, destination_id = line.rstrip("\n").split("\t")[-3:]
     assert orjson.loads(routing.replace("\\\\", "\\")) == [3, [0, -1], 12, 40, None, {"city": "a\ufffd\\u0000"}]
     assert (rule_id, destination_id) == ("12", "40")
@@ -193,7 +203,7 @@ def test_where_a_click_went_is_stored_with_its_rule_and_destination() -> None:
 def test_rows_of_several_days_are_told_apart() -> None:
     moments = [NOW_MS - days * DAY_MS for days in (2, 0, 1, 0)]
     payloads = [changed(click_id=cases.mint_at(at_ms), at_ms=at_ms - DAY_MS) for at_ms in moments]
-    rows = fast_rows(Batch(cases.SPOOL, 0, payloads), RULES)
+    rows = fast_rows(Batch(cases.SPOOL, 0, payloads), RULES, VISITORS)
     assert rows is not None
     today = NOW_MS // DAY_MS
     assert rows.partitions == {today - 2, today - 1, today}
@@ -207,9 +217,9 @@ def test_a_batch_with_an_older_key_is_usual_and_one_with_ids_of_both_goes_record
     newer = ClickIdMint([_SEVERAL_KEYS[0]], ProcessIdentity(7, 9, 0)).mint()[0]
     rules = Rules(_SEVERAL_KEYS, RULES.now_ms)
     older, mixed = [changed(), changed()], [changed(), changed(click_id=newer)]
-    assert fast_rows(Batch(cases.SPOOL, 0, older), rules) is not None
-    assert fast_rows(Batch(cases.SPOOL, 0, mixed), rules) is None
-    rows, poison = parse_clicks(Batch(cases.SPOOL, 0, mixed), rules)
+    assert fast_rows(Batch(cases.SPOOL, 0, older), rules, VISITORS) is not None
+    assert fast_rows(Batch(cases.SPOOL, 0, mixed), rules, VISITORS) is None
+    rows, poison = parse_clicks(Batch(cases.SPOOL, 0, mixed), rules, VISITORS)
     assert (rows.numbers, poison) == ([0, 1], [])
 
 
@@ -251,15 +261,15 @@ _ID = cases.click().click_id
 def test_a_batch_with_anything_unusual_goes_record_by_record(payload: object) -> None:
     good = [changed(), changed()]
     payloads: Any = [good[0], payload, good[1]]
-    assert fast_rows(Batch(cases.SPOOL, 0, payloads), RULES) is None
-    rows, poison = parse_clicks(Batch(cases.SPOOL, 0, payloads), RULES)
+    assert fast_rows(Batch(cases.SPOOL, 0, payloads), RULES, VISITORS) is None
+    rows, poison = parse_clicks(Batch(cases.SPOOL, 0, payloads), RULES, VISITORS)
     assert len(rows) + len(poison) == 3
     assert {0, 2} <= set(rows.numbers)
 
 
 def test_the_rows_within_gaps_are_those_numbers_with_all_that_is_theirs() -> None:
     payloads = [changed(link_id=number) for number in range(10)]
-    rows = fast_rows(Batch(cases.SPOOL, 100, payloads), RULES)
+    rows = fast_rows(Batch(cases.SPOOL, 100, payloads), RULES, VISITORS)
     assert rows is not None
     part = rows.within([(90, 102), (104, 105), (109, 200)])
     assert part.numbers == [100, 101, 104, 109]

@@ -7,13 +7,16 @@ from pathlib import Path
 import orjson
 
 import worker_cases as cases
+from config.geo import GeoDatabases
 from loadtests.pipeline.__main__ import _click_workers
 from loadtests.pipeline.records import LINKS, payload_source
 from loadtests.pipeline.report import save, table
 from loadtests.pipeline.sampling import Sampler, _History
 from tracking.clicks import ClickIdMint, ProcessIdentity
 from tracking.spool import Batch
+from tracking.visitors import visitor_key
 from worker.clicks.columns import fast_rows
+from worker.clicks.visitors import Visitors
 from worker.spool import Rules
 
 
@@ -35,7 +38,8 @@ def test_every_record_that_is_written_is_a_click_that_a_worker_stores() -> None:
     mint = ClickIdMint([cases.KEY], ProcessIdentity(7, 3, 0))
     payload = payload_source(mint.mint)
     rules = Rules([cases.KEY], mint.mint()[1])
-    rows = fast_rows(Batch(cases.SPOOL, 0, [payload().decode() for _ in range(6000)]), rules)
+    visitors = Visitors(GeoDatabases(), visitor_key(cases.KEY))
+    rows = fast_rows(Batch(cases.SPOOL, 0, [payload().decode() for _ in range(6000)]), rules, visitors)
     assert rows is not None
     assert len(set(rows.click_ids)) == 6000
     assert set(rows.classes) == {"valid", "head", "prefetch"}

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from real_data import needs_real_data, real_user_agents
 from tracking.visitors import DEVICES, UserAgent, parse_user_agent
-from tracking.visitors.user_agents import AGENT_CHARACTERS_MAX, FAMILY_CHARACTERS_MAX
+from tracking.visitors.limits import HEADER_CHARACTERS_MAX
+from tracking.visitors.user_agents import FAMILY_CHARACTERS_MAX
 
 _CHROME = "AppleWebKit/537.36 (KHTML, like Gecko) Chrome/138.0.0.0"
 _SAFARI = "AppleWebKit/605.1.15 (KHTML, like Gecko)"
@@ -126,7 +127,7 @@ def test_real_agents_are_mostly_known() -> None:
 
 @needs_real_data
 def test_no_real_agent_is_longer_than_what_is_parsed() -> None:
-    assert max(map(len, real_user_agents())) <= AGENT_CHARACTERS_MAX
+    assert max(map(len, real_user_agents())) <= HEADER_CHARACTERS_MAX
 
 
 @given(st.text(st.characters(max_codepoint=255), max_size=3000))
@@ -145,4 +146,4 @@ def test_a_hostile_agent_of_64_kilobytes_costs_no_more_than_its_beginning(part: 
     answer = parse_user_agent(whole)
     # A millisecond on a quiet machine; without the limit one of them takes seconds.
     assert perf_counter() - began < 0.5
-    assert answer == parse_user_agent(whole[:AGENT_CHARACTERS_MAX])
+    assert answer == parse_user_agent(whole[:HEADER_CHARACTERS_MAX])
