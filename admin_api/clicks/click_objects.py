@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Literal, Self
+from decimal import Decimal
+from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
-from pydantic import Field
+from pydantic import Field, PlainSerializer
 
 from admin_api.http import Shown
 from admin_api.postbacks import PostbackRequest
@@ -14,6 +15,9 @@ from admin_api.runtime import Row
 from tracking.conversions import ConversionStatus, PostbackOutcome
 from tracking.money import format_amount
 from tracking.spool import ClickClass
+
+# Without an exponent, however small it is.
+_Exact = Annotated[Decimal, PlainSerializer(lambda number: format(number, "f"), return_type=str)]
 
 
 class Click(Shown):
@@ -48,8 +52,41 @@ class Click(Shown):
     user_agent: str
     referrer: str
     accept_language: str
+    country: str | None
+    """The country of the visitor's address, such as `DE`. What is not known of a visitor is null."""
+    region: str | None
+    city: str | None
+    asn: int | None
+    """The number of the network that the address belongs to."""
+    isp: str | None
+    """The provider of the address."""
+    connection: str | None
+    """The kind of connection, such as `Cellular`."""
+    device: str | None
+    """The kind of device; see docs/geo.md. It is null only for clicks that were stored by an earlier release."""
+    os: str | None
+    browser: str | None
+    language: str | None
+    """The language that the visitor prefers, such as `de`."""
+    referrer_host: str | None
+    campaign: str | None
+    """The campaign that the request names."""
+    external_id: str | None
+    """The traffic source's own id of the click."""
+    cost: _Exact | None
+    """What the click cost, as the request says; a number in quotes, since it is exact."""
+    cuts: dict[str, int] | None
+    """The lengths of the parameters that were cut."""
+    is_unique: bool
+    """Whether it is the first valid click of its visitor on its link within the window."""
     location: str
     """Where the visitor was sent."""
+    rule_id: int | None
+    """The rule that decided where to send the visitor; null if none matched, or the link has none."""
+    destination_id: int | None
+    """The destination of the rule; null for the link's own."""
+    routing: list[Any] | None
+    """Why the click went where it went, as the edge recorded it; docs/formats.md has the format."""
     config_version: int
     """The version of the configuration that decided where to send the visitor."""
     spool_id: str

@@ -61,6 +61,38 @@ def shown(admin: AdminClient, click_id: str) -> Result:
     return result
 
 
+def test_a_click_is_shown_with_what_is_known_of_its_visitor(admin: AdminClient, database: Database) -> None:
+    click_id = store_click(database)
+    known = {
+        "country": "SE",
+        "region": "Skåne",
+        "city": "Lund",
+        "asn": 2**32 - 1,
+        "isp": "I",
+        "connection": "Cellular",
+        "device": "phone",
+        "os": "iOS",
+        "browser": "Mobile Safari",
+        "language": "sv",
+        "referrer_host": "r.example",
+        "campaign": "c",
+        "external_id": "e",
+        "is_unique": True,
+        "rule_id": 12,
+        "destination_id": None,
+    }
+    database.execute(
+        f"update clicks set {', '.join(f'{name} = %({name})s' for name in known)}, cost = 0.000000001,"
+        """ cuts = '{"sub1": 501}', routing = '[3, [0, -1], 12, null, null, {"city": "Lund"}]'"""
+        " where click_id = %(click_id)s",
+        {**known, "click_id": click_id},
+    )
+    click = shown(admin, click_id).json["click"]
+    assert {name: click[name] for name in known} == known
+    assert (click["cost"], click["cuts"]) == ("0.000000001", {"sub1": 501})
+    assert click["routing"] == [3, [0, -1], 12, None, None, {"city": "Lund"}]
+
+
 def test_a_forged_click_id_is_unknown(admin: AdminClient) -> None:
     another_key = ClickIdMint((b"a key of somebody else",), ProcessIdentity(1, 2, 3)).mint()[0]
     for forged in ("x", "00000000-0000-7000-8000-000000000000", "%00", "'; select 1 --", another_key):
