@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from admin_api.clicks.clicks import click_routes, require_click
+from admin_api.clicks.clicks import click_routes, is_dropped, require_click
 
-__all__ = ["click_routes", "require_click"]
+__all__ = ["click_routes", "is_dropped", "require_click"]

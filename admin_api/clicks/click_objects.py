@@ -48,7 +48,7 @@ class Click(Shown):
     method: str
     host: str
     ip: str | None
-    """The visitor's address, if it was kept."""
+    """The visitor's address, or the network of a truncated one, if it was kept."""
     user_agent: str
     referrer: str
     accept_language: str
@@ -94,6 +94,8 @@ class Click(Shown):
     spool_number: int
     """The number of the click's record in the spool."""
     stored_at: datetime
+    erased_at: datetime | None
+    """When what identifies the visitor was erased; null if it was not."""
 
 
 class _Reported(Shown):

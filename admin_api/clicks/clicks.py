@@ -11,13 +11,13 @@ import falcon
 from admin_api.clicks.click_objects import Click, ClickConversion, ClickDetails, ClickPostback
 from admin_api.http import NotFoundError, Route, operation
 from admin_api.runtime import Database, Pool
-from config.tables import clicks, postbacks
-from tracking.clicks import parse_click_id
+from config.tables import clicks, postbacks, retention
+from tracking.clicks import clicked_at, parse_click_id
 
 _Found = TypeVar("_Found")
 # The limit of postbacks and of conversions. A click with thousands of postbacks is an attack, and a page shows that.
 ROWS_MAX = 1000
-_CLICK: LiteralString = f"select {clicks.SHOWN} from clicks c where c.click_id = %s"  # noqa: S608
+_CLICK: LiteralString = f"select {clicks.SHOWN}, c.erased_at from clicks c where c.click_id = %s"  # noqa: S608
 _POSTBACKS: LiteralString = (
     f"select {postbacks.SHOWN} from postbacks where click_id = %s"  # noqa: S608
     " order by received_at, postback_id limit %s"
@@ -36,7 +36,7 @@ class ClickItem:
         self._pool = pool
         self._keys = click_id_keys
 
-    @operation("Show a click", not_found=("unknown-click", "click-not-stored"))
+    @operation("Show a click", not_found=("unknown-click", "click-not-stored", "click-dropped"))
     def on_get(self, req: falcon.Request, resp: falcon.Response, click_id: str) -> ClickDetails:
         """The answer has its postbacks and its conversions."""
         return require_click(self._pool, self._keys, click_id, load_click)
@@ -51,9 +51,17 @@ def require_click(
         raise NotFoundError("this is not a click id that Waypost made", code="unknown-click")
     with pool.connection() as database:
         found = load(database, genuine)
+        if found is None and is_dropped(database, genuine):
+            raise NotFoundError("this click was dropped: it was older than clicks are kept", code="click-dropped")
     if found is None:
         raise NotFoundError("this click is not stored, or not yet; try again shortly", code="click-not-stored")
     return found
+
+
+def is_dropped(database: Database, click_id: UUID) -> bool:
+    """Whether a click that is not stored was dropped by retention."""
+    row = database.execute(retention.CLICKS_DROPPED_BEFORE).fetchone()
+    return row is not None and row["dropped_before"] is not None and clicked_at(click_id) < row["dropped_before"]
 
 
 def load_click(database: Database, click_id: UUID) -> ClickDetails | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import datetime
 from typing import Annotated, Literal
 from uuid import UUID
 
@@ -35,7 +36,9 @@ class ClickRequestedDetail(Shown):
     subs: dict[str, str]
     """The values of `sub1` to `sub10` that the request or the link has."""
     ip: str | None
-    """The visitor's address, if it was kept."""
+    """The visitor's address, or the network of a truncated one, if it was kept."""
+    erased_at: datetime | None
+    """When what identifies the visitor was erased; null if it was not."""
     user_agent: str
     referrer: str
     accept_language: str

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
-from typing import Annotated
+from typing import Annotated, Literal
 from uuid import UUID
 
 import falcon
@@ -97,7 +97,12 @@ class FoundClick(Shown):
     kind: Annotated[ClickClass | None, Field(alias="class")]
     """The kind of request. Only requests that are `valid` count as clicks."""
     ip: str | None
+    """The visitor's address as it is stored: whole, or the network of a truncated one."""
     user_agent: str | None
+    found_by: Literal["address", "visitor", "network"] | None
+    """How the address was recognised. `visitor` is by the hash in the visitor number. `network` means that only the
+    network is stored, so that the click may be of another address of it. Null if nobody asked by address.
+    """
 
 
 class FoundTrace(Shown):
@@ -120,7 +125,7 @@ class ClickTrace:
         self._pool = pool
         self._keys = click_id_keys
 
-    @operation("Show the trace of a click", not_found=("unknown-click", "click-not-stored"))
+    @operation("Show the trace of a click", not_found=("unknown-click", "click-not-stored", "click-dropped"))
     def on_get(self, req: falcon.Request, resp: falcon.Response, click_id: str) -> Trace:
         """The answer has everything that happened to the click, in order."""
         return require_click(self._pool, self._keys, click_id, load_trace)
@@ -151,7 +156,7 @@ class TraceSearch:
             else:
                 assert query.ip is not None
                 assert query.at is not None
-                clicks = clicks_of_address(database, query.ip, query.at, timedelta(minutes=query.minutes))
+                clicks = clicks_of_address(database, query.ip, self._keys, query.at, timedelta(minutes=query.minutes))
             trace = load_trace(database, clicks[0]["click_id"]) if len(clicks) == 1 else None
         return FoundTrace(
             clicks=[FoundClick.of(click) for click in clicks[:CANDIDATES_MAX]],

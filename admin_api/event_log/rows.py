@@ -17,7 +17,7 @@ CutTable = Literal[
     "postbacks", "judgements", "conversions", "changes", "entries", "payouts", "deliveries", "attempts", "issues"
 ]
 _CLICK: LiteralString = f"""
-    select {clicks.SHOWN}, l.name as link_name, l.updated_at as link_updated_at, m.merchant_id,
+    select {clicks.SHOWN}, c.erased_at, l.name as link_name, l.updated_at as link_updated_at, m.merchant_id,
         m.name as merchant_name, p.name as profile_name, p.redirect_type, p.updated_at as profile_updated_at
     from clicks c left join links l on l.link_id = c.link_id left join profiles p on p.profile_id = c.profile_id
         left join merchants m on m.merchant_id = coalesce((

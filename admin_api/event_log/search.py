@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from ipaddress import ip_network
 from typing import Any, LiteralString
 from uuid import UUID
 
 from admin_api.runtime import Database, Row
 from config.tables import postbacks
 from tracking.clicks import clicked_at, first_click_id
+from tracking.visitors import address_range, visitor_key
 
 CANDIDATES_MAX = 100
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -27,9 +29,14 @@ _UNMATCHED: LiteralString = f"""
     order by received_at desc, postback_id desc limit %s
 """  # noqa: S608
 # A click id begins with its time, so the given minutes are a range of the primary key in one or two days.
+# A truncated address is a network, which may hold the one that is asked for. A visitor's number begins with a hash of
+# the whole address, however that is stored.
 _BY_ADDRESS: LiteralString = f"""
-    select {_FIELDS} from clicks
-    where click_id >= %(low)s and click_id < %(high)s and ip <<= %(network)s::inet
+    select {_FIELDS}, case when ip <<= %(network)s::inet then 'address' when numbers is not null then 'visitor'
+        else 'network' end as found_by
+    from clicks left join unnest(%(lowest)s::bigint[], %(highest)s::bigint[]) as numbers (lowest, highest)
+        on visitor between lowest and highest
+    where click_id >= %(low)s and click_id < %(high)s and (ip && %(network)s::inet or numbers is not null)
     order by click_id desc limit %(limit)s
 """  # noqa: S608
 
@@ -38,8 +45,8 @@ def find_click(database: Database, click_id: UUID) -> Row:
     """Return a click. If it is not stored, only its id and the time in the id are known."""
     row = database.execute(_CLICK, [click_id], prepare=False).fetchone()
     if row is not None:
-        return row
-    unknown = dict.fromkeys(("link_id", "slug", "class", "ip", "user_agent"))
+        return {**row, "found_by": None}
+    unknown = dict.fromkeys(("link_id", "slug", "class", "ip", "user_agent", "found_by"))
     return {"click_id": click_id, "clicked_at": clicked_at(click_id), **unknown}
 
 
@@ -54,13 +61,24 @@ def postbacks_without_click(database: Database, order_id: str) -> list[Row]:
     return database.execute(_UNMATCHED, [order_id, CANDIDATES_MAX]).fetchall()
 
 
-def clicks_of_address(database: Database, network: str, at: datetime, within: timedelta) -> list[Row]:
-    """Return the clicks from an address or network at about a moment, the newest first."""
-    query, values = address_query(network, at, within)
+def clicks_of_address(
+    database: Database, network: str, keys: Sequence[bytes], at: datetime, within: timedelta
+) -> list[Row]:
+    """Return the clicks from an address or network at about a moment, the newest first, with how each was found.
+
+    `keys` are those of click ids: visitor numbers are made with keys derived from them.
+    """
+    query, values = address_query(network, keys, at, within)
     return database.execute(query, values, prepare=False).fetchall()
 
 
-def address_query(network: str, at: datetime, within: timedelta) -> tuple[LiteralString, Mapping[str, Any]]:
+def address_query(
+    network: str, keys: Sequence[bytes], at: datetime, within: timedelta
+) -> tuple[LiteralString, Mapping[str, Any]]:
     """Return the query by address and its values."""
     bounds = {"low": first_click_id(max(at - within, _EPOCH)), "high": first_click_id(at + within)}
-    return _BY_ADDRESS, {**bounds, "network": network, "limit": CANDIDATES_MAX + 1}
+    asked = ip_network(network)
+    # Of a network with several addresses, no number is known.
+    ranges = [address_range(str(asked[0]), visitor_key(key)) for key in keys] if asked.num_addresses == 1 else []
+    numbers = {"lowest": [lowest for lowest, _ in ranges], "highest": [highest for _, highest in ranges]}
+    return _BY_ADDRESS, {**bounds, **numbers, "network": network, "limit": CANDIDATES_MAX + 1}

@@ -12,6 +12,7 @@ from uuid import UUID
 
 from pydantic import Field, create_model
 
+from admin_api.clicks import is_dropped
 from admin_api.event_log.click_steps import (
     ClickDecidedDetail,
     ClickRedirectedDetail,
@@ -102,19 +103,22 @@ class Trace(Shown):
     click_id: UUID
     stored: bool
     """Whether the click itself is stored. It is false while only its postbacks are stored."""
+    dropped: bool
+    """Whether the click was dropped by retention: it was older than clicks are kept."""
     cut: list[CutTable]
     """The tables that have more than 1,000 rows about this click; only the first 1,000 of each are shown."""
     steps: list[AnyStep]
 
 
 def load_trace(database: Database, click_id: UUID) -> Trace | None:
-    """Return a click's trace, or None if nothing is stored. While only postbacks are stored, it lacks the request."""
+    """Return a click's trace, or None if nothing is stored. Without the click itself, it lacks the request."""
     rows = load_trace_rows(database, click_id)
-    if rows.click is None and not rows.postbacks:
+    if rows.click is None and not rows.postbacks and not rows.conversions:
         return None
     return Trace(
         click_id=click_id,
         stored=rows.click is not None,
+        dropped=rows.click is None and is_dropped(database, click_id),
         cut=rows.cut,
         steps=with_times(in_order(steps_of(rows))),
     )

@@ -449,7 +449,7 @@ def test_an_address_is_read_from_the_days_it_may_be_in_by_their_key(stored: Stor
     for days in range(5):
         at_ms = int((now - timedelta(days=days)).timestamp() * 1000)
         stored.click(click_id=cases.mint_at(at_ms), at_ms=at_ms)
-    query, values = address_query("192.0.2.7", now, timedelta(minutes=10))
+    query, values = address_query("192.0.2.7", [cases.KEY], now, timedelta(minutes=10))
     with closing(database.cursor()) as cursor:
         # So few rows are read faster without any index; what is asked here is whether one could be used.
         cursor.execute("set enable_seqscan = off")
