@@ -118,10 +118,11 @@ class CapRows:
             return
         cap, row = kept.cap, kept.row
         present = period_at(cap.per, cap.time_zone, at_s)
-        wanted = [present, following(cap.per, cap.time_zone, present)]
+        after = following(cap.per, cap.time_zone, present)
+        wanted = [present] if after is None else [present, after]
         held = [self.grants.period(row, half) for half in _HALVES]
         for period in wanted:
-            if period is None or period in held:
+            if period in held:
                 continue
             # Of two halves that hold neither, the one that ended first.
             half = min(

@@ -71,7 +71,7 @@ def running(server: str, sync_ms: float) -> Iterator[dict[str, Place]]:
     directory = Path(tempfile.mkdtemp(prefix="waypost-postbacks-"))
     try:
         with ExitStack() as stack:
-            redis_url = stack.enter_context(_valkey(directory / "valkey"))
+            redis_url, _ = stack.enter_context(running_valkey(directory / "valkey"))
             environ = _environ(directory, redis_url, server, sync_ms)
             places = {}
             for name, place in ((SHARED, "shared"), (OWN, "own")):
@@ -135,16 +135,17 @@ def _fill_mirror(home: Path) -> None:
 
 
 @contextmanager
-def _valkey(home: Path) -> Iterator[str]:
+def running_valkey(home: Path) -> Iterator[tuple[str, int]]:
+    """Run a Valkey of its own. Yield its URL and its process id."""
     server = embedded_valkey(home, free_port(), "bench")
     server.prepare()
     with (home / "valkey.log").open("wb") as log:
         process = subprocess.Popen(server.command(), stdout=log, stderr=log, cwd=server.directory)
     try:
         _wait(lambda: server.is_ready(process.pid), process, home / "valkey.log")
-        yield server.url()
+        yield server.url(), process.pid
     finally:
-        _end(process)
+        end(process)
 
 
 @contextmanager
@@ -157,7 +158,7 @@ def _process(part: list[str], environ: dict[str, str], port: int, log_path: Path
         _wait(lambda: _answers(port), process, log_path)
         yield
     finally:
-        _end(process)
+        end(process)
 
 
 def _answers(port: int) -> bool:
@@ -175,7 +176,8 @@ def _wait(ready: Callable[[], bool], process: subprocess.Popen[bytes], log: Path
         sleep(0.02)
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
+def end(process: subprocess.Popen[bytes]) -> None:
+    """Stop a process, by force if it takes long."""
     process.terminate()
     try:
         process.wait(15)

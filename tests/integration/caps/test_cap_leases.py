@@ -51,6 +51,14 @@ def test_exactly_the_limit_is_taken_on_two_hosts(hosts: list[CapHost], limit: in
     assert use_up(hosts, CAP, 500) == limit
 
 
+@pytest.mark.parametrize("per", CapPer)
+def test_a_cap_may_be_per_hour_day_month_or_in_total(hosts: list[CapHost], clock: Clock, per: CapPer) -> None:
+    publish(hosts, click_cap(CAP, 60, per))
+    assert use_up(hosts, CAP, 50) == 60
+    clock.advance(7200)
+    assert use_up(hosts, CAP, 50) == (60 if per is CapPer.HOUR else 0)
+
+
 def test_one_host_gets_what_the_others_do_not_use(hosts: list[CapHost]) -> None:
     publish(hosts, click_cap(CAP, 100))
     assert hosts[1].take(CAP, 1) == 1
