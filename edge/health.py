@@ -16,7 +16,7 @@ from prometheus_client.registry import Collector
 
 from config.configuration import MirrorReader, decode_profile, profile_key
 from config.geo import GeoDatabases
-from edge.http import GEO_INDEX, OUTCOME_INDEX, Outcome, host_name, set_problem
+from edge.http import GEO_INDEX, NEXT_HOP_INDEX, OUTCOME_INDEX, Outcome, host_name, set_problem
 from edge.spool import (
     Recorder,
     outcome_files,
@@ -30,7 +30,7 @@ from tracking.spool import stream_of
 
 # The agent touches this file in the mirror's directory whenever Redis confirms that the mirror is up to date.
 CONFIRMED_NAME = "confirmed"
-_COUNTED = 1 + max((*OUTCOME_INDEX.values(), *GEO_INDEX.values()))
+_COUNTED = 1 + max((*OUTCOME_INDEX.values(), *NEXT_HOP_INDEX.values(), *GEO_INDEX.values()))
 
 
 class LiveResource:
@@ -129,10 +129,13 @@ class EdgeCollector(Collector):
     def collect(self) -> list[Metric]:
         """Return the metric families."""
         answers = CounterMetricFamily("waypost_edge_answers", "Answers by outcome", labels=["outcome"])
-        geo = CounterMetricFamily("waypost_edge_geo", "Databases of addresses, and failures", labels=["event"])
+        hops = CounterMetricFamily("waypost_edge_next_hops", "Next hops that clicks named", labels=["result"])
         counted = self._counted()
         for outcome, place in OUTCOME_INDEX.items():
             answers.add_metric([outcome.value], counted[place])
+        for result, place in NEXT_HOP_INDEX.items():
+            hops.add_metric([result.value], counted[place])
+        geo = CounterMetricFamily("waypost_edge_geo", "Databases of addresses, and failures", labels=["event"])
         for event, place in GEO_INDEX.items():
             geo.add_metric([event.value], counted[place])
         issued = CounterMetricFamily("waypost_edge_issued", "Requests that were to be recorded", labels=["stream"])
@@ -156,7 +159,7 @@ class EdgeCollector(Collector):
         version = GaugeMetricFamily(
             "waypost_edge_mirror_version", "Configuration version", value=meta.version if meta else 0
         )
-        return [answers, geo, issued, lost, size, version]
+        return [answers, hops, geo, issued, lost, size, version]
 
     def _counted(self) -> list[int]:
         """Return the sums of the words of all slots' counter files."""

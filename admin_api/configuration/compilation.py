@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Generator, Sequence
-from typing import LiteralString
+from typing import Any, LiteralString
 
 from psycopg import sql
 
@@ -26,7 +26,7 @@ from config.configuration import (
     link_key,
     profile_key,
 )
-from tracking.clicks import DEFAULT_PREFIX, SUB_NAMES, check_url, compile_template, with_source_prefix
+from tracking.clicks import DEFAULT_PREFIX, SUB_NAMES, check_url, compile_destination, with_source_prefix
 from tracking.postbacks import MAPPING_NAMES
 from tracking.runtime import FieldError
 
@@ -126,10 +126,16 @@ def _good_urls(urls: Sequence[str | None], profile_id: int, field: str) -> list[
     for url in urls:
         try:
             if url is not None:
+            next_hops=_next_hops(row),
                 good.append(check_url(url, field))
         except FieldError as error:
             _log.error("profile %s is served without one URL: %s", profile_id, error.message)
     return good
+def _next_hops(row: Row) -> list[Any] | None:
+    hosts, parameter = row["redirect_hosts"], row["next_hop_parameter"]
+    return [hosts, parameter, row["next_hop_secrets"]] if hosts or parameter is not None else None
+
+
 
 
 def compile_token(row: Row) -> Served:
@@ -161,11 +167,34 @@ def compile_link(row: Row) -> Served:
     """Return the key and value of a link. The value is None if this release can no longer read its destination."""
     key = link_key(row["profile_id"] or NO_PROFILE, row["slug"])
     try:
-        parts = compile_template(row["destination_url"], "destination_url")
+        parts = compile_destination(row["destination_url"], "destination_url")
     except FieldError as error:
         # One row that an older release accepted must not stop all others from being published.
         _log.error("link %s is not served: %s", row["link_id"], error.message)
         return key, None
     subs = [row[name] for name in SUB_NAMES]
-    served = with_source_prefix(parts, row["prefix"] or DEFAULT_PREFIX)
-    return key, encode_published(PublishedLink(row["link_id"], row["active"], served, row["source"], subs))
+    prefix = row["prefix"] or DEFAULT_PREFIX
+    plan = None if row["routing"] is None else _plan(row, prefix)
+    served = with_source_prefix(parts, prefix)
+    return key, encode_published(PublishedLink(row["link_id"], row["active"], served, row["source"], subs, plan))
+
+
+def _plan(row: Row, prefix: str) -> list[Any]:
+    """Return a link's rules as they are published. Empty ones cannot be run: the edge sends clicks to the link's own
+    destination, and counts them.
+    """
+    try:
+        return compile_plan(row["routing"], row["revision"], prefix)
+    except (FieldError, *UNREADABLE) as error:
+        _log.error("link %s is served without its rules: %s", row["link_id"], error)
+        return []
+
+
+def compile_rotation_row(row: Row) -> Served:
+    """Return the key and value of a rotation. The value is None if this release can no longer read it."""
+    key = rotation_key(row["rotation_id"])
+    try:
+        return key, encode_array(compile_rotation(row["destinations"], row["assignment"], row["revision"]))
+    except (FieldError, *UNREADABLE) as error:
+        _log.error("rotation %s is not served: %s", row["rotation_id"], error)
+        return key, None

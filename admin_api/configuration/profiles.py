@@ -7,13 +7,15 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from admin_api.http import Body, ConflictError, Domain, ObjectId, PlainUrl, Text
+from admin_api.http import Body, ConflictError, Domain, Matching, ObjectId, PlainUrl, RedirectHost, Text
 from admin_api.money import missing_plan
 from admin_api.resources import Resource, insert
 from admin_api.routing import refuse_fallback_loop
 from config.configuration import profile_key
 
 PIXELS_MAX = 20
+REDIRECT_HOSTS_MAX = 200
+NextHopName = Annotated[str, Matching("[A-Za-z_][A-Za-z0-9_.-]{0,63}", "a name of letters, digits, _ . and -")]
 
 
 class ProfileFields(Body):
@@ -31,6 +33,10 @@ class ProfileFields(Body):
     """Whether the profile is active. Links without an active profile redirect, but nothing is recorded."""
     fallback_url: PlainUrl | None = None
     """Where a link leads that is switched off. Without a fallback URL the answer is 404."""
+    redirect_hosts: Annotated[list[RedirectHost], Field(max_length=REDIRECT_HOSTS_MAX)] = []
+    """Hosts that a URL in a parameter of a click may lead to: names such as shop.example, or *.shop.example."""
+    next_hop_parameter: NextHopName | None = None
+    """The parameter of clicks that names the next hop, such as redirection_url. Null: links obey no such parameter."""
     pixels: Annotated[list[PlainUrl], Field(max_length=PIXELS_MAX)] = []
     """URLs that the page of `js` fires: as a script if the path ends in `.js`, otherwise as an image."""
     pixel_timeout_ms: Annotated[int, Field(ge=0, le=10_000)] = 300
@@ -58,7 +64,14 @@ PROFILES: Resource = Resource(
             ConflictError, "another profile already answers on this domain", code="domain-taken", field="domain"
         ),
         "profiles_plan_id_fkey": missing_plan("plan_id"),
+        "profiles_raw_destinations": partial(
+            ConflictError,
+            "links of this profile take their URL from a parameter; they need a fallback_url and at least one of"
+            " redirect_hosts",
+            code="raw-destinations",
+            field="redirect_hosts",
+        ),
     },
-    conflict_codes=("domain-taken",),
+    conflict_codes=("domain-taken", "raw-destinations"),
     keys=lambda row: [profile_key(row["domain"])],
 )

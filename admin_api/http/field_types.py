@@ -15,7 +15,7 @@ from annotated_types import GroupedMetadata
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
-from tracking.clicks import URL_CHARACTERS_MAX, check_domain, check_url, compile_template
+from tracking.clicks import URL_CHARACTERS_MAX, check_domain, check_redirect_host, check_url, compile_destination
 from tracking.money import AMOUNT_MINOR_MAX, currency_codes, parse_currency
 from tracking.runtime import FieldError
 
@@ -128,7 +128,7 @@ def _check_plain_url(url: str, field: str) -> str:
 
 def _check_destination(url: str, field: str) -> str:
     # Text is stored as it was written, since it is compiled whenever it is published.
-    compile_template(refuse_control(url, field), field)
+    compile_destination(refuse_control(url, field), field)
     return url
 
 
@@ -150,6 +150,10 @@ def _check_day(value: date, field: str) -> date:
     return value
 
 
+def _check_redirect_host(value: str, field: str) -> str:
+    return check_redirect_host(refuse_control(value, field), field)
+
+
 def _check_domain(value: str, field: str) -> str:
     return check_domain(refuse_control(value, field), field)
 
@@ -163,8 +167,14 @@ Domain = Annotated[
 ]
 # A URL without macros.
 PlainUrl = Annotated[str, checked(_check_plain_url), _URL_SCHEMA]
-# A URL that may have macros in its path, query and fragment.
-DestinationUrl = Annotated[str, checked(_check_destination), _URL_SCHEMA]
+# A URL that may have macros in its path, query and fragment, or `{name:raw}`: the URL in that parameter.
+DestinationUrl = Annotated[
+    str,
+    checked(_check_destination),
+    WithJsonSchema({"type": "string", "pattern": r"^(https?://|\{\w+:raw\}$)", "maxLength": URL_CHARACTERS_MAX}),
+]
+# A host name, or `*.` and a domain.
+RedirectHost = Annotated[str, checked(_check_redirect_host), WithJsonSchema({"type": "string", "maxLength": 255})]
 # An ISO 4217 code.
 Currency = Annotated[str, checked(parse_currency), WithJsonSchema({"type": "string", "enum": currency_codes()})]
 # Two-letter country codes. They are stored in capitals, sorted and without repetition.

@@ -8,10 +8,12 @@ Each has one key and one JSON array as its value, both in the Redis hash and in 
     t:{sha256 hex}          postback token of a merchant account
     a:{merchant_id}         merchant account: how its postbacks are read, authenticated and limited
     e                       event types in use
+    r:{rotation_id}         rotation (tracking.routing.plan)
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 from hashlib import sha256
 from typing import Any, NamedTuple
@@ -25,11 +27,15 @@ PUBLISHED_FORMAT = 2
 NO_PROFILE = 0
 _NO_DEFAULTS: list[str | None] = [None] * SUB_COUNT
 # The values that are left out at the end of an encoded link.
-_USUAL: list[Any] = [None, None, True, None, []]
+_USUAL: list[Any] = [None, None, True, None, [], None]
 
 
 class PublishedProfile(NamedTuple):
-    """A tracking domain. `redirect_type` is 301, 302 or js; `pixels` are the URLs that the js page loads first."""
+    """A tracking domain. `redirect_type` is 301, 302 or js; `pixels` are the URLs that the js page loads first.
+
+    `next_hops` is [hosts, parameter, secrets] if a click may say where it goes, else None. The hosts are those that a
+    URL in a parameter may lead to; the parameter is the one that every link obeys, or None.
+    """
 
     profile_id: int
     name: str
@@ -38,10 +44,13 @@ class PublishedProfile(NamedTuple):
     fallback_url: str | None
     pixels: list[str]
     pixel_timeout_ms: int
+    next_hops: list[Any] | None = None
 
 
 class PublishedLink(NamedTuple):
     """A link. `parts` is a compiled template (tracking.clicks.template); `sub_defaults` are sub1..sub10 or null.
+
+    `plan` are its rules as tracking.routing.plan compiles them, None for most links.
 
     Nobody may change a decoded link, since the links without defaults share one list.
     """
@@ -51,6 +60,7 @@ class PublishedLink(NamedTuple):
     parts: list[str]
     source: str | None
     sub_defaults: list[str | None]
+    plan: list[Any] | None = None
 
 
 class PublishedToken(NamedTuple):
@@ -104,6 +114,11 @@ def account_key(merchant_id: int) -> str:
     return f"a:{merchant_id}"
 
 
+def rotation_key(rotation_id: int) -> str:
+    """Return the key of a rotation."""
+    return f"r:{rotation_id}"
+
+
 def events_key() -> str:
     """Return the one key of all event types in use."""
     return "e"
@@ -118,7 +133,11 @@ def encode_published(
     value: PublishedProfile | PublishedLink | PublishedToken | PublishedAccount | PublishedEvents,
 ) -> bytes:
     """Return the value to publish."""
-    return orjson.dumps(_link_fields(value) if isinstance(value, PublishedLink) else tuple(value))
+    if isinstance(value, PublishedLink):
+        return orjson.dumps(_link_fields(value))
+    # A profile without next hops is encoded as releases that do not know them read it.
+    fields = value[:-1] if isinstance(value, PublishedProfile) and value.next_hops is None else tuple(value)
+    return orjson.dumps(fields)
 
 
 # PERF: there are few profiles. Without this cache, every click of a link that is not cached would decode its profile.
@@ -134,23 +153,23 @@ def decode_link(data: bytes) -> PublishedLink:
     if len(fields) == 2:
         # PERF: most links look like this, and a click of one that is not cached has to decode it.
         return PublishedLink(fields[0], True, fields[1], None, _NO_DEFAULTS)
-    link_id, parts, active, source, subs = fields + _USUAL[len(fields) :]
-    return PublishedLink(link_id, active, parts, source, subs + _NO_DEFAULTS[len(subs) :])
+    link_id, parts, active, source, subs, plan = fields + _USUAL[len(fields) :]
+    return PublishedLink(link_id, active, parts, source, subs + _NO_DEFAULTS[len(subs) :], plan)
 
 
 def decode_token(data: bytes) -> PublishedToken:
     """Return a token. `data` is not validated."""
-    return PublishedToken(*_array(data))
+    return PublishedToken(*decode_array(data))
 
 
 def decode_account(data: bytes) -> PublishedAccount:
     """Return an account. `data` is not validated."""
-    return PublishedAccount(*_array(data))
+    return PublishedAccount(*decode_array(data))
 
 
 def decode_events(data: bytes) -> PublishedEvents:
     """Return the event types in use. `data` is not validated."""
-    return PublishedEvents(*_array(data))
+    return PublishedEvents(*decode_array(data))
 
 
 def _link_fields(link: PublishedLink) -> list[Any]:
@@ -162,6 +181,8 @@ def _link_fields(link: PublishedLink) -> list[Any]:
     while subs and subs[-1] is None:
         subs.pop()
     fields = [link.link_id, link.parts]
+    if link.plan is not None:
+        return [*fields, link.active, link.source, subs, link.plan]
     if subs:
         return [*fields, link.active, link.source, subs]
     if link.source is not None:
@@ -169,6 +190,12 @@ def _link_fields(link: PublishedLink) -> list[Any]:
     return fields if link.active else [*fields, link.active]
 
 
-def _array(data: bytes) -> list[Any]:
+def encode_array(values: Sequence[Any]) -> bytes:
+    """Return a value to publish that is an array already."""
+    return orjson.dumps(values)
+
+
+def decode_array(data: bytes) -> list[Any]:
+    """Return a published value as it is."""
     values: list[Any] = orjson.loads(data)
     return values

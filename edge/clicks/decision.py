@@ -9,7 +9,10 @@ from typing import Any
 from config.configuration import MirrorReader, PublishedLink, PublishedProfile, decode_link, decode_profile
 from edge.clicks.redirect_cache import RedirectCache
 from edge.http import Outcome, normalize_host
-from tracking.clicks import Expansion, prepare_expansion
+from edge.routing import Rotations, read_plan
+from tracking.clicks import AGENT_MACROS, Expansion, NextHops, prepare_expansion, raw_parameter
+from tracking.routing import Plan
+from tracking.visitors import prepare_user_agents
 
 SLUG_CHARACTERS_MAX = 64
 HOST_CHARACTERS_MAX = 253
@@ -30,6 +33,10 @@ class Redirect:
     expansion: Expansion
     # As in tracking.spool.Click; None for a link without rules.
     routing: list[Any] | None = None
+    # The parameters that may say where the click goes instead, in order; for most links there are none.
+    next_hops: tuple[NextHops, ...] = ()
+    # The rules that choose where the click goes; None for most links, and once they have chosen.
+    plan: Plan | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +58,9 @@ class Router:
     SECURITY: only redirects are cached, and a limited number, so invented hosts and slugs cannot fill the memory.
     """
 
-    def __init__(self, mirror: MirrorReader) -> None:
+    def __init__(self, mirror: MirrorReader, rotations: Rotations) -> None:
         self._mirror = mirror
+        self._rotations = rotations
         self._count = mirror.changes.words
         self._seen = -1
         self._cache: RedirectCache[Redirect] = RedirectCache()
@@ -82,6 +90,7 @@ class Router:
         The others keep the configuration version at which they were made; they would be the same at a later one.
         """
         with self._lock:
+            self._rotations.forget()
             checksums = self._mirror.changes.between(self._seen, count)
             if checksums is None:
                 self._cache.forget_everything()
@@ -103,8 +112,31 @@ def decide(mirror: MirrorReader, host: str, slug: str) -> Decision:
         return Rejection(Outcome.WRONG_HOST if found.profile is None else Outcome.UNKNOWN_SLUG)
     link = decode_link(found.link)
     profile = decode_profile(found.profile) if found.profile is not None and found.of_profile else None
+    fallback_url = profile.fallback_url if profile else None
     if not link.active:
-        return Rejection(Outcome.LINK_INACTIVE, profile.fallback_url if profile else None)
+        return Rejection(Outcome.LINK_INACTIVE, fallback_url)
+    parts = link.parts
+    raw = raw_parameter(parts)
+    hops = next_hops_of(profile, raw)
+    if raw is not None:
+        if fallback_url is None:
+            return Rejection(Outcome.NO_DESTINATION)
+        parts = [fallback_url]
     if profile is not None and not profile.active:
         profile = None
-    return Redirect(host, slug, link, profile, found.version, prepare_expansion(link.parts, link.sub_defaults))
+    expansion = prepare_expansion(parts, link.sub_defaults)
+    if any(name in AGENT_MACROS for _, name in expansion.other):
+        # Here, since a click is filled in under the lock of the spool, and the rules take 0.2 s to load once.
+        prepare_user_agents()
+    plan, routing = (None, None) if link.plan is None else read_plan(link)
+    return Redirect(host, slug, link, profile, found.version, expansion, routing, hops, plan)
+
+
+def next_hops_of(profile: PublishedProfile | None, raw: str | None) -> tuple[NextHops, ...]:
+    """Return the parameters that may say where a click goes. `raw` is the one that the link's destination names."""
+    if profile is None or profile.next_hops is None:
+        return ()
+    hosts, parameter, secrets = profile.next_hops
+    allowed = frozenset(hosts)
+    hops = () if parameter is None else (NextHops(parameter, allowed, tuple(secrets)),)
+    return hops if raw is None else (*hops, NextHops(raw, allowed, ()))

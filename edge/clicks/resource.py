@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import falcon
 
 from config.configuration import PublishedProfile
-from config.geo import GeoDatabases
-from edge.clicks.decision import Rejection, Router
+from edge.clicks.decision import Redirect, Rejection, Router
 from edge.clicks.javascript_page import js_redirect_page
 from edge.clicks.visit import Visit
-from edge.http import EdgeRequest, EdgeResponse, Outcome, set_problem
+from edge.http import EdgeRequest, EdgeResponse, Outcome, client_address, set_problem
+from edge.routing import Chooser, LinkFacts
 from edge.spool import Recorder
+from tracking.clicks import prepare_expansion
+from tracking.routing import How, Plan
 
 _STATUS = {"301": falcon.HTTP_301, "302": falcon.HTTP_302}
 NO_STORE = "no-store, private"
 # Falcon sends header names in lower case.
 REASON_HEADER = "x-waypost-reason"
 CLICK_ID_HEADER = "x-waypost-click-id"
+NEXT_HOP_HEADER = "x-waypost-next-hop"
 _REJECTIONS = {
     Outcome.UNKNOWN_SLUG: (404, "No such link on this domain."),
     Outcome.WRONG_HOST: (404, "This host is not a tracking domain."),
     Outcome.LINK_INACTIVE: (404, "This link is switched off."),
+    Outcome.NO_DESTINATION: (404, "This link has no destination: its profile has no fallback URL."),
     Outcome.MIRROR_EMPTY: (503, "No configuration has reached this edge yet."),
 }
 
@@ -28,10 +34,11 @@ _REJECTIONS = {
 class ClickResource:
     """GET and HEAD of /click/{slug}. One immutable instance serves all requests of a process."""
 
-    def __init__(self, router: Router, recorder: Recorder, geo: GeoDatabases, trusted_proxies: int) -> None:
+    def __init__(self, router: Router, recorder: Recorder, chooser: Chooser, trusted_proxies: int) -> None:
         self._router = router
         self._recorder = recorder
-        self._geo = geo
+        self._chooser = chooser
+        self._geo = chooser.geo
         self._trusted_proxies = trusted_proxies
 
     def on_get(self, req: EdgeRequest, resp: EdgeResponse, slug: str) -> None:
@@ -41,6 +48,8 @@ class ClickResource:
         if isinstance(decision, Rejection):
             self._reject(resp, decision)
             return
+        if decision.plan is not None:
+            decision = self._chosen(decision, decision.plan, env)
         visit = Visit(env, decision, self._trusted_proxies, self._geo)
         if decision.profile is None:
             self._recorder.count(Outcome.NO_PROFILE)
@@ -51,12 +60,28 @@ class ClickResource:
             headers = {CLICK_ID_HEADER: visit.click_id}
         else:
             headers = {REASON_HEADER: Outcome.NOT_LOGGED.value}
+        if visit.next_hop is not None:
+            self._recorder.count_next_hop(visit.next_hop)
+            headers[NEXT_HOP_HEADER] = visit.next_hop.value
         if decision.profile.redirect_type == "js":
             _send_page(resp, visit.location, decision.profile, headers)
         else:
             _send(resp, decision.profile.redirect_type, visit.location, headers)
 
     on_head = on_get
+
+    def _chosen(self, redirect: Redirect, plan: Plan, env: dict[str, Any]) -> Redirect:
+        """Return the redirect that a link's rules choose."""
+        link, profile = redirect.link, redirect.profile
+        facts = LinkFacts(link.link_id, link.source or "", link.sub_defaults)
+        choice = self._chooser.choose(plan, facts, env, client_address(env, self._trusted_proxies))
+        expansion = choice.expansion or redirect.expansion
+        if choice.how == How.FALLBACK and profile is not None and profile.fallback_url is not None:
+            expansion = prepare_expansion([profile.fallback_url], ())
+        return Redirect(
+            *(redirect.host, redirect.slug, link, profile, redirect.config_version),
+            *(expansion, choice.routing, redirect.next_hops),
+        )
 
     def _reject(self, resp: EdgeResponse, rejection: Rejection) -> None:
         outcome = rejection.outcome

@@ -7,6 +7,7 @@ from __future__ import annotations
 from enum import StrEnum
 
 from config.geo import GeoEvent
+from tracking.clicks import NextHopResult
 
 
 class Outcome(StrEnum):
@@ -34,8 +35,10 @@ class Outcome(StrEnum):
     POSTBACK_ADDRESS_NOT_ALLOWED = "postback-address-not-allowed"
     POSTBACK_RATE_LIMITED = "postback-rate-limited"
     POSTBACK_RATE_LIMITED_NOT_STORED = "postback-rate-limited-not-stored"
+    NO_DESTINATION = "no-destination"
 
 
-# What happens to the databases of addresses is counted in the same files, after all outcomes there may ever be.
+# Next hops are counted in the same files, after all outcomes there may ever be.
+NEXT_HOP_INDEX: dict[NextHopResult, int] = {result: 256 + place for place, result in enumerate(NextHopResult)}
 GEO_INDEX: dict[GeoEvent, int] = {event: 320 + place for place, event in enumerate(GeoEvent)}
 OUTCOME_INDEX: dict[Outcome, int] = {outcome: place for place, outcome in enumerate(Outcome)}

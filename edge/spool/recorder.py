@@ -12,11 +12,11 @@ from time import time_ns
 
 from config.geo import GeoEvent
 from config.settings import EdgeSettings
-from edge.http import GEO_INDEX, OUTCOME_INDEX, Outcome
+from edge.http import GEO_INDEX, NEXT_HOP_INDEX, OUTCOME_INDEX, Outcome
 from edge.spool.counters import CounterFile
 from edge.spool.slots import Slot, spool_directories
 from edge.spool.writer import SpoolWriter
-from tracking.clicks import ClickIdMint
+from tracking.clicks import ClickIdMint, NextHopResult
 
 _log = logging.getLogger(__name__)
 _DISK_CHECK_S = 1.0
@@ -97,6 +97,10 @@ class Recorder:
     def count(self, outcome: Outcome) -> None:
         """Count one answer. Two threads of one process may very rarely lose a count; nothing depends on it."""
         self._answers[OUTCOME_INDEX[outcome]] += 1
+
+    def count_next_hop(self, result: NextHopResult) -> None:
+        """Count what became of a next hop that a click named."""
+        self._answers[NEXT_HOP_INDEX[result]] += 1
 
     def count_geo(self, event: GeoEvent) -> None:
         """Count what happened to a database of addresses."""

@@ -17,6 +17,13 @@ from tracking.clicks.click_id import (
 )
 from tracking.clicks.dyn import DEFAULT_PREFIX, encode_dyn, parse_dyn
 from tracking.clicks.expansion import Expansion, expand, prepare_expansion
+from tracking.clicks.next_hop import (
+    NextHopResult,
+    NextHops,
+    check_redirect_host,
+    find_next_hop,
+    sign_next_hop,
+)
 from tracking.clicks.parameters import (
     PARAMETERS_MAX,
     Stated,
@@ -31,10 +38,13 @@ from tracking.clicks.template import (
     TemplateParts,
     check_domain,
     check_url,
+    compile_destination,
     compile_template,
+    raw_parameter,
     with_source_prefix,
 )
 from tracking.clicks.vocabulary import (
+    AGENT_MACROS,
     CAMPAIGN_NAMES,
     CLICK_MACROS,
     COST_NAMES,
@@ -48,6 +58,7 @@ from tracking.clicks.vocabulary import (
 )
 
 __all__ = [
+    "AGENT_MACROS",
     "CAMPAIGN_NAMES",
     "CLICK_MACROS",
     "COST_NAMES",
@@ -66,18 +77,23 @@ __all__ = [
     "URL_CHARACTERS_MAX",
     "ClickIdMint",
     "Expansion",
+    "NextHopResult",
+    "NextHops",
     "ProcessIdentity",
     "Stated",
     "TemplateParts",
     "are_genuine",
     "characters_max",
     "check_domain",
+    "check_redirect_host",
     "check_url",
     "click_id_bytes",
     "clicked_at",
+    "compile_destination",
     "compile_template",
     "encode_dyn",
     "expand",
+    "find_next_hop",
     "first_click_id",
     "first_value",
     "parse_bounded",
@@ -85,6 +101,8 @@ __all__ = [
     "parse_dyn",
     "parse_query",
     "prepare_expansion",
+    "raw_parameter",
+    "sign_next_hop",
     "stated",
     "sub_values",
     "with_source_prefix",

@@ -7,11 +7,12 @@ In a compiled template, literal text and macro names alternate; it begins and en
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from urllib.parse import quote, urlsplit
 
 import idna
 
-from tracking.clicks.vocabulary import UNAVAILABLE_MACROS, URL_CHARACTERS_MAX
+from tracking.clicks.vocabulary import CLICK_MACROS, URL_CHARACTERS_MAX
 from tracking.runtime import FieldError
 
 TemplateParts = tuple[str, ...]
@@ -19,6 +20,9 @@ TemplateParts = tuple[str, ...]
 # `{dyn}` is published with the prefix of the link's source after it. No query parameter can have such a name.
 DYN_PREFIX = "dyn:"
 
+# `{name:raw}`, the whole destination, is the URL in the query parameter of that name (tracking.clicks.next_hop).
+RAW_SUFFIX = ":raw"
+_RAW = re.compile(r"\{([A-Za-z_][A-Za-z0-9_.-]{0,63}):raw\}")
 _MACRO = re.compile(r"\{([A-Za-z_][A-Za-z0-9_.-]{0,63})\}")
 _FORBIDDEN = re.compile(r"[\x00-\x20\x7f\\\u2028\u2029]")
 _SAFE_LITERAL = "%/?#[]@!$&'()*+,;=:~"
@@ -56,17 +60,18 @@ def check_domain(domain: str, field: str) -> str:
     return _ascii_host(name, field)
 
 
-def compile_template(url: str, field: str, unavailable: frozenset[str] = UNAVAILABLE_MACROS) -> TemplateParts:
+def compile_template(url: str, field: str) -> TemplateParts:
     """Return the compiled template of a destination, or raise FieldError naming `field` and the offending macro."""
+    if _RAW.search(url):
+        raise FieldError(
+            field, f"{field} has a raw macro; only the destination of a link may be one, and then as a whole"
+        )
     names = _MACRO.findall(url)
     left_over = _MACRO.sub("", url)
     if "{" in left_over or "}" in left_over:
         raise FieldError(
             field, f"{field} has a brace that is not part of a macro; write {{name}}, or %7B and %7D for braces"
         )
-    for name in names:
-        if name in unavailable:
-            raise FieldError(field, f"{field} uses {{{name}}}, which this version cannot fill in; remove it")
     # To check the whole URL, each macro is replaced by a marker that quoting does not change. The check writes the host
     # in small letters.
     marker = "wpmacro"
@@ -85,6 +90,26 @@ def compile_template(url: str, field: str, unavailable: frozenset[str] = UNAVAIL
     for name, literal in zip(names, literals[1:], strict=True):
         parts += [name, literal]
     return tuple(parts)
+
+
+def compile_destination(url: str, field: str) -> TemplateParts:
+    """Return the compiled template of a link's destination, as `compile_template` does.
+
+    The whole destination may also be `{name:raw}`, which is compiled to `("", "name:raw", "")`: the visitor goes to the
+    URL in the parameter `name`, if its host is one of the profile's `redirect_hosts`.
+    """
+    match = _RAW.fullmatch(url)
+    if match is None:
+        return compile_template(url, field)
+    if match[1] in CLICK_MACROS:
+        raise FieldError(field, f"{field} takes its URL from {match[1]}, which is never a URL; name another parameter")
+    return ("", url[1:-1], "")
+
+
+def raw_parameter(parts: Sequence[str]) -> str | None:
+    """Return the name of the parameter that has the URL of a compiled destination, None if it has one of its own."""
+    # No other destination begins with a macro.
+    return None if parts[0] else parts[1].removesuffix(RAW_SUFFIX)
 
 
 def with_source_prefix(parts: TemplateParts, prefix: str) -> list[str]:

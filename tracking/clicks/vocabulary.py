@@ -49,13 +49,16 @@ PARAMETER_MACROS: dict[str, tuple[str, ...]] = {
     "external_id": EXTERNAL_ID_NAMES,
     "cost": COST_NAMES,
 }
-# Macros that this version has no value for yet.
-UNAVAILABLE_MACROS = frozenset({"region", "city", "device", "os", "browser", "language"})
+# Macros about the place, the device and the language of a visitor, which the edge looks up only for them.
+PLACE_MACROS = ("country", "region", "city")
+AGENT_MACROS = ("device", "os", "browser")
 # All macros of a destination that Waypost has a value for. Any other name means the click's query parameter.
 CLICK_MACROS = frozenset(
     {
-        *("click_id", "dyn", "timestamp", "random", "user_agent", "ip", "country", "referrer"),
+        *("click_id", "dyn", "timestamp", "random", "user_agent", "ip", "language", "referrer"),
         *("source", "link_id", "slug"),
+        *PLACE_MACROS,
+        *AGENT_MACROS,
         *PARAMETER_MACROS,
     }
 )

@@ -85,7 +85,7 @@ def compile_outgoing(url: str, field: str, allowed: Sequence[Network] = ()) -> T
 
     A host that is known not to be public is refused, unless it is in one of the `allowed` networks.
     """
-    parts = compile_template(url, field, unavailable=frozenset())
+    parts = compile_template(url, field)
     # A template has no macro in its host, so the whole host is in the first part.
     check_host(urlsplit(parts[0]).hostname or "", allowed, field)
     return parts

@@ -50,6 +50,7 @@ def test_every_noun_is_served_as_the_edge_reads_it(admin: AdminClient, database:
         "https://f.example/",
         ["https://p.example/a"],
         300,
+        None,
     )
     assert decode_link(served[link_key(profile["profile_id"], "abc")]) == PublishedLink(
         link_id=link["link_id"],

@@ -36,6 +36,7 @@ SERVED = {
     link_key(1, "subs"): link(12, "https://m.example/?a={sub1}&b={sub2}", sub_defaults=["first", None, *NO_SUBS[2:]]),
     link_key(1, "stopped"): link(13, "https://m.example/", active=False),
     link_key(1, "named"): link(14, "https://m.example/?c={campaign}&e={external_id}&o={cost}&r={random}&g={gclid}"),
+    link_key(1, "who"): link(15, "https://m.example/{country}/{region}/{city}/{device}/{os}/{browser}/{language}"),
     link_key(2, "abc"): link(20, "https://m.example/p?c={click_id}&s={sub1}&x={x}"),
     link_key(3, "abc"): link(30, "https://m.example/p?c={click_id}&s={sub1}&x={x}"),
     link_key(4, "abc"): link(40, "https://m.example/p?c={click_id}"),
@@ -126,6 +127,15 @@ def test_sub_ids_come_from_any_alias_and_else_from_the_links_default(edge: Edge)
     assert edge.get("/click/subs").headers["location"] == "https://m.example/?a=first&b="
     assert edge.get("/click/subs?aff_sub=z&t2=y").headers["location"] == "https://m.example/?a=z&b=y"
     assert edge.clicks[0].sub_defaults[0] == "first"
+
+
+def test_place_device_and_language_are_filled_in_and_blank_where_they_are_unknown(edge: Edge) -> None:
+    phone = "Mozilla/5.0 (iPhone; CPU iPhone OS 17_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko)"
+    phone += " Version/17.5 Mobile/15E148 Safari/604.1"
+    answer = edge.get("/click/who", User_Agent=phone, Accept_Language="en;q=0.5,de-AT")
+    assert answer.headers["location"] == "https://m.example////phone/iOS/Mobile%20Safari/de"
+    hostile = edge.get("/click/who", User_Agent="\xff\x00{city}" * 50, Accept_Language="\xff,;q=x")
+    assert re.fullmatch(r"https://m\.example////[a-z]+/[\w%]*/[\w%]*/[\w%]*", hostile.headers["location"])
 
 
 def test_campaign_cost_and_ids_are_filled_in_under_any_name_and_the_random_number_changes(edge: Edge) -> None:

@@ -35,6 +35,9 @@ def served_profile(**columns: Any) -> PublishedProfile:
         "fallback_url": None,
         "pixels": [],
         "pixel_timeout_ms": 300,
+        "redirect_hosts": [],
+        "next_hop_parameter": None,
+        "next_hop_secrets": [],
         **columns,
     }
     value = compile_profile(row)[1]

@@ -18,7 +18,6 @@ from tracking.clicks import (
     expand,
     with_source_prefix,
 )
-from tracking.clicks.vocabulary import CLICK_MACROS, UNAVAILABLE_MACROS
 from tracking.runtime import FieldError
 
 
@@ -71,16 +70,6 @@ def test_a_url_that_contains_the_placeholder_is_compiled_right() -> None:
     parts = compile_template("https://m.example/wpmacro/wpmacrox?c={click_id}", "u")
     assert parts == ("https://m.example/wpmacro/wpmacrox?c=", "click_id", "")
     assert compile_template("https://WPMacro.example/?c={x}", "u") == ("https://wpmacro.example/?c=", "x", "")
-
-
-@pytest.mark.parametrize("name", sorted(UNAVAILABLE_MACROS))
-def test_a_macro_that_cannot_be_filled_in_yet_is_refused_by_name(name: str) -> None:
-    with pytest.raises(FieldError, match=rf"\{{{name}\}}"):
-        compile_template(f"https://m.example/?x={{{name}}}", "u")
-
-
-def test_no_macro_is_both_available_and_not() -> None:
-    assert not CLICK_MACROS & UNAVAILABLE_MACROS
 
 
 def filled(parts: TemplateParts, value: str) -> str:

@@ -74,7 +74,7 @@ HOSTILE_TEMPLATES: list[Any] = [
     "https://m.example/?c={sub1:raw}",
     "https://m.example/?c={__class__.x!r}",
     "https://m.example/?c={" + "a" * 65 + "}",
-    "https://m.example/?c={browser}",
+    "https://m.example/?c={url:raw}",
 ]
 
 REFUSED: list[tuple[str, str, Any]] = [

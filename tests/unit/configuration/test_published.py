@@ -37,6 +37,7 @@ text = st.text(max_size=20)
         fallback_url=st.none() | text,
         pixels=st.lists(text, max_size=3),
         pixel_timeout_ms=st.integers(0, 10_000),
+        next_hops=st.none() | st.tuples(st.lists(text), st.none() | text, st.lists(text)).map(list),
         **dict.fromkeys(("name", "redirect_type"), text),
     )
 )
