@@ -28,10 +28,10 @@ _FORBIDDEN = re.compile(r"[\x00-\x20\x7f\\\u2028\u2029]")
 _SAFE_LITERAL = "%/?#[]@!$&'()*+,;=:~"
 
 
-def check_url(url: str, field: str) -> str:
+def check_url(url: str, field: str, longest: int = URL_CHARACTERS_MAX) -> str:
     """Return an absolute http or https URL in ASCII, or raise FieldError naming `field`."""
-    if len(url) > URL_CHARACTERS_MAX:
-        raise FieldError(field, f"{field} is longer than {URL_CHARACTERS_MAX} characters")
+    if len(url) > longest:
+        raise FieldError(field, f"{field} is longer than {longest} characters")
     if _FORBIDDEN.search(url):
         raise FieldError(field, f"{field} contains a space, backslash or control character; percent-encode it")
     try:

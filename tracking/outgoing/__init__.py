@@ -11,7 +11,14 @@ from tracking.outgoing.deliveries import (
     parse_retry_after,
     retry_delay_s,
 )
-from tracking.outgoing.message import compile_outgoing, conversion_facts, render_body, render_url, sample_facts
+from tracking.outgoing.message import (
+    RENDERED_CHARACTERS_MAX,
+    compile_outgoing,
+    conversion_facts,
+    render_body,
+    render_url,
+    sample_facts,
+)
 from tracking.outgoing.public_address import (
     Address,
     AddressError,
@@ -24,6 +31,7 @@ from tracking.outgoing.public_address import (
 
 __all__ = [
     "LEASE_S",
+    "RENDERED_CHARACTERS_MAX",
     "SUSPEND_AFTER_S",
     "Address",
     "AddressError",

@@ -37,6 +37,9 @@ OUTGOING_MACROS = (
 )
 # What a delivery itself is the source of, so that facts do not have it.
 _OF_DELIVERY = ("delivery_id", "random")
+# The longest URL of a delivery. Values that a visitor sent make it longer than the longest template: an emoji becomes
+# twelve characters. A delivery that was refused for them would never reach the partner.
+RENDERED_CHARACTERS_MAX = 65_536
 # 2026-01-01T00:00:00Z.
 SAMPLE_TIMESTAMP = 1_767_225_600
 _RANDOM_COUNT = 10**10
@@ -99,7 +102,7 @@ def render_url(parts: TemplateParts, facts: Facts, delivery_id: str) -> str:
     pieces = list(parts)
     for place in range(1, len(pieces), 2):
         pieces[place] = quote(_value(pieces[place], facts, delivery_id), safe="", errors="replace")
-    return check_url("".join(pieces), "url")
+    return check_url("".join(pieces), "url", RENDERED_CHARACTERS_MAX)
 
 
 def render_body(facts: Facts, *, is_test: bool) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from config.settings import OutgoingSettings
 from tracking.clicks import check_url
-from tracking.outgoing import AttemptError
+from tracking.outgoing import RENDERED_CHARACTERS_MAX, AttemptError
 from tracking.runtime import FieldError
 from worker.outgoing.connection import (
     OutgoingError,
@@ -107,7 +107,7 @@ class OutgoingClient:
 def split_url(url: str) -> tuple[Target, str]:
     """Return where a URL leads, and the path to ask for. Raises OutgoingError for a URL that may not be called."""
     try:
-        checked = check_url(url, "url")
+        checked = check_url(url, "url", RENDERED_CHARACTERS_MAX)
     except FieldError as error:
         raise OutgoingError(AttemptError.BAD_URL, error.message) from error
     split = urlsplit(checked)

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from config.postback_templates import KINDS, fill_template, postback_templates
 from hostile_urls import HOSTILE_TEMPLATES, HOSTILE_URLS
+from tracking.clicks import URL_CHARACTERS_MAX
 from tracking.outgoing import (
     compile_outgoing,
     conversion_facts,
@@ -36,7 +37,8 @@ def test_a_hostile_url_is_refused_when_it_is_saved(url: str) -> None:
     assert refusal.value.field == "url"
 
 
-@pytest.mark.parametrize("url", HOSTILE_URLS)
+# What a visitor sent may make a URL longer than it may be saved.
+@pytest.mark.parametrize("url", [url for url in HOSTILE_URLS if len(url) <= URL_CHARACTERS_MAX])
 def test_a_hostile_url_is_refused_again_when_it_is_rendered(url: str) -> None:
     with pytest.raises(FieldError):
         render_url((url,), sample_facts(), "d-1")
