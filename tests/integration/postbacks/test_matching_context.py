@@ -185,7 +185,7 @@ def test_the_same_signed_ids_at_once_count_once_each(spools: Spools, database_ur
         batch = Batch(f"7-{slot}-3fa9c1d2-postbacks", 0, cases.postback_payloads(sent))
         rows, poison = parse_postbacks(batch, Rules(own.click_id_keys, own.now_ms()))
         context = own.database.run(lambda connection: load_context(connection, own.geo.country))
-        own.database.run(lambda connection: postbacks._store(connection, batch, rows, poison, context))
+        own.database.run(lambda connection: postbacks._store(connection, own, batch, (rows, poison), context))
         cases.close(own)
 
     with ThreadPoolExecutor(4) as pool:
@@ -279,8 +279,8 @@ def test_issues_opened_crosswise_by_two_processes_do_not_deadlock(
             rows, poison = parse_postbacks(batch, Rules(own.click_id_keys, own.now_ms()))
             context = own.database.run(lambda connection: load_context(connection, own.geo.country))
             own.database.run(
-                lambda connection, each=batch, parsed=(rows, poison, context): postbacks._store(
-                    connection, each, *parsed
+                lambda connection, each=batch, parsed=(rows, poison), context=context: postbacks._store(
+                    connection, own, each, parsed, context
                 )  # type: ignore[misc]
             )
         cases.close(own)

@@ -306,7 +306,7 @@ def _store_with(own: Resources, spool_id: str, sent: list[Postback]) -> None:
     batch = Batch(spool_id, 0, cases.postback_payloads(sent))
     rows, poison = parse_postbacks(batch, Rules(own.click_id_keys, own.now_ms()))
     context = own.database.run(lambda connection: load_context(connection, own.geo.country))
-    own.database.run(lambda connection: postbacks._store(connection, batch, rows, poison, context))
+    own.database.run(lambda connection: postbacks._store(connection, own, batch, (rows, poison), context))
 
 
 @pytest.mark.parametrize(
