@@ -41,6 +41,7 @@ Days = Counter[tuple[int, int, str]]
 # PERF: few enough that what is made of a block stays in the processor's cache, and below what wakes Python's collector.
 _BLOCK_RECORDS = 100
 _SPECIAL = "\\\n\r\t"
+_NO_CUTS = (NULL,)
 _NO_ROUTING = (f"{NULL}\t{NULL}\t{NULL}\n",)
 _AT_MS, _LINK_ID, _PROFILE_ID, _CONFIG_VERSION, _METHOD = 2, 3, 4, 5, 6
 _QUERY, _IP, _USER_AGENT, _REFERRER, _LANGUAGE, _PURPOSE, _SUB_DEFAULTS, _ROUTING = 9, 10, 11, 12, 13, 14, 16, 17
@@ -144,7 +145,7 @@ def _add_block(rows: ClickRows, block: Batch, rules: Rules, visitors: Visitors) 
         map(visitors.languages.__getitem__, columns[_LANGUAGE]),
         map(visitors.referrers.__getitem__, columns[_REFERRER]),
         map(stated_text, parameters),
-        map(cuts_text, cuts),
+        map(cuts_text, cuts) if any(cuts) else _NO_CUTS * len(ids),
         visitor_numbers,
         map(unique_text, classes),
         _routings(columns[_ROUTING]),
