@@ -16,6 +16,7 @@ from prometheus_client.registry import Collector
 
 from config.configuration import MirrorReader, decode_profile, profile_key
 from config.geo import GeoDatabases
+from edge.caps import cap_metrics
 from edge.http import GEO_INDEX, NEXT_HOP_INDEX, OUTCOME_INDEX, Outcome, host_name, set_problem
 from edge.spool import (
     Recorder,
@@ -159,7 +160,7 @@ class EdgeCollector(Collector):
         version = GaugeMetricFamily(
             "waypost_edge_mirror_version", "Configuration version", value=meta.version if meta else 0
         )
-        return [answers, hops, geo, issued, lost, size, version]
+        return [answers, hops, geo, issued, lost, size, version, *cap_metrics(self._spool_dir)]
 
     def _counted(self) -> list[int]:
         """Return the sums of the words of all slots' counter files."""

@@ -59,22 +59,25 @@ for i = 1, #all, 2 do
     if now - all[i + 1] < {_WANTED_MS} then wanted[#wanted + 1] = all[i]
     else redis.call('HDEL', KEYS[3], all[i]) end
 end
-return {{epoch, count, wanted, redis.call('GET', KEYS[4]) or ''}}
+local ready = now - string.match(epoch, ':(%d+)$') >= tonumber(ARGV[3])
+return {{epoch, ready and 1 or 0, count, wanted, redis.call('GET', KEYS[4]) or ''}}
 """
+# PERF: each command in it counts. The time is asked for only where a cap ends.
 _ASK = f"""
-local time = redis.call('TIME')
-local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local function now()
+    local time = redis.call('TIME')
+    return time[1] * 1000 + math.floor(time[2] / 1000)
+end
 local held, more, limit = tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
-local numbers, others, own, exhausted = redis.call('HGETALL', KEYS[1]), 0, 0, false
+local numbers, others, own, exhausted = redis.call('HGETALL', KEYS[1]), 0, false, false
 for i = 1, #numbers, 2 do
     if numbers[i] == '{EXHAUSTED_FIELD}' then exhausted = true
     elseif numbers[i] == ARGV[1] then own = tonumber(numbers[i + 1])
     else others = others + numbers[i + 1] end
 end
-local epoch = redis.call('GET', KEYS[2])
-local ready = epoch and now - string.match(epoch, ':(%d+)$') >= tonumber(ARGV[7])
+local ready = redis.call('GET', KEYS[2]) == ARGV[7]
 if held < 0 then
-    held = own
+    held = own or 0
     if not ready then return {{0, 0, 0, 0}} end
 end
 local left, given = math.max(0, limit - others - held), 0
@@ -85,19 +88,20 @@ end
 redis.call('HSET', KEYS[1], ARGV[1], held + given)
 if left > 0 then
     if exhausted then redis.call('HDEL', KEYS[1], '{EXHAUSTED_FIELD}') end
-elseif not exhausted and ready then redis.call('HSET', KEYS[1], '{EXHAUSTED_FIELD}', now) end
-if ready and more > 0 and given == 0 then redis.call('HSET', KEYS[3], ARGV[8], now) end
-if ARGV[6] ~= '0' then redis.call('EXPIREAT', KEYS[1], ARGV[6]) end
+elseif not exhausted and ready then redis.call('HSET', KEYS[1], '{EXHAUSTED_FIELD}', now()) end
+if ready and more > 0 and given == 0 then redis.call('HSET', KEYS[3], ARGV[8], now()) end
+if not own and ARGV[6] ~= '0' then redis.call('EXPIREAT', KEYS[1], ARGV[6]) end
 return {{given, left, ready and 1 or 0, held}}
 """
 
 
 class Beat(NamedTuple):
-    """What a host learns with each beat: the epoch of Redis's data, how many hosts there are, the periods of caps that
-    some host wants capacity of, and the version of the conversion counts.
+    """What a host learns with each beat: the epoch of Redis's data, whether it is old enough for grants, how many hosts
+    there are, the periods of caps that some host wants capacity of, and the version of the conversion counts.
     """
 
     epoch: str
+    ready: bool
     hosts: int
     wanted: frozenset[str]
     conversions: str
@@ -133,6 +137,8 @@ class CapLedger:
         self._redis = redis
         self._token = token
         self._grace_ms = int(grace_s * 1000)
+        # The epoch as Redis holds it, if its data was old enough at the last beat.
+        self._ready_epoch = b""
         self._shas: dict[str, str] = {}
 
     def beat(self) -> Beat:
@@ -140,11 +146,12 @@ class CapLedger:
 
         def call(pipeline: Pipeline) -> None:
             keys = (EPOCH_KEY, HOSTS_KEY, WANTED_KEY, CONVERSIONS_VERSION_KEY)
-            pipeline.evalsha(self._sha(_BEAT), len(keys), *keys, self._token, secrets.token_hex(8))
+            pipeline.evalsha(self._sha(_BEAT), len(keys), *keys, self._token, secrets.token_hex(8), self._grace_ms)
 
-        ((epoch, hosts, wanted, version),) = self._run(call)
+        ((epoch, ready, hosts, wanted, version),) = self._run(call)
+        self._ready_epoch = epoch if ready else b""
         name, _, _ = epoch.decode().partition(":")
-        return Beat(name, hosts, frozenset(field.decode() for field in wanted), version.decode())
+        return Beat(name, bool(ready), hosts, frozenset(field.decode() for field in wanted), version.decode())
 
     def ask(self, asks: Sequence[Ask], hosts: int) -> list[Granted]:
         """Write what the host holds, and return what it was given. `hosts` share what is left."""
@@ -167,7 +174,8 @@ class CapLedger:
             len(keys),
             *keys,
             self._token,
-            *(str(number) for number in (ask.held, ask.more, ask.limit, max(1, hosts), expire_at, self._grace_ms)),
+            *(str(number) for number in (ask.held, ask.more, ask.limit, max(1, hosts), expire_at)),
+            self._ready_epoch,
             period_field(ask.cap_id, ask.start_s),
         )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from edge.caps.caps import Caps
 from edge.caps.grants import Grants
 from edge.caps.keeper import CapKeeper
+from edge.caps.metrics import cap_metrics
 from edge.caps.rows import CapRows
-from edge.caps.table import Sums, read_sums
 
-__all__ = ["CapKeeper", "CapRows", "Caps", "Grants", "Sums", "read_sums"]
+__all__ = ["CapKeeper", "CapRows", "Caps", "Grants", "cap_metrics"]

@@ -16,6 +16,7 @@ from tracking.caps import CapCount
 
 BEAT_S = 0.5
 _REPORT_S = 1.0
+_SUMS_S = 5.0
 # After Redis said that nothing is granted yet.
 _PAUSE_S = 1.0
 
@@ -31,7 +32,7 @@ class CapKeeper:
         self._grace_s = grace_s
         self._ledger = CapLedger(redis, rows.grants.token, grace_s)
         self._beat: Beat | None = None
-        self._beaten_at = self._reported_at = float("-inf")
+        self._beaten_at = self._reported_at = self._summed_at = float("-inf")
         self._conversions = ConversionCounts({})
         self._unreported: set[int] = set()
         # Redis was away and may be another one now, without the latest numbers. Until then it is only told.
@@ -180,7 +181,9 @@ class CapKeeper:
         self._unreported.clear()
         rows.over.clear()
         self._reported_at = self._elapsed_s()
-        self._summarize()
+        if self._reported_at - self._summed_at >= _SUMS_S:
+            self._summed_at = self._reported_at
+            self._summarize()
 
     def _summarize(self) -> None:
         granted = used = exhausted = 0

@@ -41,8 +41,8 @@ class Share:
         self.used_at = self.clicked_at = now
 
     def more(self, limit: int, unused: int, hosts: int, now: float) -> int:
-        """Return how much to ask for, 0 for nothing. What is asked for lasts some seconds, or half of it is asked for
-        anew.
+        """Return how much to ask for, 0 for nothing. There is nothing to ask for until three quarters of what
+        was wanted are used.
         """
         if self.left is not None and now - self.clicked_at >= _IDLE_S:
             # Otherwise an idle host would take back at once what it gave to another one.
@@ -52,7 +52,7 @@ class Share:
         )
         if self.left == 0 and now - self.asked_at < _RETRY_S:
             return 0
-        return target - unused if unused <= target // 2 else 0
+        return target - unused if unused <= target // 4 else 0
 
     def keep(self, now: float) -> int:
         """Return how much unused capacity to keep of a cap that another host wants."""

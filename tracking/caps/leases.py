@@ -5,9 +5,9 @@ from __future__ import annotations
 # A host holds what it uses in so many seconds, so that nothing stops when an agent is restarted or Redis is away
 # for a moment.
 AHEAD_S = 5.0
-# But at least a fiftieth of the limit, within these bounds, so that clicks that come all at once find something, and a
+# But at least a twentieth of the limit, within these bounds, so that clicks that come all at once find something, and a
 # cap in little use needs few commands to Redis.
-_PART = 50
+_PART = 20
 _LEAST_MIN = 4
 _LEAST_MAX = 10_000
 

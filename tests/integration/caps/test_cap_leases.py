@@ -10,7 +10,7 @@ from redis import Redis
 
 from cap_hosts import NOON, CapHost, Clock, click_cap, end_grace, use_up
 from config.caps import GRACE_S, load_use, publish_conversions
-from edge.caps import read_sums
+from edge.caps.table import read_sums
 from tracking.caps import Cap, CapCount, CapPer, period_at
 
 CAP = 41

@@ -136,4 +136,4 @@ class CapMachine(RuleBasedStateMachine):
 def test_a_cap_is_never_exceeded_and_can_be_used_up(redis_url: str) -> None:
     with Redis.from_url(redis_url) as redis:
         machine = type("Machine", (CapMachine,), {"redis": redis})
-        run_state_machine_as_test(machine, settings=settings(max_examples=60, stateful_step_count=40))
+        run_state_machine_as_test(machine, settings=settings(max_examples=25, stateful_step_count=40))

@@ -29,7 +29,7 @@ def test_a_lease_covers_the_next_seconds() -> None:
 
 
 def test_a_cap_in_little_use_is_asked_for_seldom() -> None:
-    assert lease_target(1000, 1000, 2, used_per_s=0) == 20
+    assert lease_target(1000, 1000, 2, used_per_s=0) == 50
 
 
 def test_a_small_cap_has_something_for_each_host() -> None:
