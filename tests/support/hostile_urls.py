@@ -52,6 +52,9 @@ HOSTILE_URLS = (
     "https://example.com/\u2028x",
     "https://[::1/",
     "https://[zz::1]/",
+    "https://evil.example[::1]/",
+    "https://[::1]evil.example/",
+    "https://[::1]:80evil/",
     "https://exa<mple.com/",
     "https://exa%6Dple.com/",
     "https://.example.com/",
@@ -82,4 +85,7 @@ HOSTILE_TEMPLATES = (
     "https://example.com/{1}",
     "https://example.com/{\u00e9}",
     "https://example.com/{a}{",
+    "http://example.com{sub1}[::1]/",
+    "http://[::1]{sub1}/",
+    "http://[{sub1}]/",
 )

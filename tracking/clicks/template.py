@@ -24,6 +24,7 @@ DYN_PREFIX = "dyn:"
 RAW_SUFFIX = ":raw"
 _RAW = re.compile(r"\{([A-Za-z_][A-Za-z0-9_.-]{0,63}):raw\}")
 _MACRO = re.compile(r"\{([A-Za-z_][A-Za-z0-9_.-]{0,63})\}")
+_IN_BRACKETS = re.compile(r"\[[0-9A-Fa-f:.]+\](:[0-9]*)?")
 _FORBIDDEN = re.compile(r"[\x00-\x20\x7f\\\u2028\u2029]")
 _SAFE_LITERAL = "%/?#[]@!$&'()*+,;=:~"
 
@@ -45,6 +46,9 @@ def check_url(url: str, field: str, longest: int = URL_CHARACTERS_MAX) -> str:
         raise FieldError(field, f"{field} must not carry a user name or password before the host")
     if not host:
         raise FieldError(field, f"{field} has no host")
+    # urlsplit takes what is in brackets for the host, whatever stands around them.
+    if "[" in split.netloc and not _IN_BRACKETS.fullmatch(split.netloc):
+        raise FieldError(field, f"{field} has a host name that is not valid: {split.netloc[:80]!r}")
     netloc = _ascii_host(host, field) + (f":{port}" if port is not None else "")
     rest = url[url.index("//") + 2 + len(split.netloc) :]
     return f"{split.scheme}://{netloc}{quote(rest, safe=_SAFE_LITERAL)}"
