@@ -14,6 +14,7 @@ from admin_api.caps import cap_routes
 from admin_api.clicks import click_routes
 from admin_api.configuration import configuration_routes
 from admin_api.conversions import conversion_routes
+from admin_api.dry_run import dry_run_routes
 from admin_api.event_log import event_log_routes
 from admin_api.health import health_routes
 from admin_api.http import Authentication, Route, handle_error, open_paths
@@ -90,6 +91,7 @@ def routes_of(collaborators: Collaborators) -> list[Route]:
     return [
         *configuration_routes(pool, addresses),
         *routing_routes(pool, addresses),
+        *dry_run_routes(pool),
         *cap_routes(pool, redis),
         *conversion_routes(pool, addresses),
         *money_routes(pool, addresses),

@@ -10,7 +10,7 @@ from pydantic import Field
 from admin_api.http import Body, ConflictError, Domain, Matching, ObjectId, PlainUrl, RedirectHost, Text
 from admin_api.money import missing_plan
 from admin_api.resources import Resource, insert
-from admin_api.routing import refuse_fallback_loop
+from admin_api.routing import refuse_profile_loop
 from config.configuration import profile_key
 
 PIXELS_MAX = 20
@@ -56,7 +56,7 @@ PROFILES: Resource = Resource(
     description="A tracking domain and how it redirects.",
     fields=ProfileFields,
     select="select * from profiles",
-    check=refuse_fallback_loop,
+    check=refuse_profile_loop,
     create=lambda database, values, addresses: insert(database, PROFILES, values),
     in_use="links still use this profile; set its active to false instead",
     conflicts={

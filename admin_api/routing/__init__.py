@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from admin_api.routing.copies import without_numbers
 from admin_api.routing.document import RoutingFields
-from admin_api.routing.loops import refuse_fallback_loop, refuse_link_loop
-from admin_api.routing.preparation import prepared_routing
+from admin_api.routing.loops import OwnPlaces, load_own_places, refuse_link_loop, refuse_profile_loop
+from admin_api.routing.preparation import drafted_routing, prepared_routing
 from admin_api.routing.routes import routing_routes
 from admin_api.routing.shown import shown_like
 
 __all__ = [
+    "OwnPlaces",
     "RoutingFields",
+    "drafted_routing",
+    "load_own_places",
     "prepared_routing",
-    "refuse_fallback_loop",
     "refuse_link_loop",
+    "refuse_profile_loop",
     "routing_routes",
     "shown_like",
+    "without_numbers",
 ]

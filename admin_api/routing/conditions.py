@@ -9,9 +9,10 @@ from typing import Annotated, Literal
 
 from pydantic import Field, WithJsonSchema
 
-from admin_api.http import Body, CountryCode, Text, checked
+from admin_api.http import Body, CountryCode, OneOf, Text, checked
 from tracking.caps import is_time_zone
 from tracking.runtime import FieldError
+from tracking.spool import ClickClass
 
 VALUES_MAX = 500
 VALUE_CHARACTERS_MAX = 200
@@ -132,7 +133,9 @@ class ClassConditionFields(ConditionFields):
     """The request is of one of these classes, as far as the edge can tell."""
 
     field: Literal["class"]
-    any_of: Annotated[list[Word], Field(min_length=1, max_length=VALUES_MAX, alias="values")]
+    any_of: Annotated[
+        list[Annotated[str, OneOf(tuple(ClickClass))]], Field(min_length=1, max_length=VALUES_MAX, alias="values")
+    ]
 
 
 Condition = Annotated[

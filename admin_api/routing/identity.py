@@ -30,16 +30,14 @@ def numbered(document: Mapping[str, Any], within: str = "") -> Iterator[Numbered
             yield from numbered(entry, f"{path}.")
 
 
-def with_numbers(database: Database, document: Mapping[str, Any], known: Known, within: str = "") -> dict[str, Any]:
-    """Return a document in which everything has its number. `known` are the numbers that its owner ever had.
+def check_numbers(document: dict[str, Any], known: Known, within: str = "") -> dict[str, Any]:
+    """Return a document whose numbers are those that its owner has or ever had, each of them once.
 
     Raises InvalidFieldsError for a number that belongs to something else, or that is there twice.
     """
-    complete = deepcopy(dict(document))
-    entries = list(numbered(complete, within))
     seen: set[tuple[str, int]] = set()
     errors = []
-    for path, name, entry in entries:
+    for path, name, entry in numbered(document, within):
         number = entry.get(name)
         if number is None:
             continue
@@ -52,7 +50,13 @@ def with_numbers(database: Database, document: Mapping[str, Any], known: Known, 
         seen.add((name, number))
     if errors:
         raise InvalidFieldsError(errors)
-    new = [each for each in entries if each.entry.get(each.name) is None]
+    return document
+
+
+def with_numbers(database: Database, document: Mapping[str, Any], known: Known, within: str = "") -> dict[str, Any]:
+    """Return a document in which everything has its number. Raises what `check_numbers` does."""
+    complete = check_numbers(deepcopy(dict(document)), known, within)
+    new = [each for each in numbered(complete, within) if each.entry.get(each.name) is None]
     if new:
         rows = database.execute("select nextval('routing_ids') as number from generate_series(1, %s)", [len(new)])
         for each, row in zip(new, rows, strict=True):

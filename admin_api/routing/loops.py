@@ -8,7 +8,7 @@ cannot be followed.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any, LiteralString, NamedTuple
 from urllib.parse import unquote, urlsplit
 
@@ -78,6 +78,35 @@ def refuse_link_loop(database: Database, row: Row) -> None:
     _refuse(database, targets, lambda found: found["link_id"] == row["link_id"], "this link")
 
 
+class OwnPlaces(NamedTuple):
+    """Where our links are: the hosts of our domains, and the rotations that lead to links on them."""
+
+    hosts: Collection[str]
+    rotations: Collection[int]
+
+    def may_loop(self, row: Row) -> bool:
+        """Say whether a link, which has its profile's `fallback_url`, leads to any link of ours, which is rare."""
+        if any(rotation_id in self.rotations for _, rotation_id in rotation_uses(row["routing"])):
+            return True
+        return any(_leads_to(self.hosts, target) for target in targets_of_link(row))
+
+
+def load_own_places(database: Database) -> OwnPlaces:
+    """Return where our links are now."""
+    rows = database.execute("select domain from profiles").fetchall()
+    hosts = {"localhost", "127.0.0.1", *(row["domain"] for row in rows)}
+    rotations = database.execute("select rotation_id, destinations from rotations").fetchall()
+    return OwnPlaces(
+        hosts,
+        {row["rotation_id"] for row in rotations if any(_leads_to(hosts, each) for each in targets_of_rotation(row))},
+    )
+
+
+def _leads_to(hosts: Collection[str], target: Target) -> bool:
+    address = _address(target)
+    return address is not None and address[0] in hosts
+
+
 def refuse_rotation_loop(database: Database, row: Row) -> None:
     """Raise FieldError if a rotation that was just saved leads to a link that uses it."""
     _hold_still(database)
@@ -91,8 +120,11 @@ def refuse_rotation_loop(database: Database, row: Row) -> None:
         )
 
 
-def refuse_fallback_loop(database: Database, row: Row) -> None:
-    """Raise FieldError if the fallback URL of a profile that was just saved leads to one of its own links."""
+def refuse_profile_loop(database: Database, row: Row) -> None:
+    """Raise FieldError if the fallback URL of a profile that was just saved leads to one of its own links.
+
+    Its domain closes a loop too if links led there before it was one of ours; a link's next change finds that.
+    """
     target = Target("fallback_url", row["fallback_url"] or "")
     if _address(target) is not None:
         _hold_still(database)

@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any, LiteralString
 
 from admin_api.http import InvalidFieldsError
+from admin_api.routing.coherence import rule_faults
 from admin_api.routing.document import RotationDestinationFields, RoutingFields, complete
-from admin_api.routing.identity import Known, numbered, numbers_of, with_numbers
+from admin_api.routing.identity import Known, check_numbers, numbered, numbers_of, with_numbers
 from admin_api.routing.loops import rotation_uses
 from admin_api.runtime import Database, Row
 from tracking.runtime import FieldError
@@ -28,13 +29,24 @@ def prepared_routing(
     """
     if routing is None:
         return None
-    document = complete(routing, RoutingFields)
-    _require_rotations(database, document)
+    document = _coherent(database, routing)
     known: Known = ()
     if before is not None:
         present = [before["routing"]] if before["routing"] else []
         known = _known(database, document, present, _LINK_VERSIONS, before["link_id"])
     return with_numbers(database, document, known, "routing.")
+
+
+def drafted_routing(database: Database, routing: Mapping[str, Any] | None, link: Row) -> dict[str, Any] | None:
+    """Return a draft of a link's rules as it would be stored, without new numbers.
+
+    Raises what `prepared_routing` does.
+    """
+    if routing is None:
+        return None
+    document = _coherent(database, routing)
+    known = _known(database, document, [link["routing"]] if link["routing"] else [], _LINK_VERSIONS, link["link_id"])
+    return check_numbers(document, known, "routing.")
 
 
 def prepared_rotation(
@@ -51,6 +63,16 @@ def prepared_rotation(
         known = _known(database, document, present, _ROTATION_VERSIONS, before["rotation_id"])
     made: list[dict[str, Any]] = with_numbers(database, document, known)["destinations"]
     return made
+
+
+def _coherent(database: Database, routing: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a complete rule document, or raise InvalidFieldsError: it must fit together, and its rotations exist."""
+    document = complete(routing, RoutingFields)
+    faults = list(rule_faults(document, "routing."))
+    if faults:
+        raise InvalidFieldsError(faults)
+    _require_rotations(database, document)
+    return document
 
 
 def _known(
