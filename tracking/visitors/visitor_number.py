@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 from hashlib import blake2b
+from ipaddress import IPv6Address
 from typing import NewType
 
 from tracking.visitors.limits import HEADER_CHARACTERS_MAX
@@ -31,8 +32,7 @@ def visitor_key(click_id_key: bytes) -> VisitorKey:
 def visitor_number(address: str, user_agent: str, key: VisitorKey) -> int | None:
     """Return the number of a visitor, which fits a signed 64-bit integer; None without an address.
 
-    The address is the high 32 bits, the agent the low ones. `address` is in its canonical form, `user_agent` latin-1 of
-    bytes, both as in the click record.
+    The address is the high 32 bits, the agent the low ones. `user_agent` is latin-1 of bytes, as in the click record.
     """
     return address_number(address, key) + agent_number(user_agent, key) if address else None
 
@@ -47,14 +47,25 @@ def address_range(address: str, key: VisitorKey) -> tuple[int, int]:
 
 
 def address_number(address: str, key: VisitorKey) -> int:
-    """Return the lowest number that a visitor of an address can have."""
-    number = _bits(address, key) << _BITS
+    """Return the lowest number that a visitor of an address can have. Every way to write an address gives the same."""
+    number = _bits(_canonical(address), key) << _BITS
     return number - (1 << 64) if number & _SIGN else number
 
 
 def agent_number(user_agent: str, key: VisitorKey) -> int:
     """Return what a user agent adds to the number of its address. Its first characters count."""
     return _bits(user_agent[:HEADER_CHARACTERS_MAX], key)
+
+
+def _canonical(address: str) -> str:
+    if ":" not in address:
+        return address
+    try:
+        parsed = IPv6Address(address.partition("%")[0])
+    except ValueError:
+        return address
+    # A server that listens on `::` sees visitors of IPv4 as ::ffff:192.0.2.7.
+    return str(parsed.ipv4_mapped or parsed)
 
 
 def _bits(text: str, key: VisitorKey) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -32,6 +33,19 @@ def test_visitors_of_an_address_differ_in_the_low_bits_alone() -> None:
     one, other = (visitor_number("192.0.2.7", agent, KEY) or 0 for agent in ("one", "other"))
     assert one != other
     assert one >> 32 == other >> 32
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("2001:db8::1", "2001:0DB8:0:0:0:0:0:1"),
+        ("fe80::1", "fe80::1%eth0"),
+        ("192.0.2.7", "::ffff:192.0.2.7"),
+        ("192.0.2.7", "::ffff:c000:207"),
+    ],
+)
+def test_an_address_has_one_number_however_it_is_written(one: str, other: str) -> None:
+    assert address_range(one, KEY) == address_range(other, KEY)
 
 
 def test_without_an_address_nobody_knows_the_visitor() -> None:
