@@ -23,7 +23,9 @@ from edge.postbacks import (
     ReaderSettings,
     TokenPostbackResource,
 )
+from edge.routing import Chooser, Rotations, SeenVisitors
 from edge.spool import Recorder
+from tracking.routing import Capacity
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +35,7 @@ class Collaborators:
     mirror: MirrorReader
     recorder: Recorder
     geo: GeoDatabases
+    capacity: Capacity
     markers: DuplicateMarkers
 
 
@@ -42,7 +45,9 @@ def create_app(settings: EdgeSettings, parts: Collaborators) -> falcon.App[EdgeR
         media_type=falcon.MEDIA_TEXT, request_type=EdgeRequest, response_type=EdgeResponse
     )
     app.set_error_serializer(serialize_error)
-    click = ClickResource(Router(parts.mirror), parts.recorder, parts.geo, settings.trusted_proxies)
+    rotations = Rotations(parts.mirror)
+    chooser = Chooser(parts.geo, parts.capacity, rotations, SeenVisitors(settings.spool_dir))
+    click = ClickResource(Router(parts.mirror, rotations), parts.recorder, chooser, settings.trusted_proxies)
     reader = PostbackReader(
         Accounts(parts.mirror),
         RateLimits(settings.postback_rate_per_minute),

@@ -10,6 +10,7 @@ from config.configuration import MirrorReader, create_mirror
 from config.geo import GeoDatabases
 from config.settings import edge_settings
 from edge.app import Collaborators, create_app
+from edge.caps import Caps
 from edge.postbacks import DuplicateMarkers
 from edge.spool import Recorder
 
@@ -28,6 +29,7 @@ app = create_app(
         mirror=MirrorReader(settings.mirror_dir),
         recorder=recorder,
         geo=geo,
+        capacity=Caps(settings.spool_dir, recorder.slot_name),
         markers=DuplicateMarkers(settings.redis_url),
     ),
 )

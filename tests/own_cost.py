@@ -1,6 +1,7 @@
 """`python -m tests.own_cost`: what our own code costs in one click, in process and without a server, line by line.
 
 Each line is the fastest of many short runs in CPU time of this thread, so that other work on the machine stays out.
+`python -m tests.own_cost rules` prints what rules, a look at the place of the visitor and caps add to a plain click.
 `python -m tests.own_cost instructions` counts instead, which no other work can change: the instructions of a click, and
 how much code they lie in, which under a server has left the processor's caches from one click to the next.
 """
@@ -23,13 +24,16 @@ from config.configuration import MirrorReader
 from config.geo import GeoDatabases
 from config.settings import edge_settings
 from edge.app import Collaborators, create_app
+from edge.caps import Caps
 from edge.clicks import Router
 from edge.clicks.decision import Redirect, decide
 from edge.clicks.visit import Visit
 from edge.http import EdgeRequest, EdgeResponse
 from edge.postbacks import DuplicateMarkers
+from edge.routing import Rotations
 from edge.spool import Recorder
 from loadtests.bench.mirrors import HOST, build
+from loadtests.bench.routed import DOCUMENTS, add_routed_links
 from tests.instructions import Footprint, footprints, mark
 from tracking.clicks import expand, parse_query
 
@@ -59,11 +63,11 @@ class _StockNull:
             resp.set_header(name, value)
 
 
-def environ() -> dict[str, Any]:
+def environ(slug: str = "link1") -> dict[str, Any]:
     """Return the WSGI environment of a click."""
     return {
         "REQUEST_METHOD": "GET",
-        "PATH_INFO": "/click/link1",
+        "PATH_INFO": f"/click/{slug}",
         "QUERY_STRING": QUERY,
         "HTTP_HOST": HOST,
         "HTTP_USER_AGENT": "Mozilla/5.0 (X11; Linux x86_64; rv:130.0) Gecko/20100101 Firefox/130.0",
@@ -94,8 +98,14 @@ def edge_parts(home: Path) -> Iterator[tuple[Collaborators, Any]]:
     """Yield what one edge process works with, and its application, over a mirror of ten links."""
     build(home, 10)
     settings = edge_settings({"WAYPOST_HOME": str(home), "REDIS_URL": "redis://127.0.0.1:1/0", "EDGE_NODE_ID": "1"})
+    add_routed_links(home, settings.spool_dir)
+    recorder = Recorder(settings)
     parts = Collaborators(
-        MirrorReader(settings.mirror_dir), Recorder(settings), GeoDatabases(), DuplicateMarkers(settings.redis_url)
+        MirrorReader(settings.mirror_dir),
+        recorder,
+        GeoDatabases(),
+        Caps(settings.spool_dir, recorder.slot_name),
+        DuplicateMarkers(settings.redis_url),
     )
     yield parts, create_app(settings, parts)
     parts.recorder.close()
@@ -123,7 +133,7 @@ def costs(home: Path) -> list[Cost]:
     with edge_parts(home) as (parts, app):
         stock: Any = falcon.App()
         stock.add_route("/click/{slug}", _StockNull())
-        router = Router(parts.mirror)
+        router = Router(parts.mirror, Rotations(parts.mirror))
         decision = router.decide(HOST, "link1")
         assert isinstance(decision, Redirect)
         visit = Visit(environ(), decision, 0, parts.geo)
@@ -149,6 +159,21 @@ def costs(home: Path) -> list[Cost]:
         ]
         os.close(descriptor)
         return lines
+
+
+def routed_costs(home: Path, runs: int = _RUNS) -> list[Cost]:
+    """Return microseconds of a click of a plain link, and of one of each link with rules.
+
+    They are measured in turn, so that the machine's slow and fast moments are shared out.
+    """
+    with edge_parts(home) as (_, app):
+        best = dict.fromkeys(["link1", *DOCUMENTS], float("inf"))
+        for _ in range(10):
+            for slug in best:
+                best[slug] = min(
+                    best[slug], fastest_us(lambda slug=slug: app(environ(slug), _start_response), runs // 10)
+                )  # type: ignore[misc]
+    return [Cost(slug, us) for slug, us in best.items()]
 
 
 def _fill(decision: Redirect, click_id: str) -> str:
@@ -184,6 +209,12 @@ def main(wanted: list[str]) -> None:
     with tempfile.TemporaryDirectory(prefix="waypost-own-cost-") as directory:
         if wanted == ["count"]:
             _be_counted(Path(directory))
+            return
+        if wanted == ["rules"]:
+            plain, *others = routed_costs(Path(directory))
+            sys.stdout.write(f"{'a click of a plain link':30s} {plain.us:6.2f} us\n")
+            for slug, us in others:
+                sys.stdout.write(f"{slug:30s} {us:6.2f} us, {us - plain.us:5.2f} us more, {us / plain.us:.2f} times\n")
             return
         for name, us in costs(Path(directory)):
             sys.stdout.write(f"{name:50s} {us:6.2f} us\n")

@@ -21,13 +21,16 @@ from config.configuration import (
     PublishedProfile,
     PublishedToken,
     account_key,
+    encode_array,
     encode_published,
     events_key,
     link_key,
     profile_key,
+    rotation_key,
 )
 from tracking.clicks import DEFAULT_PREFIX, SUB_NAMES, check_url, compile_destination, with_source_prefix
 from tracking.postbacks import MAPPING_NAMES
+from tracking.routing import UNREADABLE, compile_plan, compile_rotation
 from tracking.runtime import FieldError
 
 Served = tuple[str, bytes | None]
@@ -48,8 +51,10 @@ _EVENTS: LiteralString = (
     " coalesce(array_agg(event order by event) filter (where repeatable), '{}') as repeatable from event_types"
     " where active"
 )
+_ROTATIONS: LiteralString = "select rotation_id, destinations, assignment, revision from rotations"
 _LINKS: LiteralString = (
-    "select link_id, profile_id, slug, active, destination_url, sources.name as source, sources.prefix,"
+    "select link_id, profile_id, slug, active, destination_url, routing, links.revision, sources.name as source,"
+    " sources.prefix,"
     " sub1, sub2, sub3, sub4, sub5, sub6, sub7, sub8, sub9, sub10 from links left join sources using (source_id)"
 )
 # The query has two halves, since no index serves a join on equal-or-both-null.
@@ -67,6 +72,7 @@ def load_served(database: Database, keys: Sequence[str]) -> dict[str, bytes | No
     accounts = [int(key[2:]) for key in keys if key.startswith("a:")]
     links = [key.split(":", 2)[1:] for key in keys if key.startswith("l:")]
     caps = [int(key[2:]) for key in keys if key.startswith("c:")]
+    rotations = [int(key[2:]) for key in keys if key.startswith("r:")]
     found: dict[str, bytes | None] = dict.fromkeys(keys)
     if domains:
         rows = database.execute(f"{_PROFILES} where domain = any(%s)", [domains])
@@ -84,6 +90,9 @@ def load_served(database: Database, keys: Sequence[str]) -> dict[str, bytes | No
     if links:
         profile_ids, slugs = [int(profile_id) for profile_id, _ in links], [slug for _, slug in links]
         found.update(compile_link(row) for row in database.execute(_LINKS_BY_KEY, [profile_ids, slugs]))
+    if rotations:
+        rows = database.execute(f"{_ROTATIONS} where rotation_id = any(%s)", [rotations])
+        found.update(compile_rotation_row(row) for row in rows)
     return found
 
 
@@ -95,6 +104,7 @@ def stream_served(database: Database) -> Generator[tuple[str, bytes], None, None
         ("served_accounts", _ACCOUNTS, compile_account),
         ("served_events", _EVENTS, compile_events),
         ("served_caps", CAPS, compile_cap),
+        ("served_rotations", _ROTATIONS, compile_rotation_row),
         ("served_links", _LINKS, compile_link),
     ):
         with database.cursor(name=name) as cursor:
@@ -116,8 +126,14 @@ def compile_profile(row: Row) -> Served:
             fallback_url=next(iter(_good_urls([row["fallback_url"]], row["profile_id"], "fallback_url")), None),
             pixels=_good_urls(row["pixels"], row["profile_id"], "pixels"),
             pixel_timeout_ms=row["pixel_timeout_ms"],
+            next_hops=_next_hops(row),
         )
     )
+
+
+def _next_hops(row: Row) -> list[Any] | None:
+    hosts, parameter = row["redirect_hosts"], row["next_hop_parameter"]
+    return [hosts, parameter, row["next_hop_secrets"]] if hosts or parameter is not None else None
 
 
 def _good_urls(urls: Sequence[str | None], profile_id: int, field: str) -> list[str]:
@@ -126,16 +142,10 @@ def _good_urls(urls: Sequence[str | None], profile_id: int, field: str) -> list[
     for url in urls:
         try:
             if url is not None:
-            next_hops=_next_hops(row),
                 good.append(check_url(url, field))
         except FieldError as error:
             _log.error("profile %s is served without one URL: %s", profile_id, error.message)
     return good
-def _next_hops(row: Row) -> list[Any] | None:
-    hosts, parameter = row["redirect_hosts"], row["next_hop_parameter"]
-    return [hosts, parameter, row["next_hop_secrets"]] if hosts or parameter is not None else None
-
-
 
 
 def compile_token(row: Row) -> Served:

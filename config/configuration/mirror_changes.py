@@ -31,8 +31,13 @@ class MirrorChanges:
         self.words = memoryview(map_words(directory / _NAME, 1 + RING, writable=True)).cast("Q")
 
     def record(self, keys: Iterable[str]) -> None:
-        """Record committed changes. The change of a profile concerns all links, that of a token none."""
+        """Record committed changes. The change of a profile concerns all links, that of a token none.
+
+        A rotation is no part of a cached decision. It has a checksum, so that readers notice that something changed.
+        """
+        keys = list(keys)
         checksums = {slug_checksum(key.split(":", 2)[2]) for key in keys if key.startswith("l:")}
+        checksums |= {slug_checksum(key) for key in keys if key.startswith("r:")}
         if len(checksums) > _RECORDED_MAX or any(key.startswith("p:") for key in keys):
             self.record_everything()
             return

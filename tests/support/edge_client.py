@@ -20,6 +20,7 @@ from config.configuration import (
 from config.geo import GeoDatabases
 from config.settings import EdgeSettings, edge_settings
 from edge.app import Collaborators, create_app
+from edge.caps import Caps
 from edge.postbacks import DuplicateMarkers
 from edge.spool import Recorder, spool_directories
 from edge.spool.backlog import Backlog
@@ -38,7 +39,9 @@ class Edge:
         self.settings = settings
         self.recorder = Recorder(settings)
         self.mirror = MirrorReader(settings.mirror_dir)
-        parts = Collaborators(self.mirror, self.recorder, GeoDatabases(), DuplicateMarkers(settings.redis_url))
+        self.caps = Caps(settings.spool_dir, self.recorder.slot_name)
+        markers = DuplicateMarkers(settings.redis_url)
+        parts = Collaborators(self.mirror, self.recorder, GeoDatabases(), self.caps, markers)
         self.client = TestClient(create_app(settings, parts))
 
     def get(self, path: str, host: str = "t.example", method: str = "GET", **headers: str) -> Result:

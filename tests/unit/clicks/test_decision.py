@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -25,6 +26,7 @@ from config.configuration.mirror_changes import MirrorChanges
 from edge.clicks import Router
 from edge.clicks.decision import Decision, Redirect, decide
 from edge.clicks.redirect_cache import ENTRIES_MAX, RedirectCache
+from edge.routing import Rotations
 
 HOSTS = ("a.example", "b.example")
 SLUGS = ("x", "y", "z")
@@ -63,6 +65,10 @@ def profile(profile_id: int, active: bool = True) -> bytes:
     return encode_published(PublishedProfile(profile_id, "p", active, "302", None, [], 300))
 
 
+def router_of(mirror: Any) -> Router:
+    return Router(mirror, Rotations(mirror))
+
+
 def url_of(decision: Decision) -> str | None:
     return decision.link.parts[0] if isinstance(decision, Redirect) else None
 
@@ -82,20 +88,20 @@ def asked(router: Router, times: int, host: str = "a.example", slug: str = "x") 
 
 
 def test_a_link_asked_for_again_is_remembered_and_the_mirror_left_alone(mirror: CountingMirror) -> None:
-    router = Router(mirror)  # type: ignore[arg-type]
+    router = router_of(mirror)
     assert asked(router, 10) == "https://1/"
     assert mirror.looks == 2
 
 
 def test_a_changed_link_is_live_for_the_next_request(mirror: CountingMirror) -> None:
-    router = Router(mirror)  # type: ignore[arg-type]
+    router = router_of(mirror)
     asked(router, 3)
     mirror.apply({link_key(1, "x"): link("https://2/")})
     assert asked(router, 1) == "https://2/"
 
 
 def test_another_links_change_forgets_nothing(mirror: CountingMirror) -> None:
-    router = Router(mirror)  # type: ignore[arg-type]
+    router = router_of(mirror)
     asked(router, 3)
     looks = mirror.looks
     mirror.apply({link_key(1, "other"): link("https://2/")})
@@ -105,14 +111,14 @@ def test_another_links_change_forgets_nothing(mirror: CountingMirror) -> None:
 
 def test_a_new_link_of_the_profile_takes_the_place_of_one_without_a_profile(mirror: CountingMirror) -> None:
     mirror.apply({link_key(None, "loose"): link("https://loose/")})
-    router = Router(mirror)  # type: ignore[arg-type]
+    router = router_of(mirror)
     assert asked(router, 3, slug="loose") == "https://loose/"
     mirror.apply({link_key(1, "loose"): link("https://own/")})
     assert asked(router, 1, slug="loose") == "https://own/"
 
 
 def test_a_profiles_change_is_live_for_all_its_links(mirror: CountingMirror) -> None:
-    router = Router(mirror)  # type: ignore[arg-type]
+    router = router_of(mirror)
     asked(router, 3)
     mirror.apply({profile_key("a.example"): profile(1, active=False)})
     decision = router.decide("a.example", "x")
@@ -121,7 +127,7 @@ def test_a_profiles_change_is_live_for_all_its_links(mirror: CountingMirror) -> 
 
 
 def test_a_replaced_configuration_is_live_for_the_next_request(mirror: CountingMirror) -> None:
-    router = Router(mirror)  # type: ignore[arg-type]
+    router = router_of(mirror)
     asked(router, 3)
     mirror.replace({profile_key("a.example"): profile(2), link_key(2, "x"): link("https://3/")})
     assert asked(router, 1) == "https://3/"
@@ -152,7 +158,7 @@ class Routing(RuleBasedStateMachine):
         type(self).runs += 1
         self.mirror = CountingMirror(self.directory / str(self.runs))
         self.mirror.replace({profile_key("a.example"): profile(1), profile_key("b.example"): profile(2)})
-        self.router = Router(self.mirror)  # type: ignore[arg-type]
+        self.router = router_of(self.mirror)
 
     runs = 0
 

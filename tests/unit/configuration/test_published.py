@@ -53,6 +53,7 @@ def test_any_profile_is_read_back(profile: PublishedProfile) -> None:
         parts=st.lists(text, max_size=7),
         source=st.none() | text,
         sub_defaults=st.lists(st.none() | text, min_size=10, max_size=10),
+        plan=st.none() | st.lists(st.integers(0, 2**53) | text, max_size=3),
     )
 )
 def test_any_link_is_read_back(link: PublishedLink) -> None:

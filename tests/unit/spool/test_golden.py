@@ -28,6 +28,7 @@ from config.configuration import (
     token_key,
 )
 from edge.spool import segments
+from tracking.routing import decode_plan, decode_rotation
 from tracking.runtime import JobSerializer
 from tracking.spool import (
     Batch,
@@ -239,6 +240,28 @@ def test_spool_segment_v1() -> None:
     payloads = [frame.payload for frame in segments.frames(data, segments.HEADER_BYTES, len(data))]
     assert payloads == [golden("click_record_v1.json"), golden("postback_record_v1.json")]
     assert segments.encode_header(1000, CREATED_MS) + b"".join(map(segments.encode_frame, payloads)) == data
+
+
+def test_plan_v1() -> None:
+    plan = decode_plan(orjson.loads(golden("plan_v1.json")), ["newsletter", *[None] * 9])
+    assert (plan.revision, plan.cap_ids, plan.prefix, list(plan.countries)) == (3, (51,), "FB", ["FR"])
+    assert [(rule.rule_id, rule.is_active, rule.is_sticky, len(rule.tests)) for rule in plan.rules] == [
+        (12, True, True, 9),
+        (13, False, False, 0),
+    ]
+    assert [(each.number, each.weight, each.rotation_id, each.cap_ids) for each in plan.rules[0].destinations] == [
+        (40, 70, None, (50,)),
+        (41, 30, 3, ()),
+    ]
+
+
+def test_rotation_v1() -> None:
+    rotation = decode_rotation(orjson.loads(golden("rotation_v1.json")))
+    assert (rotation.revision, rotation.is_sticky) == (8, False)
+    assert [(each.number, each.weight, each.parts, each.cap_ids) for each in rotation.destinations] == [
+        (90, 2, ["https://o.example/", "dyn", ""], (52,)),
+        (91, 1, ["https://m.example/91"], ()),
+    ]
 
 
 def test_every_golden_file_is_read_by_a_test() -> None:

@@ -1,0 +1,59 @@
+"""Decides where a click of a link with rules goes. A lookup that fails, or a plan that cannot be run, never fails a
+redirect: the click goes to the link's own destination, and its record says so.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+from time import time
+from typing import Any, NamedTuple
+
+from config.geo import GeoDatabases
+from edge.routing.request_facts import LinkFacts, RequestFacts
+from edge.routing.rotations import Rotations
+from edge.routing.seen_visitors import SeenVisitors
+from tracking.clicks import Expansion
+from tracking.routing import UNREADABLE, Capacity, How, Plan, Visitor, expansion_of, outcome_of, run_plan
+
+_log = logging.getLogger(__name__)
+
+
+class Choice(NamedTuple):
+    """Where a click goes. `expansion` is None for the link's own destination, or its profile's fallback if `how`
+    says so.
+
+    `routing` is as in tracking.spool.Click.
+    """
+
+    expansion: Expansion | None
+    how: str | None
+    routing: list[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Chooser:
+    """Chooses for one process. `now_s` gives Unix seconds, `draw` a random number from 0 to below 1."""
+
+    geo: GeoDatabases
+    capacity: Capacity
+    rotations: Rotations
+    seen: SeenVisitors
+    now_s: Callable[[], float] = time
+    draw: Callable[[], float] = random.random
+
+    def choose(self, plan: Plan, link: LinkFacts, env: dict[str, Any], ip: str) -> Choice:
+        """Return where a click goes, and take its place in the caps."""
+        facts = RequestFacts(env, ip, link, (self.geo, self.seen), self.now_s())
+        visitor = Visitor(facts, self.capacity, facts.own_class is None, lambda: facts.seed, self.draw)
+        try:
+            chosen = run_plan(plan, visitor, self.rotations.get)
+        except UNREADABLE as error:
+            _log.error("the rules of link %s cannot be run: %r", link.link_id, error)
+            return Choice(None, How.BROKEN, [plan.revision, [], None, None, How.BROKEN, {}])
+        expansion = chosen.expansion
+        if chosen.rotation is not None and chosen.destination is not None:
+            expansion = expansion_of(chosen.destination, link.sub_defaults, plan.prefix)
+        return Choice(expansion, chosen.how, outcome_of(plan, chosen, facts.looked_up))

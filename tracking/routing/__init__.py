@@ -1,0 +1,44 @@
+"""The rules of links: conditions, weighted choice, the plan that the edge runs, and its outcome in words. Pure."""
+
+from __future__ import annotations
+
+from tracking.routing.choice import random_choice, sticky_choice, visitor_seed
+from tracking.routing.conditions import Test, compile_condition, decode_condition
+from tracking.routing.decision import Capacity, Chosen, Visitor, outcome_of, run_plan
+from tracking.routing.outcome import How
+from tracking.routing.plan import (
+    UNREADABLE,
+    Plan,
+    Rotation,
+    compile_plan,
+    compile_rotation,
+    decode_plan,
+    decode_rotation,
+    expansion_of,
+)
+from tracking.routing.words import condition_in_words, explain
+
+__all__ = [
+    "UNREADABLE",
+    "Capacity",
+    "Chosen",
+    "How",
+    "Plan",
+    "Rotation",
+    "Test",
+    "Visitor",
+    "compile_condition",
+    "compile_plan",
+    "compile_rotation",
+    "condition_in_words",
+    "decode_condition",
+    "decode_plan",
+    "decode_rotation",
+    "expansion_of",
+    "explain",
+    "outcome_of",
+    "random_choice",
+    "run_plan",
+    "sticky_choice",
+    "visitor_seed",
+]
