@@ -10,6 +10,7 @@ import orjson
 from falcon.media import JSONHandler
 from redis import Redis
 
+from admin_api.bulk_links import bulk_link_routes
 from admin_api.caps import cap_routes
 from admin_api.clicks import click_routes
 from admin_api.configuration import configuration_routes
@@ -93,6 +94,7 @@ def routes_of(collaborators: Collaborators) -> list[Route]:
         *routing_routes(pool, addresses),
         *dry_run_routes(pool),
         *cap_routes(pool, redis),
+        *bulk_link_routes(pool, addresses),
         *conversion_routes(pool, addresses),
         *money_routes(pool, addresses),
         *click_routes(pool, keys),

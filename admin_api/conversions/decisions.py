@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from enum import StrEnum
-from hashlib import sha256
 from typing import NamedTuple
 from uuid import UUID
 
@@ -15,7 +14,7 @@ from psycopg import sql
 
 from admin_api.conversions.listing import TABLES, ConversionFilter
 from admin_api.conversions.objects import ConversionSum
-from admin_api.http import ConflictError, NotFoundError
+from admin_api.http import ConflictError, NotFoundError, preview_token, require_preview
 from admin_api.runtime import Database, Row
 from config.tables import conversions
 from tracking.conversions import LEGAL_TRANSITIONS, ConversionStatus, PostbackReason
@@ -87,13 +86,7 @@ def decide_all(
     """Do what the preview showed and return what it applied to. Raises ConflictError if the filter now finds others."""
     with database.transaction():
         found = _find(database, action, wanted, lock=True)
-        if found.token != token:
-            raise ConflictError(
-                f"this is not what the preview showed: the filter now finds {len(found.conversion_ids)}; ask for a"
-                " preview again and repeat its token",
-                code="preview-outdated",
-                field="token",
-            )
+        require_preview(token, found.token, f"the filter now finds {len(found.conversion_ids)}")
         if action is Action.REBOOK:
             database.execute(
                 "update bookings set renew = true where conversion_id = any(%s)", [list(found.conversion_ids)]
@@ -123,8 +116,8 @@ def _find(database: Database, action: Action, wanted: ConversionFilter, *, lock:
         raise FieldError(
             "filter", f"filter finds more than {ROWS_MAX} conversions; narrow it, for example by from and to"
         )
-    said = "\n".join("|".join(map(str, [action, *row.values()])) for row in rows)
-    return Found([row["conversion_id"] for row in rows], _sums(rows), sha256(said.encode()).hexdigest()[:32])
+    token = preview_token("|".join(map(str, [action, *row.values()])) for row in rows)
+    return Found([row["conversion_id"] for row in rows], _sums(rows), token)
 
 
 def _sums(rows: Sequence[Row]) -> list[ConversionSum]:

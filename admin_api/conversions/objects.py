@@ -7,13 +7,12 @@ from typing import Annotated, Literal
 from uuid import UUID
 
 from admin_api.conversions.listing import ConversionFilter
-from admin_api.http import Body, Shown, Text
+from admin_api.http import Body, PreviewToken, Shown, Text
 from admin_api.money import Entry
 from tracking.conversions import ConversionStatus
 from tracking.money import CommissionKind
 
 NOTE_CHARACTERS = 500
-TOKEN_CHARACTERS = 64
 Note = Annotated[str, Text(NOTE_CHARACTERS)]
 
 
@@ -121,7 +120,7 @@ class BulkDecision(Body):
 
     filter: ConversionFilter
     """The filters of the list. `{}` finds all conversions."""
-    token: Annotated[str, Text(TOKEN_CHARACTERS)] | None = None
+    token: PreviewToken | None = None
     """The token of a preview, which is then carried out. Without it the answer is a preview."""
     note: Note | None = None
     """The reason. It is kept with each change. Rebooking changes no conversion, so no reason is kept."""

@@ -16,7 +16,7 @@ from admin_api.conversions.objects import (
     ConversionDetails,
     Decision,
 )
-from admin_api.http import Page, TimedPageQuery, actor_of, add_operation, encode_place, operation, page_of
+from admin_api.http import OUTDATED, Page, TimedPageQuery, actor_of, add_operation, encode_place, operation, page_of
 from admin_api.money import load_entries_of
 from admin_api.runtime import Database, Pool
 from tracking.conversions import ConversionStatus
@@ -80,7 +80,7 @@ class BulkDecisions:
     def __init__(self, pool: Pool, action: Action) -> None:
         self._pool = pool
         self._action = action
-        add_operation(self, "post", type(self).act, _SUMMARIES[action], conflicts=("preview-outdated",))
+        add_operation(self, "post", type(self).act, _SUMMARIES[action], conflicts=(OUTDATED,))
 
     def act(self, req: falcon.Request, resp: falcon.Response, body: BulkDecision) -> BulkDecisionResult:
         """Up to 10,000 conversions of a filter. Without a token the answer is a preview; repeat it with its token."""

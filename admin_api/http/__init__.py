@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from admin_api.http.authentication import Authentication, actor_of, caller_of
-from admin_api.http.csv_export import csv_pieces
+from admin_api.http.csv_export import csv_pieces, unguarded
+from admin_api.http.delimited import DELIMITERS, ENCODINGS, Unreadable, delimited_rows, encoding_of
 from admin_api.http.errors import ConflictError, InvalidFieldsError, NotFoundError
 from admin_api.http.field_types import (
     ID_MAX,
@@ -54,15 +55,19 @@ from admin_api.http.parameters import (
     SearchText,
     parse_number,
 )
+from admin_api.http.previews import OUTDATED, PreviewToken, preview_token, require_preview
 from admin_api.http.problems import CONTENT_TYPE, SCHEMA, handle_error
 from admin_api.http.requests import Revisions, require_revision
 from admin_api.http.uploads import Upload, received
-from admin_api.http.validation import decode_json
+from admin_api.http.validation import decode_json, decode_values
 
 __all__ = [
     "CONTENT_TYPE",
+    "DELIMITERS",
+    "ENCODINGS",
     "ID_MAX",
     "METHODS",
+    "OUTDATED",
     "SCHEMA",
     "AmountMinor",
     "AnyOf",
@@ -95,6 +100,7 @@ __all__ = [
     "Percent",
     "Place",
     "PlainUrl",
+    "PreviewToken",
     "Query",
     "RedirectHost",
     "Revisions",
@@ -103,6 +109,7 @@ __all__ = [
     "Shown",
     "Text",
     "TimedPageQuery",
+    "Unreadable",
     "Upload",
     "Values",
     "actor_of",
@@ -113,15 +120,21 @@ __all__ = [
     "converted",
     "csv_pieces",
     "decode_json",
+    "decode_values",
+    "delimited_rows",
     "encode_place",
+    "encoding_of",
     "handle_error",
     "open_paths",
     "operation",
     "operation_of",
     "page_of",
     "parse_number",
+    "preview_token",
     "received",
     "refuse_control",
+    "require_preview",
     "require_revision",
     "shown_of",
+    "unguarded",
 ]

@@ -11,6 +11,8 @@ from itertools import chain
 from typing import Any
 
 PIECE_CHARACTERS = 32 * 1024
+# Text that a spreadsheet might run, perhaps with the quotes before it that a guard put there.
+_FORMULA = re.compile(r"'*[=+\-@\t\r\n]")
 _NUMBER = re.compile(r"-?[0-9]{1,18}(\.[0-9]{1,6})?")
 
 
@@ -33,12 +35,18 @@ def csv_cell(value: Any) -> str:
 
     SECURITY: text that was sent to us may begin with = + - @, a tab or a line break. A spreadsheet would run it as a
     formula when the file is opened, so a quote is put before it. A plain number, even a negative one, is no formula.
+    Text that begins with quotes of its own gets one more, so that `unguarded` always returns the text.
     """
     if value is None:
         return ""
     if isinstance(value, datetime):
         return value.isoformat()
     text = str(value)
-    if text.startswith(("=", "+", "-", "@", "\t", "\r", "\n")) and not _NUMBER.fullmatch(text):
+    if _FORMULA.match(text) and not _NUMBER.fullmatch(text):
         return f"'{text}"
     return text
+
+
+def unguarded(text: str) -> str:
+    """Return the text that a cell stands for: without the quote that `csv_cell` put before it."""
+    return text[1:] if text.startswith("'") and _FORMULA.match(text) else text

@@ -79,6 +79,14 @@ def decode_json(data: bytes, model: type[Model], within: str = "", source: str =
         raise _refusal(error, model, within, source) from error
 
 
+def decode_values(values: Mapping[str, Any], model: type[Model]) -> Model:
+    """Return values in the types of JSON as an object of a class, or raise InvalidFieldsError."""
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        raise _refusal(error, model, source="the object") from error
+
+
 def decode_query(req: falcon.Request, model: type[Model]) -> Model:
     """Return the parameters of a query as an object of a class, or raise InvalidFieldsError."""
     try:

@@ -7,7 +7,7 @@ from itertools import islice
 from typing import Any, BinaryIO, NamedTuple
 from uuid import UUID
 
-from admin_api.reconciliation.delimited import Unreadable, delimited_rows
+from admin_api.http import Unreadable, delimited_rows
 from admin_api.reconciliation.report_rules import Account, rules_of
 from admin_api.reconciliation.report_settings import ReportSettings
 from admin_api.reconciliation.workbooks import COLUMNS_MAX, workbook_rows

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from admin_api.http import InvalidFieldsError
-from admin_api.reconciliation.report_settings import DELIMITERS, ReportSettings
+from admin_api.http import DELIMITERS, InvalidFieldsError
+from admin_api.reconciliation.report_settings import ReportSettings
 from tracking.conversions import ConversionStatus
 from tracking.postbacks import EVENT_OF_STATUS_WORD, EVENT_WORDS, STATUS_WORDS
 from tracking.reconciliation import Column, ReportRules, cell_text, parse_date_format

@@ -8,6 +8,8 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, TypeAdapter, WithJsonSchema
 
 from admin_api.http import (
+    DELIMITERS,
+    ENCODINGS,
     Body,
     Currency,
     Day,
@@ -22,13 +24,11 @@ from admin_api.http import (
     decode_json,
     refuse_control,
 )
-from admin_api.reconciliation.delimited import ENCODINGS
 from admin_api.reconciliation.workbooks import COLUMNS_MAX
 from tracking.conversions import ConversionStatus
 from tracking.reconciliation import Column, parse_date_format
 from tracking.runtime import FieldError
 
-DELIMITERS = (",", ";", "|", "\t")
 DAYS_MAX = 400
 WORDS_MAX = 200
 HEADER_ROW_MAX = 100

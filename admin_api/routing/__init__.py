@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from admin_api.routing.copies import without_numbers
+from admin_api.routing.copies import without_numbers
 from admin_api.routing.document import RoutingFields
 from admin_api.routing.loops import OwnPlaces, load_own_places, refuse_link_loop, refuse_profile_loop
 from admin_api.routing.preparation import drafted_routing, prepared_routing
@@ -11,7 +12,9 @@ from admin_api.routing.shown import shown_like
 
 __all__ = [
     "OwnPlaces",
+    "OwnPlaces",
     "RoutingFields",
+    "load_own_places",
     "drafted_routing",
     "load_own_places",
     "prepared_routing",

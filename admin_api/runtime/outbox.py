@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import islice
 from typing import NamedTuple
 
 from admin_api.runtime.connections import Database
@@ -33,6 +34,17 @@ def save_change(database: Database, keys: Sequence[str], source_id: int | None =
         # This row is written after the change, so a change that had to wait for another's commit gets a later row.
         database.execute("insert into outbox (keys, source_id) values (%s, %s)", [list(keys), source_id])
         database.execute("select pg_notify(%s, '')", [CHANNEL])
+
+
+def save_bulk_change(database: Database, keys: Iterable[str]) -> None:
+    """Note inside the caller's transaction that many served keys may have changed. Single changes are more urgent."""
+    parts = iter(dict.fromkeys(keys))
+    rows = iter(lambda: list(islice(parts, KEYS_PER_ROW)), [])
+    with database.cursor().copy("copy outbox (keys, is_bulk) from stdin") as copy:
+        copy.set_types(["text[]", "bool"])
+        for row in rows:
+            copy.write_row([row, True])
+    database.execute("select pg_notify(%s, '')", [CHANNEL])
 
 
 def expand_sources(database: Database) -> None:

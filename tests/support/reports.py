@@ -97,13 +97,13 @@ def form(parts: Iterable[tuple[str, bytes]], file_name: str = "report.csv") -> b
     return body + f"--{_BOUNDARY}--\r\n".encode()
 
 
-def post_form(admin: AdminClient, body: bytes, **headers: str) -> Result:
+def post_form(admin: AdminClient, body: bytes, path: str = "/v1/reconciliations", **headers: str) -> Result:
     """Send a form as it is."""
     sent = {
         "Authorization": f"ApiKey {admin.token}",
         "Content-Type": f"multipart/form-data; boundary={_BOUNDARY}",
     } | headers
-    return admin.web.simulate_post("/v1/reconciliations", body=body, headers=sent)
+    return admin.web.simulate_post(path, body=body, headers=sent)
 
 
 def upload(admin: AdminClient, said: dict[str, Any], file: bytes, file_name: str = "report.csv") -> Result:

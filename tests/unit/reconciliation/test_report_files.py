@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from admin_api.http import InvalidFieldsError, csv_pieces
 from admin_api.http.csv_export import PIECE_CHARACTERS, csv_cell
-from admin_api.reconciliation.delimited import LINE_CHARACTERS_MAX, RECORD_LINES_MAX, Unreadable, delimited_rows
+from admin_api.http.delimited import LINE_CHARACTERS_MAX, RECORD_LINES_MAX, Unreadable, delimited_rows
 from admin_api.reconciliation.report_rules import place_of
 from admin_api.reconciliation.report_settings import ReportSettings, parse_settings
 from tracking.runtime import FieldError

@@ -14,6 +14,8 @@ from tracking.runtime import FieldError
 LINE_CHARACTERS_MAX = 64 * 1024
 # A quote that is never closed swallows the lines after it.
 RECORD_LINES_MAX = 100
+# The characters that may stand between cells.
+DELIMITERS = (",", ";", "|", "\t")
 ENCODINGS = ("utf-8", "cp1252")
 _MARKS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
 _ZIP_START = b"PK\x03\x04"
@@ -26,13 +28,17 @@ class Unreadable:
     fix: str
 
 
-def delimited_rows(file: BinaryIO, encoding: str, delimiter: str) -> Iterator[list[str] | Unreadable]:
+def delimited_rows(
+    file: BinaryIO, encoding: str, delimiter: str, line_characters_max: int = LINE_CHARACTERS_MAX
+) -> Iterator[list[str] | Unreadable]:
     """Yield the rows of a file from its beginning. Raises FieldError if it cannot be read any further.
 
     `encoding` is one of ENCODINGS. A byte order mark of UTF-8 or UTF-16 overrides utf-8.
     """
-    text = io.TextIOWrapper(file, encoding=_encoding_of(file, encoding), newline="")
-    lines = _Lines(text)
+    text = io.TextIOWrapper(file, encoding=encoding_of(file, encoding), newline="")
+    # A cell is never longer than the lines that it stands on. The limit is the same for all readers of this process.
+    csv.field_size_limit(max(csv.field_size_limit(), line_characters_max * 2))
+    lines = _Lines(text, line_characters_max)
     reader = csv.reader(lines, delimiter=delimiter, strict=True)
     number = 0
     try:
@@ -61,7 +67,8 @@ def delimited_rows(file: BinaryIO, encoding: str, delimiter: str) -> Iterator[li
             text.detach()
 
 
-def _encoding_of(file: BinaryIO, encoding: str) -> str:
+def encoding_of(file: BinaryIO, encoding: str) -> str:
+    """Return the encoding that a file is read with, and leave it at its beginning. Raises FieldError."""
     start = file.read(4)
     file.seek(0)
     if start.startswith(_ZIP_START):
@@ -85,8 +92,9 @@ class _TooLongError(Exception):
 class _Lines:
     """Gives csv.reader lines and limits them: csv.reader would take a line or record of any length."""
 
-    def __init__(self, text: io.TextIOWrapper) -> None:
+    def __init__(self, text: io.TextIOWrapper, characters_max: int) -> None:
         self._text = text
+        self._characters_max = characters_max
         self._lines = 0
 
     def begin_record(self) -> None:
@@ -97,12 +105,12 @@ class _Lines:
         return self
 
     def __next__(self) -> str:
-        line = self._text.readline(LINE_CHARACTERS_MAX)
+        line = self._text.readline(self._characters_max)
         if not line:
             raise StopIteration
         self._lines += 1
-        if len(line) == LINE_CHARACTERS_MAX:
-            raise _TooLongError(f"a line has {LINE_CHARACTERS_MAX} characters or more; is this the file you meant?")
+        if len(line) == self._characters_max:
+            raise _TooLongError(f"a line has {self._characters_max} characters or more; is this the file you meant?")
         if self._lines > RECORD_LINES_MAX:
             raise _TooLongError(f"a quote is opened that is not closed in {RECORD_LINES_MAX} lines; close it")
         return line

@@ -1,0 +1,16 @@
+"""The routes about many links at once."""
+
+from __future__ import annotations
+
+from admin_api.bulk_links.import_resource import LinkImport, LinkImportFaults
+from admin_api.http import Route
+from admin_api.resources import Addresses
+from admin_api.runtime import Pool
+
+
+def bulk_link_routes(pool: Pool, addresses: Addresses) -> list[Route]:
+    """Return the routes about many links at once."""
+    return [
+        Route("/v1/links/import", LinkImport(pool)),
+        Route("/v1/links/import/faults.csv", LinkImportFaults(pool)),
+    ]
