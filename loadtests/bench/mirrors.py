@@ -22,8 +22,8 @@ from tracking.clicks import compile_template
 
 HOST = "bench.example"
 CHANGES_PER_S = 100
-_PARTS = list(compile_template("https://m.example/p?c={click_id}&s={sub1}", "destination_url"))
-_MIRROR_BYTES = 1 << 32
+PARTS = list(compile_template("https://m.example/p?c={click_id}&s={sub1}", "destination_url"))
+MIRROR_BYTES = 1 << 32
 
 
 def build(home: Path, links: int) -> float:
@@ -33,7 +33,7 @@ def build(home: Path, links: int) -> float:
     """
     numbers = list(range(1, links + 1))
     random.Random(1).shuffle(numbers)
-    writer = MirrorWriter(home / "mirror", _MIRROR_BYTES)
+    writer = MirrorWriter(home / "mirror", MIRROR_BYTES)
     began = monotonic()
     writer.replace(mirror_meta("bench", 1, "0-0"), _served(numbers))
     writer.close()
@@ -46,7 +46,7 @@ def churn(home: Path, links: int) -> Iterator[list[int]]:
 
     Yields a list whose item is the count.
     """
-    writer = MirrorWriter(home / "mirror", _MIRROR_BYTES)
+    writer = MirrorWriter(home / "mirror", MIRROR_BYTES)
     stopping, done = Event(), [0]
 
     def write() -> None:
@@ -75,4 +75,4 @@ def _served(numbers: list[int]) -> Iterator[tuple[str, bytes]]:
 
 
 def _link(number: int) -> PublishedLink:
-    return PublishedLink(number, True, _PARTS, None, [None] * 10)
+    return PublishedLink(number, True, PARTS, None, [None] * 10)
