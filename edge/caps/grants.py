@@ -11,6 +11,7 @@ from time import time
 from edge.caps.table import (
     BOOT,
     CAP_ID,
+    CAPS_MAX,
     FILES,
     FULL,
     LOW,
@@ -75,6 +76,9 @@ class Grants:
         """Return the row of a cap, a new one if it has none yet; None if all are taken."""
         if cap_id in self._rows:
             return self._rows[cap_id]
+        if len(self._rows) >= CAPS_MAX:
+            _log.error("cap %d counts as exhausted here: a host can serve %d caps", cap_id, CAPS_MAX)
+            return None
         for row in rows_from(cap_id):
             place = row_at(row) + CAP_ID
             if self._words[place] in (0, REMOVED):
@@ -82,8 +86,7 @@ class Grants:
                 self._words[place] = cap_id
                 self._rows[cap_id] = row
                 return row
-        _log.error("cap %d has no place on this host and counts as exhausted: %d caps have one", cap_id, ROWS)
-        return None
+        raise AssertionError("there are more rows than caps")
 
     def remove(self, cap_id: int) -> None:
         """Take a cap's row away. Its links count it as exhausted."""
