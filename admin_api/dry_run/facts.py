@@ -25,12 +25,12 @@ STICKY_COLUMNS = ("address", "user_agent")
 class StoredFacts:
     """The facts of one stored click. What was not stored is empty, as it is at the edge when it is not known."""
 
-    __slots__ = ("_row", "at", "country", "source")
+    __slots__ = ("_row", "at_s", "country", "source")
 
     def __init__(self, row: Mapping[str, Any], country: str | None, at: datetime, source: str | None) -> None:
         self._row = row
         self.country = country or ""
-        self.at = at
+        self.at_s = int(at.timestamp())
         self.source = source or ""
 
     def _text(self, name: str) -> str:

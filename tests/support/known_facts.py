@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-MONDAY_NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
+MONDAY_NOON_S = int(datetime(2026, 3, 2, 12, tzinfo=UTC).timestamp())
 
 
 @dataclass
@@ -24,7 +24,7 @@ class KnownFacts:
     language: str = ""
     referrer: str = ""
     source: str = ""
-    at: datetime = MONDAY_NOON
+    at_s: int = MONDAY_NOON_S
     returning: bool = False
     bot: bool = False
     request_class: str = ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from tracking.routing.choice import random_choice, sticky_choice, visitor_seed
 from tracking.routing.conditions import Test, compile_condition, decode_condition
 from tracking.routing.decision import Capacity, Chosen, Visitor, outcome_of, run_plan
-from tracking.routing.outcome import How
+from tracking.routing.outcome import How, RoutingOutcome
 from tracking.routing.plan import (
     UNREADABLE,
     Plan,
@@ -25,6 +25,7 @@ __all__ = [
     "How",
     "Plan",
     "Rotation",
+    "RoutingOutcome",
     "Test",
     "Visitor",
     "compile_condition",

@@ -43,8 +43,13 @@ def sticky_choice(options: Sequence[Option], seed: int) -> Option:
         return options[0]
     best, best_score = options[0], float("inf")
     for option in options:
-        # -ln(u)/weight is exponential with that rate, and the least of several is each one's with its share.
-        score = -log(_uniform(seed, option.number)) / option.weight
+        # SplitMix64's finalizer. PERF: as a function of its own it costs a third more.
+        mixed = (seed + option.number * 0x9E3779B97F4A7C15) & _MASK
+        mixed = ((mixed ^ (mixed >> 30)) * 0xBF58476D1CE4E5B9) & _MASK
+        mixed = ((mixed ^ (mixed >> 27)) * 0x94D049BB133111EB) & _MASK
+        # A number above 0 and up to 1. -ln(u)/weight is exponential with that rate, and the least of several is each
+        # one's with its share.
+        score = -log((((mixed ^ (mixed >> 31)) >> 11) + 1) * 2.0**-53) / option.weight
         if score < best_score:
             best, best_score = option, score
     return best
@@ -58,11 +63,3 @@ def random_choice(options: Sequence[Option], draw: float) -> Option:
         if left < 0:
             return option
     return options[-1]
-
-
-def _uniform(seed: int, number: int) -> float:
-    """Return a number above 0 and up to 1, from SplitMix64's finalizer."""
-    mixed = (seed + number * 0x9E3779B97F4A7C15) & _MASK
-    mixed = ((mixed ^ (mixed >> 30)) * 0xBF58476D1CE4E5B9) & _MASK
-    mixed = ((mixed ^ (mixed >> 27)) * 0x94D049BB133111EB) & _MASK
-    return (((mixed ^ (mixed >> 31)) >> 11) + 1) / (1 << 53)

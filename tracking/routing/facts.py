@@ -4,7 +4,6 @@ when a condition asks for it.
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Protocol
 
 
@@ -60,8 +59,8 @@ class Facts(Protocol):
         """The name of the link's traffic source."""
 
     @property
-    def at(self) -> datetime:
-        """The moment of the click, aware."""
+    def at_s(self) -> int:
+        """The moment of the click, in Unix seconds."""
 
     @property
     def returning(self) -> bool:
