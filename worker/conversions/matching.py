@@ -57,6 +57,7 @@ class ClickFacts(NamedTuple):
     ip: str | None = None
     current_merchant_id: int | None = None
     destination_id: int | None = None
+    country: str | None = None
 
 
 class Conversion(NamedTuple):

@@ -17,7 +17,7 @@ from worker.runtime import Connection, StaleError
 
 LOAD_CLICK = (
     "select c.click_id, c.clicked_at, c.link_id, coalesce(h.merchant_id, l.merchant_id), p.click_expiry_days,"
-    " coalesce(m.postback_auth <> 'none', false), host(c.ip), l.merchant_id, c.destination_id"
+    " coalesce(m.postback_auth <> 'none', false), host(c.ip), l.merchant_id, c.destination_id, c.country"
     " from clicks c"
     " left join links l on l.link_id = c.link_id left join profiles p on p.profile_id = c.profile_id"
     " left join lateral (select merchant_id from link_history where link_id = c.link_id and until > c.clicked_at"
@@ -28,7 +28,8 @@ LOAD_CLICK = (
 # The same facts of a click that was dropped, from a conversion of it.
 _LOAD_DROPPED = (
     "select k.click_id, k.clicked_at, k.link_id, k.merchant_id, p.click_expiry_days,"
-    " coalesce(m.postback_auth <> 'none', false), null::text, l.merchant_id from conversions k"
+    " coalesce(m.postback_auth <> 'none', false), null::text, l.merchant_id, k.destination_id, k.country"
+    " from conversions k"
     " left join links l on l.link_id = k.link_id left join profiles p on p.profile_id = l.profile_id"
     " left join merchants m on m.merchant_id = k.merchant_id"
     " where k.click_id = %s order by k.received_at, k.conversion_id limit 1"
@@ -155,7 +156,8 @@ def insert_conversion(
     connection: Connection, claim: Claim, click: ClickFacts, made: Conversion, context: Context
 ) -> UUID:
     """Store a new conversion, made by `claim`. Raises StaleError if there is one under its key by now."""
-    country = context.country_of(click.ip or "")
+    # Clicks that an earlier release stored have no country. Of others, the address may be cut or gone.
+    country = click.country or context.country_of(click.ip or "")
     row = connection.execute(
         _INSERT,
         [

@@ -215,6 +215,14 @@ def test_a_conversion_has_the_country_of_its_click(
     assert spools.rows("select country from conversions") == [(country,)]
 
 
+def test_the_country_that_was_stored_with_the_click_counts(spools: Spools, used: Resources) -> None:
+    click_id = spools.click(ip="8.8.8.8")
+    spools.rows("update clicks set ip = null returning click_id")
+    install(replace(used, geo=Countries()))
+    spools.send(cases.postback(click_id))
+    assert spools.rows("select country from conversions") == [("US",)]
+
+
 def test_a_parked_postbacks_conversion_has_its_country_too(spools: Spools, used: Resources) -> None:
     install(replace(used, geo=Countries()))
     made = cases.click()
