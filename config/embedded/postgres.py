@@ -78,6 +78,8 @@ class EmbeddedPostgres:
             "max_wal_size": "4GB",
             "checkpoint_timeout": "15min",
             "wal_compression": "on",
+            # A query that names no time locks each month's partition with its indexes: 12 locks of postbacks a month.
+            "max_locks_per_transaction": "256",
             **self.options,
         }
         flags = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]

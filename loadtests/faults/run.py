@@ -121,8 +121,10 @@ def _scene(stack: BrokenStack) -> tuple[tuple[Link, ...], str]:
     """Make profiles, a merchant and links; return the links and the merchant's postback token."""
     api = AdminApi(Stack("127.0.0.1", stack.edge_port, "127.0.0.1", stack.admin_port, stack.token))
     merchant = api.create("/v1/merchants", {"name": "Merchant", "postback_auth": "token"})
+    # Whole addresses, so that each row's can be compared with the one that asked.
+    kept = {"address_storage": "whole"}
     profiles = [
-        api.create("/v1/profiles", {"name": kind, "domain": f"t{kind}.localhost", "redirect_type": kind})
+        api.create("/v1/profiles", {"name": kind, "domain": f"t{kind}.localhost", "redirect_type": kind, **kept})
         for kind in ("302", "301")
     ]
     links = []

@@ -48,8 +48,8 @@ def kept_record(values: Sequence[Any], storages: Storages | None) -> list[Any]:
 
 
 def kept_columns(
-    columns: Sequence[Sequence[Any]], addresses: Sequence[str], storages: Storages | None
-) -> tuple[Sequence[Sequence[Any]], Sequence[str]]:
+    columns: Sequence[Sequence[Any]], addresses: tuple[str, ...], storages: Storages | None
+) -> tuple[Sequence[Sequence[Any]], tuple[str, ...]]:
     """Return the columns of records without addresses in texts, and the column `ip`, from the whole `addresses`."""
     used = {profile_id: storage_of(profile_id, storages) for profile_id in set(columns[_PROFILE_ID])}
     if _WHOLE.issuperset(used.values()):
@@ -65,4 +65,5 @@ def kept_columns(
                 without_address(text, ip, used[profile_id])
                 for text, ip, profile_id in zip(columns[index], ips, profiles, strict=True)
             ]
-    return kept, [_KEPT[used[profile_id]](address) for address, profile_id in zip(addresses, profiles, strict=True)]
+    by_profile = zip(addresses, profiles, strict=True)
+    return kept, tuple(_KEPT[used[profile_id]](address) for address, profile_id in by_profile)

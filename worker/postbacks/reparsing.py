@@ -37,7 +37,10 @@ _EVENTS = "select event from event_types where active"
 
 
 class StoredPostback(NamedTuple):
-    """A postback as it is stored. `claimed` means that its fields are a claim, decided or waiting for its click."""
+    """A postback as it is stored. `claimed` means that its fields are a claim, decided or waiting for its click.
+
+    `erased` says that its request is gone, with what identified a visitor.
+    """
 
     postback_id: UUID
     received_at: datetime
@@ -63,6 +66,7 @@ class StoredPostback(NamedTuple):
     conversion_id: UUID | None
     claimed: bool
     corrections: list[dict[str, str | None]]
+    erased: bool
 
     @property
     def origin(self) -> Origin:

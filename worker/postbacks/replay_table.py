@@ -45,7 +45,7 @@ _PART = (
     " or (p.received_at, p.postback_id) > (%(after_received_at)s::timestamptz, %(after_postback_id)s::uuid))"
     " order by p.received_at, p.postback_id limit %(limit)s"
 )
-_EXPRESSIONS = {"ip": postbacks.READABLE_IP, "claimed": postbacks.IS_CLAIM}
+_EXPRESSIONS = {"ip": postbacks.READABLE_IP, "claimed": postbacks.IS_CLAIM, "erased": "erased_at is not null"}
 _POSTBACKS = (
     f"select {', '.join(_EXPRESSIONS.get(name, name) for name in StoredPostback._fields)} from postbacks"  # noqa: S608
     " where postback_id = any(%s) order by received_at, postback_id"

@@ -35,6 +35,8 @@ def reprocess(connection: Connection, stored: StoredPostback, parsed: Reparsed, 
     settled = stored.outcome in SETTLED
     if stored.reason in FINAL_REASONS and not settled:
         return f"what was refused as {stored.reason} stays so: send it anew"
+    if stored.erased:
+        return "its request was erased, so it cannot be read again"
     if parsed.claim is None:
         if settled:
             return f"it counted, and stays so although it can no longer be read: {parsed.detail}"

@@ -201,6 +201,21 @@ def test_the_receipt_names_who_asked_and_not_whom(admin: AdminClient, used: Reso
     assert [each["erasure_id"] for each in listed] == [2, 1]
 
 
+def test_an_erased_postback_is_not_read_again(admin: AdminClient, used: Resources, database_url: str) -> None:
+    click_id = store()
+    report(click_id)
+    erased(admin, click_id=click_id)
+    before = cases.rows(database_url, "select * from postbacks")
+    cases.rows(
+        database_url, """insert into replays (filter, dry) values ('{"outcome": "recorded"}', false) returning 1"""
+    )
+    postbacks.run_replay(1)
+    assert cases.rows(database_url, "select changed, note from postback_judgements") == [
+        (False, "its request was erased, so it cannot be read again")
+    ]
+    assert cases.rows(database_url, "select * from postbacks") == before
+
+
 def test_a_process_killed_in_between_goes_on(
     admin: AdminClient, used: Resources, database_url: str, redis_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

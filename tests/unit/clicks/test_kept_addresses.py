@@ -47,7 +47,7 @@ def test_both_ways_store_the_same(given_clicks: list[tuple[str, int, str, str, s
 @pytest.mark.parametrize("storages", [None, dict.fromkeys((1, 2, 3), AddressStorage.WHOLE)])
 def test_nothing_is_copied_where_all_is_whole(storages: dict[int, AddressStorage] | None) -> None:
     columns = [(1, 1)] * 18
-    assert kept_columns(columns, ["a", "b"], storages)[0] is columns
+    assert kept_columns(columns, ("a", "b"), storages)[0] is columns
 
 
 def test_a_profile_that_is_gone_truncates() -> None:
