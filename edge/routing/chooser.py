@@ -47,7 +47,7 @@ class Chooser:
     def choose(self, plan: Plan, link: LinkFacts, env: dict[str, Any], ip: str) -> Choice:
         """Return where a click goes, and take its place in the caps."""
         facts = RequestFacts(env, ip, link, (self.geo, self.seen), int(self.now_s()))
-        visitor = Visitor(facts, self.capacity, facts.own_class is None, lambda: facts.seed, self.draw)
+        visitor = Visitor(facts, self.capacity, self.draw)
         try:
             chosen = run_plan(plan, visitor, self.rotations.get)
         except UNREADABLE as error:

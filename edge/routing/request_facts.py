@@ -7,14 +7,12 @@ from typing import Any, Generic, NamedTuple, TypeVar
 
 from config.geo import GeoDatabases, Place
 from edge.routing.seen_visitors import SeenVisitors
-from tracking.clicks import parse_bounded, sub_values
+from tracking.clicks import parse_bounded, sub_value
 from tracking.routing import visitor_seed
 from tracking.traffic import TrafficClass, class_of_request, is_declared_bot
 from tracking.visitors import UserAgent, accepted_language, parse_user_agent, referrer_host
 
 _HOUR_S = 3600
-
-
 Value = TypeVar("Value")
 
 
@@ -46,7 +44,12 @@ class RequestFacts:
     """The facts of one request (tracking.routing.Facts). `looked_up` has those that its record does not tell."""
 
     def __init__(
-        self, env: dict[str, Any], ip: str, link: LinkFacts, lookups: tuple[GeoDatabases, SeenVisitors], now_s: int
+        self,
+        env: dict[str, Any],
+        ip: str,
+        link: LinkFacts,
+        lookups: tuple[GeoDatabases, SeenVisitors],
+        now_s: int,
     ) -> None:
         self._env = env
         self._ip = ip
@@ -85,17 +88,17 @@ class RequestFacts:
     def connection(self) -> str:
         return self._noted("connection", self._place.connection)
 
-    @_once
+    @property
     def device(self) -> str:
-        return self._noted("device", self._agent.device)
+        return self._agent.device
 
-    @_once
+    @property
     def os(self) -> str:
-        return self._noted("os", self._agent.os)
+        return self._agent.os
 
-    @_once
+    @property
     def browser(self) -> str:
-        return self._noted("browser", self._agent.browser)
+        return self._agent.browser
 
     @_once
     def language(self) -> str:
@@ -116,8 +119,7 @@ class RequestFacts:
     @_once
     def returning(self) -> bool:
         hour = self._now_s // _HOUR_S
-        # A HEAD request or a page loaded ahead is no visit.
-        returning = self._seen.is_returning(self.seed, hour, remember=self.own_class is None)
+        returning = self._seen.is_returning(self.seed, hour, remember=self.is_counted)
         self.looked_up["returning"] = returning
         return returning
 
@@ -126,6 +128,11 @@ class RequestFacts:
         bot = is_declared_bot(self._env.get("HTTP_USER_AGENT", ""))
         self.looked_up["bot"] = bot
         return bot
+
+    @property
+    def is_counted(self) -> bool:
+        """Whether it is a click: no HEAD request, and no page that is loaded ahead."""
+        return self.own_class is None
 
     @_once
     def own_class(self) -> TrafficClass | None:
@@ -149,7 +156,7 @@ class RequestFacts:
         return self._parameters.get(name)
 
     def sub(self, number: int) -> str | None:
-        return self._subs[number - 1]
+        return sub_value(number, self._parameters, self._link.sub_defaults)
 
     @_once
     def _place(self) -> Place:
@@ -162,10 +169,6 @@ class RequestFacts:
     @_once
     def _parameters(self) -> dict[str, str]:
         return parse_bounded(self._env.get("QUERY_STRING", ""))[0]
-
-    @_once
-    def _subs(self) -> list[str | None]:
-        return sub_values(self._parameters, self._link.sub_defaults)
 
     def _noted(self, field: str, value: str) -> str:
         self.looked_up[field] = value

@@ -28,6 +28,8 @@ class KnownFacts:
     returning: bool = False
     bot: bool = False
     request_class: str = ""
+    seed: int = 77
+    is_counted: bool = True
     parameters: dict[str, str] = field(default_factory=dict)
     subs: dict[int, str] = field(default_factory=dict)
 

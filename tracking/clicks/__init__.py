@@ -32,6 +32,7 @@ from tracking.clicks.parameters import (
     parse_query,
     stated,
     sub_values,
+    sub_value,
 )
 from tracking.clicks.template import (
     DYN_PREFIX,
@@ -107,3 +108,4 @@ __all__ = [
     "sub_values",
     "with_source_prefix",
 ]
+    "sub_value",

@@ -24,13 +24,23 @@ class Capacity(Protocol):
         """Whether all of them have something left."""
 
 
-class Visitor(NamedTuple):
-    """What choices and caps need of a click. `seed` gives visitor_seed, `draw` a random number from 0 to below 1."""
+class ClickFacts(Facts, Protocol):
+    """What choices and caps need of a click besides."""
 
-    facts: Facts
+    @property
+    def seed(self) -> int:
+        """The visitor on this link (visitor_seed)."""
+
+    @property
+    def is_counted(self) -> bool:
+        """Whether it takes a place in caps. A request that is no click only looks whether there is one."""
+
+
+class Visitor(NamedTuple):
+    """What a plan is run for. `draw` gives a random number from 0 to below 1."""
+
+    facts: ClickFacts
     capacity: Capacity
-    is_counted: bool
-    seed: Callable[[], int]
     draw: Callable[[], float]
 
 
@@ -119,8 +129,8 @@ def _pick(
     has_left = visitor.capacity.has_left
     options = [each for each in destinations if not each.cap_ids or has_left(each.cap_ids)]
     while options:
-        option = sticky_choice(options, visitor.seed()) if is_sticky else random_choice(options, visitor.draw())
-        wanted = (*cap_ids, *option.cap_ids)
+        option = sticky_choice(options, visitor.facts.seed) if is_sticky else random_choice(options, visitor.draw())
+        wanted = cap_ids + option.cap_ids
         if option.rotation_id is None:
             if _take(wanted, visitor):
                 return option, None
@@ -135,10 +145,10 @@ def _pick(
 
 
 def _take(cap_ids: tuple[int, ...], visitor: Visitor) -> bool:
-    """Take a place in caps. A request that is no click only looks whether there is one."""
+    """Take a place in caps."""
     if not cap_ids:
         return True
-    return visitor.capacity.take(cap_ids) if visitor.is_counted else visitor.capacity.has_left(cap_ids)
+    return visitor.capacity.take(cap_ids) if visitor.facts.is_counted else visitor.capacity.has_left(cap_ids)
 
 
 def _no_rotations(_rotation_id: int) -> None:

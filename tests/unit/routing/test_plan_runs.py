@@ -84,10 +84,9 @@ def run(
     facts: KnownFacts | None = None,
     left: Left | None = None,
     *,
-    is_counted: bool = True,
     rotation: Rotation | None = ROTATION,
 ) -> Chosen:
-    visitor = Visitor(facts or KnownFacts(), left or Left(), is_counted, lambda: 77, random.Random(1).random)
+    visitor = Visitor(facts or KnownFacts(), left or Left(), random.Random(1).random)
     return run_plan(plan_of(document), visitor, {3: rotation}.get)
 
 
@@ -172,11 +171,11 @@ def test_a_link_with_caps_alone_counts_each_click() -> None:
 
 def test_a_request_that_is_no_click_is_routed_alike_and_takes_nothing() -> None:
     document = {"rules": [rule(1, destination(10, caps=[1]), overflow_url="https://m.example/full")]}
-    left = Left({1: 1})
-    assert [url_of(run(document, left=left, is_counted=False)) for _ in range(2)] == ["https://m.example/10"] * 2
+    left, uncounted = Left({1: 1}), KnownFacts(is_counted=False)
+    assert [url_of(run(document, uncounted, left)) for _ in range(2)] == ["https://m.example/10"] * 2
     assert left.taken == []
     left.left[1] = 0
-    assert url_of(run(document, left=left, is_counted=False)) == "https://m.example/full"
+    assert url_of(run(document, uncounted, left)) == "https://m.example/full"
 
 
 def test_a_click_that_another_one_outran_goes_on_to_what_is_left() -> None:

@@ -129,8 +129,10 @@ def test_a_record_says_which_conditions_failed_and_what_was_looked_up_for_them(e
     routing = edge.clicks[0].routing
     assert routing is not None
     assert routing[1] == [0] * len(EVERY_FIELD)
-    assert {"country", "asn", "device", "os", "browser", "bot", "returning"} <= set(routing[5])
-    assert routing[5]["device"] == "phone"
+    # Device and language are in the record: its user agent and Accept-Language.
+    places = {"country", "region", "city", "isp", "asn", "connection"}
+    assert set(routing[5]) == places | {"class", "bot", "returning"}
+    assert routing[5]["class"] == "valid"
 
 
 @pytest.fixture(scope="module")
