@@ -41,6 +41,7 @@ _DESKTOP_SYSTEMS = frozenset(
         *("Linux Mint", "Kubuntu", "Gentoo", "Mageia", "FreeBSD", "OpenBSD", "NetBSD", "Solaris", "BSD"),
     }
 )
+_DESKTOP = re.compile(r"\bx11;|windows nt|macintosh", re.IGNORECASE)
 # Programs name a system too: `aws-sdk-java/1.11 Linux/4.4`. Browsers begin with one of these.
 _BROWSER = re.compile(r"mozilla[/ ]|opera[/ ]|outlook|microsoft office|links |lynx/|w3m/", re.IGNORECASE)
 # Ua-parser calls Windows CE, which phones and organizers had, Windows.
@@ -63,7 +64,7 @@ def device_of(agent: str, os: str, family: str, brand: str | None) -> str:
         return "phone"
     if _TABLET.search(family):
         return "tablet"
-    if os in _DESKTOP_SYSTEMS:
+    if os in _DESKTOP_SYSTEMS or _DESKTOP.search(agent):
         if _HANDHELD.search(agent):
             return "phone"
         return "desktop" if _BROWSER.match(agent) else "other"

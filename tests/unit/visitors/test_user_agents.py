@@ -26,6 +26,12 @@ KNOWN = [
         "Safari",
     ),
     ("Mozilla/5.0 (X11; Ubuntu; Linux x86_64; rv:139.0) Gecko/20100101 Firefox/139.0", "desktop", "Ubuntu", "Firefox"),
+    (
+        "Mozilla/5.0 (X11; U; Linux i686; en-US; rv:1.9.2.13) Gecko/20101209 CentOS/3.6-2.el5.centos Firefox/3.6.13",
+        "desktop",
+        "CentOS",
+        "Firefox",
+    ),
     (f"Mozilla/5.0 (X11; CrOS x86_64 14541.0.0) {_CHROME} Safari/537.36", "desktop", "Chrome OS", "Chrome"),
     ("Mozilla/4.0 (compatible; MSIE 8.0; Windows NT 6.1; Trident/4.0; Tablet PC 2.0)", "desktop", "Windows", "IE"),
     (f"Mozilla/5.0 (Linux; Android 10; K) {_CHROME} Mobile Safari/537.36", "phone", "Android", "Chrome Mobile"),
