@@ -17,6 +17,7 @@ from pathlib import Path
 from time import monotonic, sleep
 
 from config.settings import SettingError
+from loadtests.caps.hosts import Host, WebHost
 from loadtests.caps.report import Findings, Run, page, save
 from loadtests.caps.scene import Scene, running
 from tracking.caps import Cap, CapCount, CapPer
@@ -54,14 +55,16 @@ def main() -> int:
     parser.add_argument("--processes", type=int, default=3, help="edge processes of each host")
     parser.add_argument("--rate", type=float, default=500.0, help="clicks a second of each process")
     parser.add_argument("--trouble", choices=TROUBLES, nargs="*", default=[*TROUBLES])
+    parser.add_argument("--http", action="store_true", help="with real edges and visitors, instead of without HTTP")
     parser.add_argument("--save", action="store_true", help=f"write the dated result into {_RESULTS.name}/")
     options = parser.parse_args()
     # So that what was started is ended too.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    found = Findings(options.hosts, options.processes, options.rate, options.limit)
+    found = Findings(options.hosts, options.processes, options.rate, options.limit, options.http)
+    kind = WebHost if options.http else Host
     directory = Path(tempfile.mkdtemp(prefix="waypost-caps-"))
     try:
-        with running(directory, options.hosts, options.processes, options.rate) as scene:
+        with running(directory, options.hosts, options.processes, options.rate, kind) as scene:
             for number in range(options.runs):
                 for name in options.trouble:
                     cap = Cap(

@@ -46,6 +46,7 @@ class Findings:
     processes: int
     rate: float
     limit: int
+    http: bool
     runs: list[Run] = field(default_factory=list)
 
 
@@ -54,7 +55,12 @@ def page(found: Findings, now: datetime) -> str:
     about = (
         f"`python -m loadtests.caps`; {machine()}. {found.hosts} hosts with an agent and {found.processes} processes"
         f" each, one Valkey, {found.rate:g} clicks a second for each process, one cap of {found.limit:,} clicks a run."
-        " A click counts when its process has taken it, also if the process is killed right after."
+        " A click counts when "
+        + (
+            "the visitor was answered."
+            if found.http
+            else "its process has taken it, even if that is killed right after."
+        )
     )
     heads = ["what goes wrong", "runs", "times a run", "clicks sent", "most over the limit", "most left unused"]
     heads += ["until the last click", "Redis commands a click"]
@@ -78,7 +84,7 @@ def save(found: Findings, directory: Path) -> Path:
     """Write both files and return the page's path."""
     now = datetime.now(UTC)
     directory.mkdir(parents=True, exist_ok=True)
-    path = directory / f"caps-{now:%Y-%m-%d-%H%M}.md"
+    path = directory / f"caps-{'http-' if found.http else ''}{now:%Y-%m-%d-%H%M}.md"
     content: dict[str, Any] = {"at": f"{now:%Y-%m-%dT%H:%M:%SZ}", "machine": machine(), **asdict(found)}
     content["runs"] = [run._asdict() for run in found.runs]
     path.with_suffix(".json").write_bytes(orjson.dumps(content, option=orjson.OPT_INDENT_2) + b"\n")

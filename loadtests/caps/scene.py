@@ -6,61 +6,26 @@ import os
 import random
 import secrets
 import signal
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic, sleep
 
 from redis import Redis
 
-from config.configuration import cap_key, encode_cap, publish_everything
+from config.configuration import publish_everything
 from config.settings import inherited_environment
 from config.shared_words import map_words
 from loadtests.caps.clicker import REFUSED, TAKEN, WORDS
-from loadtests.postbacks.scene import ROOT, end, running_valkey
+from loadtests.caps.hosts import Host
+from loadtests.caps.served import served
+from loadtests.postbacks.scene import ROOT, running_valkey
 from tracking.caps import Cap
 
 _KEPT = ("PATH", "HOME", "LANG", "TMPDIR")
 # How long Redis is away when it is stopped.
 _AWAY_S = 2.0
-
-
-@dataclass
-class Host:
-    """One edge host: its directory, its agent, and its processes by slot."""
-
-    home: Path
-    environ: dict[str, str]
-    agent: subprocess.Popen[bytes] | None = None
-    clickers: dict[int, subprocess.Popen[bytes]] = field(default_factory=dict)
-
-    def start_agent(self) -> None:
-        """Start the real agent of this host."""
-        self.agent = self._start("edge.agent")
-
-    def start_clicker(self, slot: int, cap_id: int, rate: float) -> None:
-        """Start the process of a slot."""
-        arguments = (str(self.home / "spool"), f"0-{slot}", str(self.counts(slot)), str(cap_id), str(rate))
-        self.clickers[slot] = self._start("loadtests.caps.clicker", *arguments)
-
-    def counts(self, slot: int) -> Path:
-        """Return the file in which the process of a slot counts."""
-        return self.home / f"counts-{slot}"
-
-    def _start(self, module: str, *arguments: str) -> subprocess.Popen[bytes]:
-        with (self.home / "programs.log").open("ab") as log:
-            return subprocess.Popen(
-                [sys.executable, "-m", module, *arguments], cwd=ROOT, env=self.environ, stdout=log, stderr=log
-            )
-
-    def end(self) -> None:
-        """Stop everything of this host."""
-        for process in (self.agent, *self.clickers.values()):
-            if process is not None and process.poll() is None:
-                end(process)
 
 
 @dataclass
@@ -75,7 +40,7 @@ class Scene:
 
     def begin(self, cap: Cap) -> None:
         """Publish a cap and let clicks come to it on every process."""
-        publish_everything(self.redis, secrets.token_hex(4), 1, [(cap_key(cap.cap_id), encode_cap(cap))])
+        publish_everything(self.redis, secrets.token_hex(4), 1, served(cap))
         for host in self.hosts:
             for slot in range(self.processes):
                 host.counts(slot).unlink(missing_ok=True)
@@ -102,10 +67,7 @@ class Scene:
     def kill_process(self, cap: Cap) -> None:
         """Kill one process, and start it again in its slot."""
         host = random.choice(self.hosts)
-        slot = random.choice([*host.clickers])
-        host.clickers[slot].kill()
-        host.clickers[slot].wait()
-        host.start_clicker(slot, cap.cap_id, self.rate)
+        host.kill_process(random.choice([*host.clickers]), cap.cap_id, self.rate)
 
     def kill_agent(self, cap: Cap) -> None:
         """Kill one agent, and start it again."""
@@ -127,14 +89,14 @@ class Scene:
 
 
 @contextmanager
-def running(directory: Path, hosts: int, processes: int, rate: float) -> Iterator[Scene]:
+def running(directory: Path, hosts: int, processes: int, rate: float, kind: type[Host]) -> Iterator[Scene]:
     """Run the hosts and their Valkey. Each process gets `rate` clicks a second."""
     with running_valkey(directory / "redis") as (url, pid):
-        made = [_host(directory, number, url) for number in range(hosts)]
+        made = [kind(*_place(directory, number, url, processes)) for number in range(hosts)]
         redis = Redis.from_url(url, socket_timeout=10)
         try:
             for host in made:
-                host.start_agent()
+                host.begin()
             scene = Scene(made, redis, pid, processes, rate)
             wait(lambda: all((host.home / "spool" / "caps-1").exists() for host in made), "the agents do not start")
             yield scene
@@ -153,7 +115,7 @@ def wait(done: Callable[[], bool], trouble: str, seconds: float = 30.0) -> None:
         sleep(0.05)
 
 
-def _host(directory: Path, number: int, redis_url: str) -> Host:
+def _place(directory: Path, number: int, redis_url: str, processes: int) -> tuple[Path, dict[str, str]]:
     home = directory / f"host-{number}"
     (home / "spool").mkdir(parents=True)
     inherited = inherited_environment()
@@ -162,7 +124,8 @@ def _host(directory: Path, number: int, redis_url: str) -> Host:
         "WAYPOST_HOME": str(home),
         "REDIS_URL": redis_url,
         "EDGE_NODE_ID": str(number),
+        "EDGE_WORKERS": str(processes),
         "CLICK_ID_KEYS": "00" * 32,
         "LOG_LEVEL": "warning",
     }
-    return Host(home, environ)
+    return home, environ
