@@ -11,10 +11,11 @@ from pydantic import Field, PlainSerializer
 
 from admin_api.http import Shown
 from admin_api.postbacks import PostbackRequest
+from admin_api.routing import RoutingDecision
 from admin_api.runtime import Row
 from tracking.conversions import ConversionStatus, PostbackOutcome
 from tracking.money import format_amount
-from tracking.spool import ClickClass
+from tracking.traffic import TrafficClass
 
 # Without an exponent, however small it is.
 _Exact = Annotated[Decimal, PlainSerializer(lambda number: format(number, "f"), return_type=str)]
@@ -28,7 +29,7 @@ class Click(Shown):
     link_id: int
     profile_id: int
     slug: str
-    kind: Annotated[ClickClass, Field(alias="class")]
+    kind: Annotated[TrafficClass, Field(alias="class")]
     """The kind of request. Only requests that are `valid` count as clicks."""
     sub1: str | None
     """The value of `sub1` in the request, or the link's own value. The other nine work in the same way."""
@@ -156,6 +157,8 @@ class ClickDetails(Shown):
     """A click with everything that was reported about it."""
 
     click: Click
+    decision: RoutingDecision
+    """What the link's rules decided, in words."""
     postbacks: list[ClickPostback]
     """The oldest postback comes first."""
     conversions: list[ClickConversion]

@@ -10,6 +10,7 @@ import falcon
 
 from admin_api.clicks.click_objects import Click, ClickConversion, ClickDetails, ClickPostback
 from admin_api.http import NotFoundError, Route, operation
+from admin_api.routing import load_decision
 from admin_api.runtime import Database, Pool
 from config.tables import clicks, postbacks, retention
 from tracking.clicks import clicked_at, parse_click_id
@@ -72,11 +73,12 @@ def load_click(database: Database, click_id: UUID) -> ClickDetails | None:
         click = database.execute(_CLICK, [click_id], prepare=False).fetchone()
         if click is None:
             return None
+        decision = load_decision(database, click)
         postbacks = database.execute(_POSTBACKS, [click_id, ROWS_MAX + 1]).fetchall()
         conversions = database.execute(_CONVERSIONS, [click_id, ROWS_MAX + 1]).fetchall()
     found = {"postbacks": postbacks, "conversions": conversions}
     return ClickDetails.of(
-        {"click": Click.of(click)},
+        {"click": Click.of(click), "decision": decision},
         postbacks=list(map(ClickPostback.of_row, postbacks[:ROWS_MAX])),
         conversions=list(map(ClickConversion.of_row, conversions[:ROWS_MAX])),
         cut=[name for name, rows in found.items() if len(rows) > ROWS_MAX],

@@ -10,15 +10,20 @@ from uuid import UUID
 from pydantic import Field
 
 from admin_api.http import Shown
+from admin_api.routing import RoutingDecision
 from admin_api.runtime import Row
 from tracking.clicks import SUB_NAMES
 from tracking.event_log import Step, StepKind
-from tracking.spool import ClickClass
+from tracking.traffic import TrafficClass
 
 _CLASS_WORDS = {
-    ClickClass.VALID: "it counts as a click",
-    ClickClass.HEAD: "a HEAD request, which is kept apart and is no click",
-    ClickClass.PREFETCH: "the browser fetched it ahead, so it is kept apart and is no click",
+    TrafficClass.VALID: "it counts as a click",
+    TrafficClass.HEAD: "a HEAD request, which is kept apart and is no click",
+    TrafficClass.PREFETCH: "the browser fetched it ahead, so it is kept apart and is no click",
+    TrafficClass.BOT: "its user agent declares a bot or is empty, so it is kept apart and is no click",
+    TrafficClass.DATACENTER: "its address is a data centre's, so it is kept apart and is no click",
+    TrafficClass.RATE: "its address had too many clicks in that minute, so it is kept apart",
+    TrafficClass.DUPLICATE: "its visitor had clicked on the link a moment before, so it is kept apart",
 }
 
 
@@ -49,7 +54,7 @@ class ClickDecidedDetail(Shown):
 
     config_version: int
     """The version of the configuration that decided the answer."""
-    kind: Annotated[ClickClass, Field(alias="class")]
+    kind: Annotated[TrafficClass, Field(alias="class")]
     """The kind of request. Only requests that are `valid` count as clicks."""
     link_id: int
     link_name: str | None
@@ -58,6 +63,8 @@ class ClickDecidedDetail(Shown):
     merchant_id: int | None
     """The link's current merchant."""
     merchant_name: str | None
+    decision: RoutingDecision
+    """What the link's rules decided."""
     why: list[str]
     """The reasons, in sentences."""
     changed_since: list[Literal["link", "profile"]]
@@ -126,6 +133,7 @@ def _reasons(click: Row) -> Iterator[str]:
     yield f"link {click['link_id']}{_quoted(click['link_name'])} by the slug {click['slug']} on {click['host']}"
     yield f"active profile {click['profile_id']}{_quoted(click['profile_name'])}, so the request is recorded"
     yield f"class {click['class']}: {_CLASS_WORDS.get(click['class'], 'as the rules of its class say')}"
+    yield from (sentence.removesuffix(".") for sentence in click["decision"].words)
     yield f"by version {click['config_version']} of the configuration"
 
 

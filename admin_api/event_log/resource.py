@@ -36,7 +36,7 @@ from admin_api.postbacks import Postback, show_postback
 from admin_api.runtime import Pool
 from tracking.clicks import parse_click_id, parse_dyn
 from tracking.runtime import FieldError
-from tracking.spool import ClickClass
+from tracking.traffic import TrafficClass
 
 MINUTES_USUAL = 10
 MINUTES_MAX = 360
@@ -94,7 +94,7 @@ class FoundClick(Shown):
     clicked_at: datetime
     link_id: int | None
     slug: str | None
-    kind: Annotated[ClickClass | None, Field(alias="class")]
+    kind: Annotated[TrafficClass | None, Field(alias="class")]
     """The kind of request. Only requests that are `valid` count as clicks."""
     ip: str | None
     """The visitor's address as it is stored: whole, or the network of a truncated one."""

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from admin_api.conversions import CHANGE_COLUMNS
 from admin_api.postbacks import JUDGEMENT_COLUMNS
+from admin_api.routing import load_decision
 from admin_api.runtime import Database, Row
 from config.tables import clicks, delivery_attempts, entries, postbacks
 
@@ -90,6 +91,8 @@ def load_trace_rows(database: Database, click_id: UUID) -> TraceRows:
         database.execute("set transaction isolation level repeatable read, read only")
         # The query is planned with its value: a plan for any value would prepare to look at every day.
         click = database.execute(_CLICK, [click_id], prepare=False).fetchone()
+        if click is not None:
+            click["decision"] = load_decision(database, click)
         cut: list[CutTable] = []
 
         def load(table: CutTable, query: LiteralString, key: object) -> list[Row]:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from admin_api.routing.copies import without_numbers
-from admin_api.routing.copies import without_numbers
 from admin_api.routing.document import RoutingFields
+from admin_api.routing.explanation import RoutingDecision, load_decision
 from admin_api.routing.loops import OwnPlaces, load_own_places, refuse_link_loop, refuse_profile_loop
 from admin_api.routing.preparation import drafted_routing, prepared_routing
 from admin_api.routing.routes import routing_routes
@@ -12,10 +12,10 @@ from admin_api.routing.shown import shown_like
 
 __all__ = [
     "OwnPlaces",
-    "OwnPlaces",
+    "RoutingDecision",
     "RoutingFields",
-    "load_own_places",
     "drafted_routing",
+    "load_decision",
     "load_own_places",
     "prepared_routing",
     "refuse_link_loop",

@@ -12,7 +12,7 @@ from pydantic import Field, WithJsonSchema
 from admin_api.http import Body, CountryCode, OneOf, Text, checked
 from tracking.caps import is_time_zone
 from tracking.runtime import FieldError
-from tracking.spool import ClickClass
+from tracking.traffic import TrafficClass
 
 VALUES_MAX = 500
 VALUE_CHARACTERS_MAX = 200
@@ -134,7 +134,7 @@ class ClassConditionFields(ConditionFields):
 
     field: Literal["class"]
     any_of: Annotated[
-        list[Annotated[str, OneOf(tuple(ClickClass))]], Field(min_length=1, max_length=VALUES_MAX, alias="values")
+        list[Annotated[str, OneOf(tuple(TrafficClass))]], Field(min_length=1, max_length=VALUES_MAX, alias="values")
     ]
 
 

@@ -107,35 +107,6 @@ def _leads_to(hosts: Collection[str], target: Target) -> bool:
     return address is not None and address[0] in hosts
 
 
-class OwnPlaces(NamedTuple):
-    """Where our links are: the hosts of our domains, and the rotations that lead to links on them."""
-
-    hosts: Collection[str]
-    rotations: Collection[int]
-
-    def may_loop(self, row: Row) -> bool:
-        """Say whether a link, which has its profile's `fallback_url`, leads to any link of ours, which is rare."""
-        if any(rotation_id in self.rotations for _, rotation_id in rotation_uses(row["routing"])):
-            return True
-        return any(_leads_to(self.hosts, target) for target in targets_of_link(row))
-
-
-def load_own_places(database: Database) -> OwnPlaces:
-    """Return where our links are now."""
-    rows = database.execute("select domain from profiles").fetchall()
-    hosts = {"localhost", "127.0.0.1", *(row["domain"] for row in rows)}
-    rotations = database.execute("select rotation_id, destinations from rotations").fetchall()
-    return OwnPlaces(
-        hosts,
-        {row["rotation_id"] for row in rotations if any(_leads_to(hosts, each) for each in targets_of_rotation(row))},
-    )
-
-
-def _leads_to(hosts: Collection[str], target: Target) -> bool:
-    address = _address(target)
-    return address is not None and address[0] in hosts
-
-
 def refuse_rotation_loop(database: Database, row: Row) -> None:
     """Raise FieldError if a rotation that was just saved leads to a link that uses it."""
     _hold_still(database)
