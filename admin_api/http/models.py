@@ -65,8 +65,8 @@ class Page(Shown, Generic[Row]):
     next_cursor: str | None
 
 
-def changes_of(fields: type[Body], never_null: tuple[str, ...] = ()) -> type[Body]:
-    """Return the class of a PATCH body. It has the same fields, and each may be left out.
+def changes_of(fields: type[Body], never_null: tuple[str, ...] = (), only: tuple[str, ...] | None = None) -> type[Body]:
+    """Return the class of a PATCH body. It has the same fields, or `only` some, and each may be left out.
 
     `never_null` names fields for which a new object may give null to have a value generated. A change may not.
     """
@@ -79,6 +79,7 @@ def changes_of(fields: type[Body], never_null: tuple[str, ...] = ()) -> type[Bod
             ),
         )
         for name, field in fields.model_fields.items()
+        if only is None or name in only
     }
     changes: type[Body] = create_model(
         fields.__name__.removesuffix("Fields") + "Changes",

@@ -5,13 +5,12 @@ from __future__ import annotations
 from admin_api.routing.copies import without_numbers
 from admin_api.routing.document import RoutingFields
 from admin_api.routing.explanation import RoutingDecision, load_decision
-from admin_api.routing.loops import OwnPlaces, load_own_places, refuse_link_loop, refuse_profile_loop
+from admin_api.routing.loops import load_own_places, refuse_link_loop, refuse_profile_loop
 from admin_api.routing.preparation import drafted_routing, prepared_routing
 from admin_api.routing.routes import routing_routes
 from admin_api.routing.shown import shown_like
 
 __all__ = [
-    "OwnPlaces",
     "RoutingDecision",
     "RoutingFields",
     "drafted_routing",
