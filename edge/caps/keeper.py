@@ -112,6 +112,10 @@ class CapKeeper:
         now = self._elapsed_s()
         if self._beat is None or now < self._paused_until:
             return
+        if self._rows.released:
+            # Before what follows, since the cap may be back.
+            self._ledger.ask(self._rows.released, self._beat.hosts)
+            self._rows.released.clear()
         asks = [(kept, half, ask) for kept in self._due_caps() for half, ask in self._requests(kept, now)]
         answers = self._ledger.ask([ask for _, _, ask in asks], self._beat.hosts) if asks else []
         # If Redis went away before, all of this is still due.

@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from time import monotonic, time
 
+from config.caps import Ask
 from config.configuration import CAP_PREFIX, MirrorReader, decode_cap
 from edge.caps.grants import Grants
 from edge.caps.shares import KeptCap, Share
@@ -27,7 +28,8 @@ class CapRows:
     """The kept caps by id and by row. `now_s` is the clock of the periods: Unix seconds. `elapsed_s` never goes back.
 
     `due` are caps to look at, `tell` those whose number in Redis is to be written anew, `lowered` those of which all
-    that is not used is to be given back, `over` the periods that ended, as (cap_id, start_s).
+    that is not used is to be given back, `over` the periods that ended, as (cap_id, start_s), and `released` what is to
+    be told of those that were given up before their end.
     """
 
     def __init__(
@@ -44,6 +46,7 @@ class CapRows:
         self.tell: set[int] = set()
         self.lowered: set[int] = set()
         self.over: list[tuple[int, int]] = []
+        self.released: list[Ask] = []
         self._mirror = mirror
         self.now_s, self.elapsed_s = now_s, elapsed_s
         self._version: tuple[str, int] | None = None
@@ -80,6 +83,8 @@ class CapRows:
         kept = self.kept.pop(cap_id, None)
         if kept is not None:
             del self.by_row[kept.row]
+            for half in _HALVES:
+                self._release(kept, half)
             self.over += [(cap_id, share.period.start_s) for share in kept.shares if share is not None]
         self.grants.remove(cap_id)
         for names in (self.due, self.tell, self.lowered):
@@ -97,6 +102,9 @@ class CapRows:
             for share in kept.shares:
                 if share is not None:
                     share.left = None
+        if before is not None and before.cap._replace(limit=cap.limit) != cap:
+            for half in _HALVES:
+                self._release(before, half)
         for half in _HALVES:
             # What counted something else, or is of an agent that was killed.
             is_full = self.grants.granted(row, half) == FULL
@@ -139,6 +147,15 @@ class CapRows:
                 self.grants.begin(row, half, None)
                 held[half] = None
             self._share(kept, half, held[half])
+
+    def _release(self, kept: KeptCap, half: int) -> None:
+        """Give up a period before its end. What is not used of it may be another host's."""
+        share, spent = kept.shares[half], self.grants.spent(kept.row, half)
+        if share is not None and spent is not None and kept.cap.counted is CapCount.CLICKS:
+            # RACE: as in CapKeeper, first lowered, then read.
+            self.grants.grant(kept.row, half, 0)
+            held = spent + self.grants.used(kept.row, half)
+            self.released.append(Ask(kept.cap.cap_id, kept.cap.limit, *share.period, held, 0))
 
     def _share(self, kept: KeptCap, half: int, period: Period | None) -> None:
         """Note which period half a row holds now."""
