@@ -211,8 +211,8 @@ create table erasures (
     -- Only counts what would be erased.
     dry boolean not null,
     state text not null default 'waiting' check (state in ('waiting', 'running', 'done')),
-    -- The last partition of clicks that is done.
-    after_partition text,
+    -- Clicks up to this id are done.
+    after_click_id uuid,
     -- How many rows of each kind: {"clicks", "postbacks", "deliveries", "attempts", "issues", "poison"}.
     counts jsonb not null default '{}',
     note text,

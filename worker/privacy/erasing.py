@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
@@ -24,18 +25,18 @@ from worker.runtime import Connection, log, resources
 
 ERASED_TOGETHER = 500
 _NEXT = (
-    "select erasure_id, subject_kind, subject, sub_ids, dry, state = 'waiting', after_partition, counts from erasures"
-    " where state <> 'done' order by erasure_id limit 1 for update skip locked"
+    "select erasure_id, subject_kind, subject, sub_ids, dry, state = 'waiting', coalesce(after_click_id, %s), counts"
+    " from erasures where state <> 'done' order by erasure_id limit 1 for update skip locked"
 )
 _BEGIN = "update erasures set state = 'running' where erasure_id = %s"
 _WAIT = "select pg_advisory_xact_lock(%s)"
-_PROGRESS = "update erasures set after_partition = %s, counts = %s where erasure_id = %s"
+_PROGRESS = "update erasures set after_click_id = %s, counts = %s where erasure_id = %s"
 _FINISH = "update erasures set state = 'done', subject = null, finished_at = now(), counts = %s where erasure_id = %s"
 _FIRST_ID = UUID(int=0)
 
 
 class Erasure(NamedTuple):
-    """An erasure that is not done. `after_partition` is the last day of clicks that is done, by its partition."""
+    """An erasure that is not done. Clicks up to `after_click_id` are."""
 
     erasure_id: int
     kind: SubjectKind
@@ -43,7 +44,7 @@ class Erasure(NamedTuple):
     sub_ids: bool
     dry: bool
     is_new: bool
-    after_partition: str | None
+    after_click_id: UUID
     counts: Mapping[str, int]
 
 
@@ -58,7 +59,7 @@ def erase_waiting() -> None:
 def _step(connection: Connection, keys: Sequence[bytes]) -> bool:
     """Do the next step of the oldest erasure; return whether there may be more to do."""
     with connection.transaction():
-        row = connection.execute(_NEXT).fetchone()
+        row = connection.execute(_NEXT, [_FIRST_ID]).fetchone()
         if row is None:
             return False
         erasure = Erasure(row[0], SubjectKind(row[1]), *row[2:])
@@ -74,34 +75,37 @@ def _step(connection: Connection, keys: Sequence[bytes]) -> bool:
 
 
 def _erase_some_of_a_day(connection: Connection, erasure: Erasure, keys: Sequence[bytes]) -> None:
-    parts = connection.execute(retention.PARTITIONS, ["clicks"]).fetchall()
-    # Their names end with the day, so they are in its order. One that was made meanwhile, for a day that is done, has
-    # only clicks that were erased as they were stored.
-    waiting = sorted(part for part in parts if erasure.after_partition is None or part[0] > erasure.after_partition)
+    after = erasure.after_click_id
+    days = [(begins_at, first_click_id(ends_at)) for _, begins_at, ends_at, _ in _days(connection)]
+    # A day that was made meanwhile, and lies before, has only clicks that were erased as they were stored.
+    waiting = [day for day in days if after.int + 1 < day[1].int]
     if not waiting:
         _finish(connection, erasure, Counter())
         return
-    name, begins_at, ends_at, _ = waiting[0]
-    low = _FIRST_ID if begins_at is None else first_click_id(begins_at)
-    limit = None if erasure.dry else ERASED_TOGETHER
-    found = _clicks_of(connection, erasure.subject, keys, (low, first_click_id(ends_at)), limit)
+    begins_at, end = waiting[0]
+    low = after if begins_at is None else max(after, first_click_id(begins_at))
+    found = _clicks_of(connection, erasure.subject, keys, (low, end))
     counts = Counter(erasure.counts) + _handle(connection, erasure, found)
-    is_done = limit is None or len(found) < limit
-    after = name if is_done else erasure.after_partition
-    connection.execute(_PROGRESS, [after, Jsonb(counts), erasure.erasure_id])
+    last = found[-1] if len(found) == ERASED_TOGETHER else UUID(int=end.int - 1)
+    connection.execute(_PROGRESS, [last, Jsonb(counts), erasure.erasure_id])
 
 
-def _clicks_of(
-    connection: Connection, address: str, keys: Sequence[bytes], ids: tuple[UUID, UUID], limit: int | None
-) -> list[UUID]:
-    """Return clicks of an address that are not erased, with ids of a range. Planned with its values: one partition."""
+def _days(connection: Connection) -> list[tuple[str, datetime | None, datetime, bool]]:
+    return connection.execute(retention.PARTITIONS, ["clicks"]).fetchall()
+
+
+def _clicks_of(connection: Connection, address: str, keys: Sequence[bytes], ids: tuple[UUID, UUID]) -> list[UUID]:
+    """Return the first clicks of an address that are not erased, with ids of a range, in order.
+
+    The query is planned with its values, so that it looks at one partition.
+    """
     ranges = [address_range(address, visitor_key(key)) for key in keys]
     by_number = " or ".join("visitor between %s and %s" for _ in ranges)
     query = (
-        "select click_id from clicks where click_id >= %s and click_id < %s"  # noqa: S608
-        f" and ({by_number} or visitor is null and ip = %s::inet) and erased_at is null limit %s"
+        "select click_id from clicks where click_id > %s and click_id < %s"  # noqa: S608
+        f" and ({by_number} or visitor is null and ip = %s::inet) and erased_at is null order by click_id limit %s"
     )
-    values = [*ids, *(number for each in ranges for number in each), address, limit]
+    values = [*ids, *(number for each in ranges for number in each), address, ERASED_TOGETHER]
     return [row[0] for row in connection.execute(query, values, prepare=False)]
 
 
