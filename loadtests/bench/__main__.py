@@ -1,5 +1,6 @@
 """`python -m loadtests.bench`: the click path under each server, one core each for server and load, several rounds in
-turn, with 10 and with 1,000,000 links, quiet and while the mirror changes 100 times a second.
+turn, with 10 and with 1,000,000 links, quiet and while the mirror changes 100 times a second; and links with rules, as
+shares of a plain link.
 
 Needs wrk, and nginx for the ratio. The edge runs its whole click path: lookup, id, spool write, answer.
 """
@@ -16,10 +17,21 @@ from pathlib import Path
 from time import monotonic
 
 from loadtests.bench.contestants import FASTPYSGI, Contestant, running
-from loadtests.bench.findings import LARGE, LARGE_QUIET, NGINX, SITUATIONS, SMALL, SMALL_QUIET, Findings, Situation
-from loadtests.bench.load import LOAD_CORE, SKEWED, UNIFORM, paced_latencies, throughput
+from loadtests.bench.findings import (
+    LARGE,
+    LARGE_QUIET,
+    NGINX,
+    PLAIN,
+    SITUATIONS,
+    SMALL,
+    SMALL_QUIET,
+    Findings,
+    Situation,
+)
+from loadtests.bench.load import LOAD_CORE, SKEWED, UNIFORM, paced_latencies, throughput, throughput_of_link
 from loadtests.bench.mirrors import build, churn
 from loadtests.bench.report import plot, save, show
+from loadtests.bench.routed import DOCUMENTS, add_routed_links
 
 _ROOT = Path(__file__).resolve().parents[2]
 # Enough to compare with; it is offered for debugging only.
@@ -27,6 +39,7 @@ _SMALL_ONLY = (NGINX, "gthread")
 # Not measured: the first requests of a process load code, and pages of the mirror.
 _WARM_UP_S = 1
 _PACED_S = 1.5
+_ROUTED_S = 1
 
 
 def main() -> None:
@@ -53,6 +66,7 @@ def main() -> None:
         for links, home in homes.items():
             home.mkdir()
             found.build_s = build(home, links)
+        add_routed_links(homes[SMALL], homes[SMALL] / "spool")
         found.mirror_mb = (homes[LARGE] / "mirror" / "data.mdb").stat().st_size / 1e6
         for number in range(arguments.rounds):
             for server in servers:
@@ -76,6 +90,11 @@ def _round(found: Findings, server: str, links: int, home: Path) -> None:
         for situation in SITUATIONS:
             if situation.links == links and (server not in _SMALL_ONLY or situation == SMALL_QUIET):
                 found.add(server, situation, _rate(found, contestant, situation, home))
+        if links == SMALL and server not in _SMALL_ONLY:
+            # A second each: they are compared with each other alone.
+            for slug in (PLAIN, *DOCUMENTS):
+                rates = found.routed.setdefault(server, {}).setdefault(slug, [])
+                rates.append(throughput_of_link(contestant.port, slug, _ROUTED_S))
         if links == LARGE:
             found.start_s.setdefault(server, []).append(contestant.start_s)
             resident, own = contestant.resident()

@@ -8,6 +8,8 @@ from typing import NamedTuple
 
 NGINX = "nginx"
 LARGE, SMALL = 1_000_000, 10
+# The link that links with rules are compared with.
+PLAIN = "link1"
 
 
 class Situation(NamedTuple):
@@ -48,6 +50,8 @@ class Findings:
     resident_mb: dict[str, list[tuple[float, float]]] = field(default_factory=dict)
     # By server and pace: requests a second, and the 50th and 99th percentile.
     latency_ms: dict[str, dict[str, list[tuple[float, float, float]]]] = field(default_factory=dict)
+    # By server and link: answers a second of one plain link, and of links with rules (loadtests.bench.routed).
+    routed: dict[str, dict[str, list[float]]] = field(default_factory=dict)
     changes_per_s: list[float] = field(default_factory=list)
     build_s: float = 0.0
     mirror_mb: float = 0.0
@@ -70,6 +74,13 @@ class Findings:
         """Return the median rate as a share of nginx's median of the same run."""
         rate, limit = self.rate(server, situation), self.rate(NGINX, SMALL_QUIET)
         return rate / limit if rate is not None and limit else None
+
+    def routed_ratio(self, server: str, slug: str) -> float | None:
+        """Return the median rate of a link as a share of that of the plain link in the same run."""
+        found = self.routed.get(server, {})
+        if slug not in found:
+            return None
+        return statistics.median(found[slug]) / statistics.median(found[PLAIN])
 
     def latency(self, server: str, pace: str) -> tuple[float, float, float] | None:
         """Return the medians of the rate, the 50th and the 99th percentile, or None where that was not measured."""

@@ -12,6 +12,7 @@ from collections import deque
 from pathlib import Path
 from time import perf_counter
 
+from loadtests.bench.findings import PLAIN
 from loadtests.bench.mirrors import HOST
 
 LOAD_CORE = 1
@@ -34,13 +35,22 @@ _RANK = {UNIFORM: "math.random({links})", SKEWED: "math.floor(({links} + 1) ^ ma
 def throughput(port: int, mix: tuple[int, str], seconds: int, home: Path) -> float:
     """Return answers a second over 32 kept connections, as fast as the server goes. `mix`: how many links, and how."""
     links, kind = mix
-    command = ["taskset", "-c", str(LOAD_CORE), "wrk", "-t1", f"-c{_CONNECTIONS}", f"-d{seconds}s"]
-    command += ["-H", f"Host: {HOST}", f"http://127.0.0.1:{port}/click/link1?sub1=a&sub2=b"]
-    if links > 1:
+    if links == 1:
         # A script makes wrk slower than nginx: none where all requests may be equal.
-        script = home / f"{kind}-{links}.lua"
-        script.write_text(_SCRIPT.format(rank=_RANK[kind].format(links=links), links=links, scatter=_SCATTER))
-        command[-1:-1] = ["-s", str(script)]
+        return throughput_of_link(port, PLAIN, seconds)
+    script = home / f"{kind}-{links}.lua"
+    script.write_text(_SCRIPT.format(rank=_RANK[kind].format(links=links), links=links, scatter=_SCATTER))
+    return _rate(port, PLAIN, seconds, ["-s", str(script)])
+
+
+def throughput_of_link(port: int, slug: str, seconds: int) -> float:
+    """Return answers a second for one link alone."""
+    return _rate(port, slug, seconds, [])
+
+
+def _rate(port: int, slug: str, seconds: int, script: list[str]) -> float:
+    command = ["taskset", "-c", str(LOAD_CORE), "wrk", "-t1", f"-c{_CONNECTIONS}", f"-d{seconds}s", *script]
+    command += ["-H", f"Host: {HOST}", f"http://127.0.0.1:{port}/click/{slug}?sub1=a&sub2=b"]
     output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     # wrk counts any answer but 2xx and 3xx apart; a server that refuses quickly must not win.
     found = re.search(r"Requests/sec:\s+([0-9.]+)", output)

@@ -17,7 +17,8 @@ import orjson
 from rich.console import Console
 from rich.table import Table
 
-from loadtests.bench.findings import LARGE, NGINX, SITUATIONS, SMALL_QUIET, Findings
+from loadtests.bench.findings import LARGE, NGINX, PLAIN, SITUATIONS, SMALL_QUIET, Findings
+from loadtests.bench.routed import DOCUMENTS
 
 
 def show(found: Findings) -> None:
@@ -48,11 +49,23 @@ def show(found: Findings) -> None:
             _paced(found, NGINX, f"pace of {server}"),
         )
     console.print(looks)
+    _show_routed(console, found)
     changes = statistics.median(found.changes_per_s) if found.changes_per_s else 0.0
     console.print(
         f"mirror of {LARGE:,} links built in {found.build_s:.1f} s, {found.mirror_mb:.0f} MB; "
         f"{changes:.0f} changes a second were made\n{machine()}"
     )
+
+
+def _show_routed(console: Console, found: Findings) -> None:
+    table = Table(title="Links with rules: clicks a second as shares of a plain link's; medians")
+    table.add_column("link")
+    for server in found.routed:
+        table.add_column(server, justify="right")
+    for slug in (PLAIN, *DOCUMENTS):
+        ratios = [found.routed_ratio(server, slug) for server in found.routed]
+        table.add_row(slug, *("" if ratio is None else f"{ratio:.2f}" for ratio in ratios))
+    console.print(table)
 
 
 def save(found: Findings, directory: Path) -> Path:
