@@ -20,6 +20,7 @@ from admin_api.event_log import event_log_routes
 from admin_api.health import health_routes
 from admin_api.http import Authentication, Route, handle_error, open_paths
 from admin_api.issues import issue_routes
+from admin_api.link_test import LinkTester, OwnEdge, Web, link_test_routes
 from admin_api.money import money_routes
 from admin_api.openapi import documented
 from admin_api.outgoing import outgoing_routes
@@ -48,6 +49,8 @@ class Collaborators:
     # Private networks that outgoing postbacks may be sent to.
     outgoing_networks: tuple[Network, ...] = ()
     retention: RetentionDays = field(default_factory=default_retention)
+    # Where the edge takes test clicks.
+    edge_host: str = "127.0.0.1"
 
 
 class Accounting:
@@ -89,11 +92,14 @@ def routes_of(collaborators: Collaborators) -> list[Route]:
     """Return all routes except those of the documentation."""
     pool, redis, addresses = collaborators.pool, collaborators.redis, collaborators.addresses
     keys = collaborators.click_id_keys
+    edge = OwnEdge(collaborators.edge_host, addresses)
+    tester = LinkTester(edge, keys, Web(collaborators.outgoing_networks))
     return [
         *configuration_routes(pool, addresses),
         *routing_routes(pool, addresses),
         *dry_run_routes(pool),
         *cap_routes(pool, redis),
+        *link_test_routes(pool, addresses, tester),
         *bulk_link_routes(pool, addresses),
         *conversion_routes(pool, addresses),
         *money_routes(pool, addresses),

@@ -28,6 +28,7 @@ def start(settings: AdminSettings) -> App:
         click_id_keys=settings.click_id_keys,
         outgoing_networks=settings.outgoing.allowed_networks,
         retention=settings.retention,
+        edge_host=settings.edge_host,
     )
     publisher = Publisher(settings.database_url, connect_redis(settings.redis_url), collaborators.measurements)
     publisher.start()

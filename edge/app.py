@@ -9,7 +9,7 @@ import falcon
 from config.configuration import MirrorReader
 from config.geo import GeoDatabases
 from config.settings import EdgeSettings
-from edge.clicks import ClickResource, Router
+from edge.clicks import ClickResource, LinkTestResource, Router
 from edge.health import EdgeCollector, LiveResource, MetricsResource, ReadyResource, TestClickResource
 from edge.http import EdgeRequest, EdgeResponse, serialize_error
 from edge.postbacks import (
@@ -47,7 +47,9 @@ def create_app(settings: EdgeSettings, parts: Collaborators) -> falcon.App[EdgeR
     app.set_error_serializer(serialize_error)
     rotations = Rotations(parts.mirror)
     chooser = Chooser(parts.geo, parts.capacity, rotations, SeenVisitors(settings.spool_dir))
-    click = ClickResource(Router(parts.mirror, rotations), parts.recorder, chooser, settings.trusted_proxies)
+    router = Router(parts.mirror, rotations)
+    click = ClickResource(router, parts.recorder, chooser, settings.trusted_proxies)
+    test = LinkTestResource(router, chooser, settings.trusted_proxies, settings.click_id_keys)
     reader = PostbackReader(
         Accounts(parts.mirror),
         RateLimits(settings.postback_rate_per_minute),
@@ -58,6 +60,7 @@ def create_app(settings: EdgeSettings, parts: Collaborators) -> falcon.App[EdgeR
     responder = PostbackResponder(reader, parts.recorder, settings.postback_body_bytes, settings.trusted_proxies)
     for prefix in ("/click", "/route"):
         app.add_route(f"{prefix}/{{slug}}", click)
+    app.add_route("/test-click/{slug}", test)
     app.add_route("/click", TestClickResource(parts.mirror, parts.recorder, parts.geo, settings.mirror_dir))
     app.add_route("/v1/postback", JsonPostbackResource(responder))
     for prefix in ("/postback", "/post-back"):

@@ -80,6 +80,7 @@ class AdminSettings:
     edge_port: int
     intake_port: int
     public_scheme: str
+    edge_host: str
     click_id_keys: tuple[bytes, ...]
     outgoing: OutgoingSettings
     retention: RetentionDays
@@ -167,6 +168,7 @@ def admin_settings(environ: Mapping[str, str] = os.environ) -> AdminSettings:
         intake_port=read.intake_port(),
         public_scheme=read.choice("PUBLIC_SCHEME", ("http", "https")),
         click_id_keys=read.click_id_keys(),
+        edge_host=read.text("EDGE_HOST"),
         outgoing=outgoing_settings(read),
         retention=retention_days(read),
         log_level=read.log_level(),

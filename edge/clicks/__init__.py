@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from edge.clicks.decision import Router
+from edge.clicks.link_test import LinkTestResource
 from edge.clicks.resource import ClickResource
 
-__all__ = ["ClickResource", "Router"]
+__all__ = ["ClickResource", "LinkTestResource", "Router"]

@@ -22,7 +22,7 @@ NO_STORE = "no-store, private"
 REASON_HEADER = "x-waypost-reason"
 CLICK_ID_HEADER = "x-waypost-click-id"
 NEXT_HOP_HEADER = "x-waypost-next-hop"
-_REJECTIONS = {
+REJECTIONS = {
     Outcome.UNKNOWN_SLUG: (404, "No such link on this domain."),
     Outcome.WRONG_HOST: (404, "This host is not a tracking domain."),
     Outcome.LINK_INACTIVE: (404, "This link is switched off."),
@@ -49,7 +49,7 @@ class ClickResource:
             self._reject(resp, decision)
             return
         if decision.plan is not None:
-            decision = self._chosen(decision, decision.plan, env)
+            decision = chosen_redirect(self._chooser, decision, decision.plan, env, self._trusted_proxies)
         visit = Visit(env, decision, self._trusted_proxies, self._geo)
         if decision.profile is None:
             self._recorder.count(Outcome.NO_PROFILE)
@@ -70,28 +70,31 @@ class ClickResource:
 
     on_head = on_get
 
-    def _chosen(self, redirect: Redirect, plan: Plan, env: dict[str, Any]) -> Redirect:
-        """Return the redirect that a link's rules choose."""
-        link, profile = redirect.link, redirect.profile
-        facts = LinkFacts(link.link_id, link.source or "", link.sub_defaults)
-        choice = self._chooser.choose(plan, facts, env, client_address(env, self._trusted_proxies))
-        expansion = choice.expansion or redirect.expansion
-        if choice.how == How.FALLBACK and profile is not None and profile.fallback_url is not None:
-            expansion = prepare_expansion([profile.fallback_url], ())
-        return Redirect(
-            *(redirect.host, redirect.slug, link, profile, redirect.config_version),
-            *(expansion, choice.routing, redirect.next_hops),
-        )
-
     def _reject(self, resp: EdgeResponse, rejection: Rejection) -> None:
         outcome = rejection.outcome
         self._recorder.count(outcome)
         if rejection.fallback_url is not None:
             _send(resp, "302", rejection.fallback_url, {REASON_HEADER: outcome.value})
             return
-        status, detail = _REJECTIONS[outcome]
+        status, detail = REJECTIONS[outcome]
         set_problem(resp, status, outcome, detail)
         resp.set_header(REASON_HEADER, outcome)
+
+
+def chosen_redirect(
+    chooser: Chooser, redirect: Redirect, plan: Plan, env: dict[str, Any], trusted_proxies: int
+) -> Redirect:
+    """Return the redirect that a link's rules choose."""
+    link, profile = redirect.link, redirect.profile
+    facts = LinkFacts(link.link_id, link.source or "", link.sub_defaults)
+    choice = chooser.choose(plan, facts, env, client_address(env, trusted_proxies))
+    expansion = choice.expansion or redirect.expansion
+    if choice.how == How.FALLBACK and profile is not None and profile.fallback_url is not None:
+        expansion = prepare_expansion([profile.fallback_url], ())
+    return Redirect(
+        *(redirect.host, redirect.slug, link, profile, redirect.config_version),
+        *(expansion, choice.routing, redirect.next_hops),
+    )
 
 
 def _send(resp: EdgeResponse, redirect_type: str, location: str, headers: dict[str, str]) -> None:

@@ -17,6 +17,7 @@ from tracking.clicks.click_id import (
 )
 from tracking.clicks.dyn import DEFAULT_PREFIX, encode_dyn, parse_dyn
 from tracking.clicks.expansion import Expansion, expand, prepare_expansion
+from tracking.clicks.link_test import TEST_CLICK_ID, is_test_token, mint_test_token
 from tracking.clicks.next_hop import (
     NextHopResult,
     NextHops,
@@ -31,8 +32,8 @@ from tracking.clicks.parameters import (
     parse_bounded,
     parse_query,
     stated,
-    sub_values,
     sub_value,
+    sub_values,
 )
 from tracking.clicks.template import (
     DYN_PREFIX,
@@ -75,6 +76,7 @@ __all__ = [
     "SUB_COUNT",
     "SUB_NAMES",
     "SUB_PLACES",
+    "TEST_CLICK_ID",
     "URL_CHARACTERS_MAX",
     "ClickIdMint",
     "Expansion",
@@ -97,6 +99,8 @@ __all__ = [
     "find_next_hop",
     "first_click_id",
     "first_value",
+    "is_test_token",
+    "mint_test_token",
     "parse_bounded",
     "parse_click_id",
     "parse_dyn",
@@ -105,7 +109,7 @@ __all__ = [
     "raw_parameter",
     "sign_next_hop",
     "stated",
+    "sub_value",
     "sub_values",
     "with_source_prefix",
 ]
-    "sub_value",

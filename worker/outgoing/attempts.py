@@ -11,10 +11,10 @@ from uuid import UUID
 
 import orjson
 
+from config.connections import OutgoingError
 from tracking.outgoing import AttemptError, compile_outgoing, parse_retry_after, render_body, render_url
 from tracking.runtime import FieldError, signature_headers
 from worker.outgoing.client import OutgoingClient, Request, Response
-from worker.outgoing.connection import OutgoingError
 
 USER_AGENT = "Waypost"
 TEST_HEADER = "waypost-test"

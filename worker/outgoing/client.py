@@ -10,23 +10,22 @@ from dataclasses import dataclass, field
 from http.client import HTTPConnection, HTTPException, HTTPResponse
 from time import monotonic
 from typing import NamedTuple
-from urllib.parse import urlsplit
 
-from config.settings import OutgoingSettings
-from tracking.clicks import check_url
-from tracking.outgoing import RENDERED_CHARACTERS_MAX, AttemptError
-from tracking.runtime import FieldError
-from worker.outgoing.connection import (
+from config.connections import (
     OutgoingError,
     OutgoingSocket,
     Resolve,
     Target,
     checked_addresses,
     connect,
+    host_header,
     resolve,
+    split_url,
     start_tls,
     system_context,
 )
+from config.settings import OutgoingSettings
+from tracking.outgoing import AttemptError
 
 BODY_KEPT_BYTES = 2048
 HEADERS_KEPT_CHARACTERS = 4096
@@ -102,25 +101,6 @@ class OutgoingClient:
         kept = _kept_headers(response)
         connection.deadline = min(connection.deadline, monotonic() + BODY_TIMEOUT_S)
         return Response(address, response.status, kept, storable(_kept_body(response)))
-
-
-def split_url(url: str) -> tuple[Target, str]:
-    """Return where a URL leads, and the path to ask for. Raises OutgoingError for a URL that may not be called."""
-    try:
-        checked = check_url(url, "url", RENDERED_CHARACTERS_MAX)
-    except FieldError as error:
-        raise OutgoingError(AttemptError.BAD_URL, error.message) from error
-    split = urlsplit(checked)
-    is_tls = split.scheme == "https"
-    name = (split.hostname or "").rstrip(".")
-    path = (split.path or "/") + (f"?{split.query}" if split.query else "")
-    return Target(is_tls, name, split.port or (443 if is_tls else 80)), path
-
-
-def host_header(target: Target) -> str:
-    """Return the Host header: the name, in brackets if it is an IPv6 address, and the port if it is not the default."""
-    name = f"[{target.name}]" if ":" in target.name else target.name
-    return name if target.port == (443 if target.is_tls else 80) else f"{name}:{target.port}"
 
 
 def storable(body: bytes) -> str:

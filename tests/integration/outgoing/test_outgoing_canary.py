@@ -11,6 +11,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from config.connections import OutgoingError, PlainSocket, resolve
 from config.settings import OutgoingSettings
 from hostile_urls import HOSTILE_URLS
 from partner import Partner, answering, partner
@@ -18,7 +19,6 @@ from resolved_names import NAMES
 from tracking.outgoing import AttemptError, parse_networks
 from worker.outgoing import OutgoingClient
 from worker.outgoing.client import Request
-from worker.outgoing.connection import OutgoingError, PlainSocket, resolve
 
 # What the system's resolver makes of these is its own affair; the client must refuse whatever comes out.
 HOSTS = (

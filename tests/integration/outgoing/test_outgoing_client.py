@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import socket
-import ssl
 import struct
-import subprocess
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from time import monotonic
 
 import pytest
 
+from certificates import make_certificate, serving
+from config.connections import OutgoingError, tls_context
 from config.settings import OutgoingSettings
 from partner import Behaviour, Partner, answering, partner
-from tools import require_tool
 from tracking.outgoing import AttemptError, parse_networks
 from worker.outgoing import OutgoingClient, client
 from worker.outgoing.client import BODY_KEPT_BYTES, HEADERS_KEPT_CHARACTERS, Request, Response
-from worker.outgoing.connection import OutgoingError, tls_context
 
 TIMEOUT_S = 2
 SETTINGS = OutgoingSettings(parse_networks("127.0.0.0/8, ::1/128"), connect_timeout_s=1, timeout_s=TIMEOUT_S)
@@ -224,23 +223,7 @@ def test_of_many_headers_only_so_much_is_kept_but_retry_after_always() -> None:
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, int], tuple[Path, Path]]:
     """Return a maker of self-signed certificates: for a name and so many days, the file of certificate and key."""
-    require_tool("openssl", "openssl")
-    directory = tmp_path_factory.mktemp("certificates")
-
-    def make(name: str, days: int) -> tuple[Path, Path]:
-        authority, key = directory / f"{name}{days}.pem", directory / f"{name}{days}.key"
-        command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
-        command += ["-keyout", str(key), "-out", str(authority), "-subj", f"/CN={name}", "-days", str(days)]
-        subprocess.run([*command, "-addext", f"subjectAltName=DNS:{name}"], check=True, capture_output=True)
-        return authority, key
-
-    return make
-
-
-def serving(files: tuple[Path, Path]) -> ssl.SSLContext:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(*files)
-    return context
+    return partial(make_certificate, tmp_path_factory.mktemp("certificates"))
 
 
 def ask_over_tls(shop: Partner, authority: Path | None, name: str = "partner.example") -> Response:

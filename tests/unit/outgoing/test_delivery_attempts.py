@@ -7,11 +7,11 @@ from uuid import UUID
 
 import pytest
 
+from config.connections import OutgoingError
 from config.settings import OutgoingSettings
 from tracking.outgoing import AttemptError, sample_facts
 from worker.outgoing.attempts import ClaimedDelivery, attempt
 from worker.outgoing.client import Request, Response
-from worker.outgoing.connection import OutgoingError
 
 NOW_S = 1_777_000_000.0
 CLAIMED = ClaimedDelivery(

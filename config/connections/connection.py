@@ -1,4 +1,4 @@
-"""A connection to a partner: its name is resolved once, the address is checked, and that very address is connected to.
+"""A connection to a server of others: its name is resolved once, the address is checked, and that very address is used.
 TLS is verified for the name. Nothing waits past the deadline.
 
 SECURITY: if a library resolved the name again after the check, its owner could answer differently (DNS rebinding).
@@ -12,8 +12,11 @@ from collections.abc import Callable, Sequence
 from functools import lru_cache
 from time import monotonic
 from typing import Any, NamedTuple
+from urllib.parse import urlsplit
 
+from tracking.clicks import check_url
 from tracking.outgoing import (
+    RENDERED_CHARACTERS_MAX,
     Address,
     AddressError,
     AttemptError,
@@ -22,7 +25,7 @@ from tracking.outgoing import (
     parse_host_address,
     parse_resolved_address,
 )
-from worker.runtime import WorkerError
+from tracking.runtime import FieldError, WaypostError
 
 Resolve = Callable[[str, int], Sequence[str]]
 
@@ -30,7 +33,7 @@ Resolve = Callable[[str, int], Sequence[str]]
 ADDRESSES_TRIED_MAX = 3
 
 
-class OutgoingError(WorkerError):
+class OutgoingError(WaypostError):
     """An attempt that got no answer. `code` is an AttemptError, `address` the one that was called, if any was."""
 
     def __init__(self, error: AttemptError, message: str, address: str | None = None) -> None:
@@ -69,6 +72,25 @@ class TlsSocket(_Deadline, ssl.SSLSocket):
 
 
 OutgoingSocket = PlainSocket | TlsSocket
+
+
+def split_url(url: str) -> tuple[Target, str]:
+    """Return where a URL leads, and the path to ask for. Raises OutgoingError for a URL that may not be called."""
+    try:
+        checked = check_url(url, "url", RENDERED_CHARACTERS_MAX)
+    except FieldError as error:
+        raise OutgoingError(AttemptError.BAD_URL, error.message) from error
+    split = urlsplit(checked)
+    is_tls = split.scheme == "https"
+    name = (split.hostname or "").rstrip(".")
+    path = (split.path or "/") + (f"?{split.query}" if split.query else "")
+    return Target(is_tls, name, split.port or (443 if is_tls else 80)), path
+
+
+def host_header(target: Target) -> str:
+    """Return the Host header: the name, in brackets if it is an IPv6 address, and the port if it is not the default."""
+    name = f"[{target.name}]" if ":" in target.name else target.name
+    return name if target.port == (443 if target.is_tls else 80) else f"{name}:{target.port}"
 
 
 def resolve(name: str, port: int) -> list[str]:
