@@ -89,6 +89,7 @@ def main(arguments: list[str]) -> int:
         tally=tally,
         rates_file=settings.exchange_rates_file,
         retention=settings.retention,
+        traffic=settings.traffic,
     )
     install(used)
     if name is QueueName.MAINTENANCE:

@@ -36,6 +36,21 @@ OPTIONS: dict[str, Option] = {
         ),
         Option("INTAKE_WORKERS", "1", "postback intake processes"),
         Option(
+            "DUPLICATE_WINDOW_S",
+            "10",
+            "seconds in which another click of a visitor on a link is a duplicate; 0 knows no duplicates",
+        ),
+        Option(
+            "CLICKS_PER_ADDRESS_PER_MINUTE",
+            "60",
+            "clicks of an address that count in a minute; the others are of class rate; 0 lets all count",
+        ),
+        Option(
+            "UNIQUE_WINDOW_HOURS",
+            "24",
+            "hours without a click on the link after which a visitor's click is unique again; 0 makes all unique",
+        ),
+        Option(
             "EDGE_NODE_ID", "", "0..4095, different on every edge host; empty draws one and keeps it in WAYPOST_HOME"
         ),
         Option("TRUSTED_PROXIES", "0", "how many proxies in front of the edge append to X-Forwarded-For"),

@@ -14,7 +14,9 @@ from config.settings.environment import EnvironmentReader
 from config.settings.geo import GeoSettings, geo_settings
 from config.settings.outgoing import OutgoingSettings, outgoing_settings
 from config.settings.retention import RetentionDays, retention_days
+from config.settings.traffic import traffic_limits
 from tracking.runtime import BATCH_RECORDS_MAX
+from tracking.traffic import TrafficLimits
 
 EDGE_SERVERS = ("auto", "meinheld", "granian", "gthread")
 
@@ -62,6 +64,7 @@ class WorkerSettings:
     click_id_keys: tuple[bytes, ...]
     outgoing: OutgoingSettings
     retention: RetentionDays
+    traffic: TrafficLimits
     log_level: str
 
 
@@ -77,10 +80,10 @@ class AdminSettings:
     host: str
     port: int
     threads: int
+    edge_host: str
     edge_port: int
     intake_port: int
     public_scheme: str
-    edge_host: str
     click_id_keys: tuple[bytes, ...]
     outgoing: OutgoingSettings
     retention: RetentionDays
@@ -150,6 +153,7 @@ def worker_settings(environ: Mapping[str, str] = os.environ) -> WorkerSettings:
         click_id_keys=read.click_id_keys(),
         outgoing=outgoing_settings(read),
         retention=retention_days(read),
+        traffic=traffic_limits(read),
         log_level=read.log_level(),
     )
 
@@ -164,11 +168,11 @@ def admin_settings(environ: Mapping[str, str] = os.environ) -> AdminSettings:
         host=read.text("ADMIN_HOST"),
         port=read.port("ADMIN_PORT"),
         threads=read.number("ADMIN_THREADS", 1, 64),
+        edge_host=read.text("EDGE_HOST"),
         edge_port=read.port("EDGE_PORT"),
         intake_port=read.intake_port(),
         public_scheme=read.choice("PUBLIC_SCHEME", ("http", "https")),
         click_id_keys=read.click_id_keys(),
-        edge_host=read.text("EDGE_HOST"),
         outgoing=outgoing_settings(read),
         retention=retention_days(read),
         log_level=read.log_level(),

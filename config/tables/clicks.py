@@ -19,7 +19,7 @@ WRITTEN = (
     *REQUEST,
     *("parameters", "ip"),
     *SUB_NAMES,
-    *(*PLACE, *DEVICE, "language", "referrer_host"),
+    *(*PLACE, "anonymous", *DEVICE, "language", "referrer_host"),
     *(*STATED, "cuts", "visitor", "is_unique"),
     *ROUTING,
 )

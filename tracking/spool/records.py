@@ -7,7 +7,6 @@ readable when it is stored. A record of an unknown form raises RecordError.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from enum import StrEnum
 from typing import Any, NamedTuple
 
 import orjson
@@ -22,14 +21,6 @@ class RecordError(WaypostError):
     """A payload that is not a record of any version that this release knows."""
 
     code = "bad-record"
-
-
-class ClickClass(StrEnum):
-    """The kind of request that a stored click is. Net clicks are the valid ones; gross clicks are all."""
-
-    VALID = "valid"
-    HEAD = "head"
-    PREFETCH = "prefetch"
 
 
 class Click(NamedTuple):
@@ -110,16 +101,6 @@ def decode_click(payload: str | bytes) -> Click:
 def decode_postback(payload: str | bytes) -> Postback:
     """Return the postback of a payload of any version, or raise RecordError."""
     return Postback(*_values(payload, _POSTBACK_FIELDS))
-
-
-def classify(method: str, purpose: str) -> ClickClass:
-    """Return the class of a request, by its method and its Sec-Purpose, Purpose or X-Moz header."""
-    if method == "HEAD":
-        return ClickClass.HEAD
-    lowered = purpose.lower()
-    if "prefetch" in lowered or "preview" in lowered or "prerender" in lowered:
-        return ClickClass.PREFETCH
-    return ClickClass.VALID
 
 
 def as_text(raw: str) -> str:

@@ -1,4 +1,4 @@
-"""How often a visitor may click: what makes a click a duplicate, one too many, or one of a visitor who was there. Pure."""
+"""How often a visitor may click: what makes a click a duplicate, one too many, or not unique. Pure."""
 
 from __future__ import annotations
 

@@ -38,6 +38,7 @@ class TrafficLists:
         self._asns = frozenset(asns)
         self._bots = tuple(part.lower() for part in bot_agents if part)
         self._exempt = tuple(part.lower() for part in exempt_agents if part)
+        self.revision = revision
         self.version = f"{revision}-{patterns_version()}"
 
     def is_bot(self, user_agent: str) -> bool:
@@ -63,21 +64,21 @@ class TrafficLists:
             return True
         if stored is None:
             return before and any(self._networks.values())
-        if self._is_listed(stored):
-            return True
         address = ip_address(stored)
         dropped = address.max_prefixlen - _KEPT_BITS[address.version]
         number = int(address)
         if number & ((1 << dropped) - 1):
-            return False
+            return self._is_listed(stored)
         # It may be truncated, and a network of the list may be a part of what is left.
-        inside = any(
+        networks = self._networks[address.version]
+        if any(number >> shift in networks[shift] for shift in networks if shift >= dropped):
+            return True
+        return before and any(
             number >> dropped == network >> (dropped - shift)
-            for shift, networks in self._networks[address.version].items()
+            for shift in networks
             if shift < dropped
-            for network in networks
+            for network in networks[shift]
         )
-        return before and inside
 
     def class_of(self, method: str, purpose: str, user_agent: str) -> TrafficClass:
         """Return the class of a request without regard to its address."""

@@ -61,6 +61,8 @@ class ClickRows:
     classes: list[str] = field(default_factory=list)
     lines: list[str] = field(default_factory=list)
     partitions: set[int] = field(default_factory=set)
+    # The version of the lists that the classes are by; empty for a part of the rows.
+    lists: str = ""
 
     def __len__(self) -> int:
         return len(self.numbers)
@@ -119,9 +121,10 @@ def _add_block(rows: ClickRows, block: Batch, rules: Rules, visitors: Visitors) 
     for index in (_LINK_ID, _PROFILE_ID, _CONFIG_VERSION):
         if min(columns[index]) < 0 or max(columns[index]) > BIGINT_MAX:
             raise PoisonError("a number out of range")
-    classes = list(map(class_of, columns[_METHOD], columns[_PURPOSE]))
-    addresses, places, devices, visitor_numbers = _visitors(columns[_IP], columns[_USER_AGENT], visitors)
-    columns, addresses = kept_columns(columns, addresses, visitors.storages)
+    addresses, places, _, highs, datacenters = zip(*map(visitors.addresses.__getitem__, columns[_IP]), strict=True)
+    devices, lows, bots = zip(*map(visitors.agents.__getitem__, columns[_USER_AGENT]), strict=True)
+    classes = list(map(class_of, columns[_METHOD], columns[_PURPOSE], bots, datacenters))
+    columns, kept = kept_columns(columns, addresses, visitors.storages)
     parameters, cuts = zip(*map(query_parameters, columns[_QUERY]), strict=True)
     # Where JSON has no backslash, COPY has nothing to escape either.
     documents = b"\x00".join(map(orjson.dumps, parameters)).decode()
@@ -138,7 +141,7 @@ def _add_block(rows: ClickRows, block: Batch, rules: Rules, visitors: Visitors) 
         map(str, numbers),
         *(_texts(columns[index]) for index in REQUEST_TEXTS),
         documents.split("\x00") if plain else map(escape, documents.split("\x00")),
-        addresses,
+        kept,
         _subs(parameters, columns[_SUB_DEFAULTS], plain),
         places,
         devices,
@@ -146,7 +149,7 @@ def _add_block(rows: ClickRows, block: Batch, rules: Rules, visitors: Visitors) 
         map(visitors.referrers.__getitem__, columns[_REFERRER]),
         map(stated_text, parameters),
         map(cuts_text, cuts) if any(cuts) else _NO_CUTS * len(ids),
-        visitor_numbers,
+        _visitor_numbers(highs, lows),
         map(unique_text, classes),
         _routings(columns[_ROUTING]),
     )
@@ -193,16 +196,11 @@ def _days(moments: Sequence[int], rules: Rules) -> list[int]:
     return [moment // DAY_MS for moment in moments]
 
 
-def _visitors(
-    ips: Sequence[str], user_agents: Sequence[str], visitors: Visitors
-) -> tuple[Sequence[str], Sequence[str], Sequence[str], Iterable[str]]:
-    """Return the columns `ip`, PLACE, DEVICE and `visitor`."""
-    addresses, places, _, highs = zip(*map(visitors.addresses.__getitem__, ips), strict=True)
-    devices, lows = zip(*map(visitors.agents.__getitem__, user_agents), strict=True)
+def _visitor_numbers(highs: Sequence[int | None], lows: Sequence[int]) -> Iterable[str]:
+    """Return the column `visitor`."""
     if None in highs:
-        numbers = [NULL if high is None else str(high + low) for high, low in zip(highs, lows, strict=True)]
-        return addresses, places, devices, numbers
-    return addresses, places, devices, map(str, map(add, highs, lows))
+        return [NULL if high is None else str(high + low) for high, low in zip(highs, lows, strict=True)]
+    return map(str, map(add, highs, lows))
 
 
 def _texts(raw: Sequence[str]) -> Iterable[str]:

@@ -14,7 +14,8 @@ import orjson
 
 from config.tables import clicks
 from tracking.clicks import STATED_NAMES, SUB_COUNT, click_id_bytes, parse_bounded, stated, sub_values
-from tracking.spool import CLICK_RECORD_VERSION, Click, ClickClass, RecordError, as_text, classify, decode_click
+from tracking.spool import CLICK_RECORD_VERSION, Click, RecordError, as_text, decode_click
+from tracking.traffic import TrafficClass, class_of_facts
 from worker.clicks.copy_text import NULL, escape, field
 from worker.clicks.kept_addresses import kept_address, kept_record, storage_of
 from worker.clicks.partitions import day_of
@@ -28,7 +29,7 @@ FIELD_TYPES = (int, str, int, int, int, int, *[str] * 10, list)
 _FIELDS = len(FIELD_TYPES) + 1
 ROUTING_FIELDS = 6
 _NOTHING_STATED = f"{NULL}\t{NULL}\t{NULL}"
-_VALID = ClickClass.VALID.value
+_VALID = TrafficClass.VALID.value
 _NUL_IN_JSON = "\\u0000"
 _QUERY = 1 + Click._fields.index("query")
 REQUEST_TEXTS = tuple(1 + Click._fields.index(name) for name in clicks.REQUEST)
@@ -75,10 +76,10 @@ def click_row(payload: object, spool_id: str, number: int, rules: Rules, visitor
     check_moment(at_ms, rules.now_ms)
     if not (0 <= link_id <= BIGINT_MAX and 0 <= profile_id <= BIGINT_MAX and 0 <= config_version <= BIGINT_MAX):
         raise PoisonError("link_id, profile_id or config_version is out of range", code="bad-field")
-    click_class = class_of(method, purpose)
     # It matched in full, so this is the canonical form.
     click_id = click_id.strip().lower()
     address, agent = visitors.addresses[ip], visitors.agents[user_agent]
+    click_class = class_of(method, purpose, agent.bot, address.datacenter)
     values = kept_record(values, visitors.storages)
     parameters, cuts = query_parameters(values[_QUERY])
     fields = [
@@ -181,9 +182,9 @@ def timestamp(at_ms: int) -> str:
 
 
 @lru_cache(maxsize=1000)
-def class_of(method: str, purpose: str) -> str:
-    """Return the class of a click as it is stored."""
-    return classify(method, purpose).value
+def class_of(method: str, purpose: str, bot: bool, datacenter: bool) -> str:
+    """Return the class of a click as it is stored, before it is settled."""
+    return class_of_facts(method, purpose, bot, datacenter).value
 
 
 def _decode(payload: object) -> list[Any]:

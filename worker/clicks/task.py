@@ -39,6 +39,7 @@ from worker.spool import (
     separate,
     within,
 )
+from worker.traffic import load_lists, note_batch
 
 Parsed = tuple[ClickRows, Sequence[Poison]]
 _NOTHING_LATE = LateErasures()
@@ -54,9 +55,11 @@ def store_batch(spool_id: str, first: int, payloads: list[str], missing: int = 0
     """Store the records of a spool from number `first` on. Raises PermanentError; RetryableError without PostgreSQL."""
     used = resources.current()
     batch = check_batch(Batch(spool_id, first, payloads, missing), "clicks")
-    privacy = used.database.run(lambda connection: load_privacy_rules(connection, used.click_id_keys))
+    privacy, lists = used.database.run(
+        lambda connection: (load_privacy_rules(connection, used.click_id_keys), load_lists(connection))
+    )
     visitors = visitors_of(used)
-    visitors.storages = privacy.storages
+    visitors.renew(privacy.storages, lists)
     rows, poison = parse_clicks(batch, Rules(used.click_id_keys, used.now_ms()), visitors)
     late = find_late(privacy, rows.click_ids, payloads)
     stored = used.database.run(lambda connection: _store(connection, used, batch, (rows, poison), late))
@@ -79,8 +82,9 @@ def parse_clicks(batch: Batch, rules: Rules, visitors: Visitors) -> Parsed:
     """Return the rows of a batch, and the records that are poison. Raises KeysDifferError."""
     usual = fast_rows(batch, rules, visitors)
     if usual is not None:
+        usual.lists = visitors.lists.version
         return usual, []
-    rows = ClickRows()
+    rows = ClickRows(lists=visitors.lists.version)
     good, poison = separate(batch, lambda payload, number: click_row(payload, batch.spool_id, number, rules, visitors))
     for row in good:
         rows.add(row)
@@ -125,6 +129,7 @@ def _store_fresh(connection: Connection, batch: Batch, parsed: Parsed, late: Lat
             progress = lock_progress(connection, batch.spool_id)
             if progress.gaps(batch.first, batch.end) != whole:
                 raise psycopg.Rollback(transaction)
+            note_batch(connection, batch, rows.click_ids, rows.lists)
             counts = Counts(len(rows), 0, len(poison), batch.missing)
             return _Stored(_finish(connection, batch, progress, counts, arrays), counts, rows.click_ids)
     except psycopg.Error as error:
@@ -155,6 +160,7 @@ def _store_rest(connection: Connection, batch: Batch, parsed: Parsed, late: Late
             for number, _, error in inserted.refused
         ]
         save_poison(connection, batch.spool_id, bad)
+        note_batch(connection, batch, fresh.click_ids, rows.lists)
         stored = sum(inserted.days.values())
         counts = Counts(stored, len(fresh) - stored - len(inserted.refused), len(bad), missing_in(batch, gaps))
         return _Stored(_finish(connection, batch, progress, counts, day_arrays(inserted.days)), counts, fresh.click_ids)

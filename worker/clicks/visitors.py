@@ -10,6 +10,7 @@ from functools import lru_cache
 from typing import Generic, NamedTuple, TypeVar
 
 from config.geo import GeoDatabases, Place
+from tracking.traffic import TrafficLists
 from tracking.visitors import (
     HEADER_CHARACTERS_MAX,
     VisitorKey,
@@ -30,21 +31,25 @@ _NOWHERE = Place()
 
 
 class AddressFacts(NamedTuple):
-    """An address and the columns PLACE as COPY has them, the place itself, and the lowest number of its visitors (None
-    without an address).
+    """An address and the columns PLACE and `anonymous` as COPY has them, the place itself, the lowest number of its
+    visitors (None without an address), and whether it is a data centre's.
     """
 
     ip: str
     columns: str
     place: Place
     number: int | None
+    datacenter: bool
 
 
 class AgentFacts(NamedTuple):
-    """The columns DEVICE of a user agent as COPY has them, and what it adds to the number of its address."""
+    """The columns DEVICE of a user agent as COPY has them, what it adds to the number of its address, and whether it
+    declares a bot.
+    """
 
     columns: str
     number: int
+    bot: bool
 
 
 class Remembered(dict[str, V], Generic[V]):
@@ -73,6 +78,7 @@ class Visitors:
     """
 
     def __init__(self, geo: GeoDatabases, key: VisitorKey) -> None:
+        self.lists = TrafficLists()
         self._geo = geo
         self._key = key
         self._generation = geo.generation
@@ -83,9 +89,13 @@ class Visitors:
         self.languages = Remembered(lambda header: field(accepted_language(header)))
         self.referrers = Remembered(lambda header: field(referrer_host(header)))
 
-    def renew(self, storages: Storages | None = None) -> None:
-        """Forget what older databases said; `storages` says how to store addresses. Call it before each batch."""
+    def renew(self, storages: Storages | None = None, lists: TrafficLists | None = None) -> None:
+        """Forget what older databases and lists said, before each batch. `storages` says how to store addresses."""
         self.storages = storages
+        if lists is not None and lists.version != self.lists.version:
+            self.lists = lists
+            self.addresses.clear()
+            self.agents.clear()
         generation = self._geo.generation
         if generation != self._generation:
             self._generation = generation
@@ -94,19 +104,24 @@ class Visitors:
     def _address_facts(self, raw: str) -> AddressFacts:
         address = check_ip(raw)
         if address is None:
-            return AddressFacts(NULL, _place_columns(_NOWHERE), _NOWHERE, None)
+            return AddressFacts(NULL, _place_columns(_NOWHERE), _NOWHERE, None, False)
         place = self._geo.lookup(address)
-        return AddressFacts(address, _place_columns(place), place, address_number(address, self._key))
+        datacenter = self.lists.is_datacenter(address, place.asn, place.anonymous)
+        return AddressFacts(address, _place_columns(place), place, address_number(address, self._key), datacenter)
 
     def _agent_facts(self, raw: str) -> AgentFacts:
-        return AgentFacts("\t".join(map(field, parse_user_agent(raw))), agent_number(raw, self._key))
+        columns = "\t".join(map(field, parse_user_agent(raw)))
+        return AgentFacts(columns, agent_number(raw, self._key), self.lists.is_bot(raw))
 
 
 @lru_cache(maxsize=4096)
 def _place_columns(place: Place) -> str:
-    country, region, city, asn, isp, connection, _ = place
+    country, region, city, asn, isp, connection, anonymous = place
     return "\t".join(
-        (field(country), field(region), field(city), str(asn) if asn else NULL, field(isp), field(connection))
+        (
+            *(field(country), field(region), field(city), str(asn) if asn else NULL),
+            *(field(isp), field(connection), field(anonymous)),
+        )
     )
 
 

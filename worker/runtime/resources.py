@@ -13,6 +13,7 @@ from redis import Redis
 
 from config.geo import GeoDatabases
 from config.settings import RetentionDays, default_retention
+from tracking.traffic import TrafficLimits
 from worker.runtime.database import Database
 from worker.runtime.errors import PermanentError
 from worker.runtime.metrics import Tally
@@ -45,6 +46,7 @@ class Resources:
     wake: Event = field(default_factory=Event)
     rates_file: Path | None = None
     turn_s: float = TURN_S
+    traffic: TrafficLimits = field(default_factory=TrafficLimits)
 
     def now_ms(self) -> int:
         """Return Unix milliseconds."""

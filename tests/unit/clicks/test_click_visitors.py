@@ -77,7 +77,7 @@ def test_what_is_not_known_is_null(visitors: Visitors) -> None:
     row = stored(visitors, ip="", user_agent="", accept_language="", referrer="", query="")
     unknown = ("ip", *clicks.PLACE, "os", "browser", "language", "referrer_host", *clicks.STATED, "cuts", "visitor")
     assert [row[name] for name in unknown] == [None] * len(unknown)
-    assert (row["device"], row["is_unique"]) == ("other", "t")
+    assert (row["device"], row["is_unique"]) == ("other", "f")
 
 
 @pytest.mark.parametrize(

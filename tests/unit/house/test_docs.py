@@ -41,7 +41,7 @@ from tracking.postbacks.click_reference import CorrectionRule
 from tracking.reconciliation import Column, RowClass
 from tracking.reconciliation.comparison import Difference
 from tracking.runtime import QueueName, Task
-from tracking.spool import ClickClass
+from tracking.traffic import TrafficClass
 
 ROOT = Path(__file__).resolve().parents[3]
 PAGES = sorted([*(ROOT / "docs").rglob("*.md"), *ROOT.glob("*.md")])
@@ -147,7 +147,7 @@ def test_every_metric_is_documented() -> None:
         PostbackOutcome,
         ConversionStatus,
         Event,
-        ClickClass,
+        TrafficClass,
         CorrectionRule,
         IssueKind,
         IssueState,

@@ -9,11 +9,9 @@ from hypothesis import strategies as st
 
 from tracking.spool import (
     Click,
-    ClickClass,
     Postback,
     RecordError,
     as_text,
-    classify,
     decode_click,
     decode_postback,
     encode_click,
@@ -99,19 +97,3 @@ def test_text_is_read_as_utf8_where_it_is_that() -> None:
     assert as_text("caf\xc3\xa9") == "caf\u00e9"
     assert as_text("caf\xe9") == "caf\ufffd"
     assert as_text("a\x00b") == "a\ufffdb"
-
-
-@pytest.mark.parametrize(
-    ("method", "purpose", "click_class"),
-    [
-        ("GET", "", ClickClass.VALID),
-        ("GET", "something else", ClickClass.VALID),
-        ("HEAD", "", ClickClass.HEAD),
-        ("HEAD", "prefetch", ClickClass.HEAD),
-        ("GET", "prefetch", ClickClass.PREFETCH),
-        ("GET", "prefetch;prerender", ClickClass.PREFETCH),
-        ("GET", "Preview", ClickClass.PREFETCH),
-    ],
-)
-def test_class_of_a_request(method: str, purpose: str, click_class: ClickClass) -> None:
-    assert classify(method, purpose) is click_class
