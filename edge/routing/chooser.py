@@ -50,6 +50,9 @@ class Chooser:
         visitor = Visitor(facts, self.capacity, self.draw)
         try:
             chosen = run_plan(plan, visitor, self.rotations.get)
+            if plan.asks_visitor:
+                # Also where another rule decided, the visitor is here now.
+                _ = facts.returning
         except UNREADABLE as error:
             _log.error("the rules of link %s cannot be run: %r", link.link_id, error)
             return Choice(None, How.BROKEN, [plan.revision, [], None, None, How.BROKEN, {}])

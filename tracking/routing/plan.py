@@ -69,6 +69,8 @@ class Plan:
     cap_ids: tuple[int, ...]
     overflow: Expansion | None
     prefix: str
+    # Whether a rule asks if the visitor was here before. Then every visit has to be remembered.
+    asks_visitor: bool
 
 
 def compile_plan(document: Document, revision: int, prefix: str) -> list[Any]:
@@ -110,6 +112,7 @@ def decode_plan(published: Sequence[Any], subs: Subs) -> Plan:
         tuple(cap_ids),
         _expansion(overflow, subs),
         prefix,
+        any(condition[0] == "visitor" for rule in rules for condition in rule[2]),
     )
 
 

@@ -71,6 +71,15 @@ SERVED = {
     link_key(1, "rotating"): routed(4, ROTATING),
     link_key(1, "halves"): routed(5, HALVES),
     link_key(1, "seen"): routed(6, {"rules": [rule(1, {"field": "visitor", "values": ["returning"]})]}),
+    link_key(1, "earlier"): routed(
+        11,
+        {
+            "rules": [
+                rule(1, {"field": "parameter", "name": "utm_source", "values": ["x"]}),
+                rule(2, {"field": "visitor", "values": ["returning"]}),
+            ]
+        },
+    ),
     link_key(1, "full"): routed(7, {"rules": [rule(1)], "caps": [{"cap_id": 99}]}),
     link_key(1, "dyn"): routed(8, {"rules": [rule(1, destinations=[destination(1, url="https://m.example/{dyn}")])]}),
     link_key(1, "broken"): link(9, DEFAULT, plan=["nonsense"]),
@@ -188,6 +197,11 @@ def test_a_visitor_is_new_once_and_returning_then_but_a_head_request_is_no_visit
 
     assert [went("HEAD"), went("HEAD"), went()] == ["https://m.example/default"] * 3
     assert [went(), went("HEAD"), went()] == ["https://m.example/10"] * 3
+
+
+def test_a_visit_is_remembered_also_where_an_earlier_rule_decided(edge: Edge) -> None:
+    assert edge.get("/click/earlier?utm_source=x").headers["location"] == "https://m.example/10"
+    assert edge.get("/click/earlier").headers["location"] == "https://m.example/20"
 
 
 def test_the_dynamic_variable_has_the_prefix_of_the_links_source(edge: Edge) -> None:
