@@ -15,6 +15,7 @@ from admin_api.routing.loops import refuse_rotation_loop
 from admin_api.routing.preparation import prepared_rotation
 from admin_api.routing.shown import shown_like
 from admin_api.runtime import Database, Row
+from config.configuration import rotation_key
 
 
 class RotationFields(Body):
@@ -51,6 +52,6 @@ ROTATIONS: Resource = Resource(
     check=refuse_rotation_loop,
     create=lambda database, values, addresses: insert(database, ROTATIONS, values),
     in_use="rules of links still use this rotation; take it out of them first",
-    keys=lambda row: [f"r:{row['rotation_id']}"],
+    keys=lambda row: [rotation_key(row["rotation_id"])],
     shown_types={"destinations": list[shown_like(RotationDestinationFields)]},  # type: ignore[misc]
 )
