@@ -69,16 +69,17 @@ local function now()
     return time[1] * 1000 + math.floor(time[2] / 1000)
 end
 local held, more, limit = tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
-local numbers, others, own, exhausted = redis.call('HGETALL', KEYS[1]), 0, false, false
+local numbers, others, holders, own, exhausted = redis.call('HGETALL', KEYS[1]), 0, 1, false, false
 for i = 1, #numbers, 2 do
     if numbers[i] == '{EXHAUSTED_FIELD}' then exhausted = true
     elseif numbers[i] == ARGV[1] then own = tonumber(numbers[i + 1])
-    else others = others + numbers[i + 1] end
+    else others, holders = others + numbers[i + 1], holders + 1 end
 end
 local ready = redis.call('GET', KEYS[2]) == ARGV[7]
+if holders < tonumber(ARGV[10]) then others = math.max(others, tonumber(ARGV[9])) end
 if held < 0 then
     held = own or 0
-    if not ready then return {{0, 0, 0, 0}} end
+    if not ready then return {{0, 0, 0, 0, 0, 0}} end
 end
 local left, given = math.max(0, limit - others - held), 0
 if ready then
@@ -91,7 +92,7 @@ if left > 0 then
 elseif not exhausted and ready then redis.call('HSET', KEYS[1], '{EXHAUSTED_FIELD}', now()) end
 if ready and more > 0 and given == 0 then redis.call('HSET', KEYS[3], ARGV[8], now()) end
 if not own and ARGV[6] ~= '0' then redis.call('EXPIREAT', KEYS[1], ARGV[6]) end
-return {{given, left, ready and 1 or 0, held}}
+return {{given, left, ready and 1 or 0, held, others, holders}}
 """
 
 
@@ -111,6 +112,8 @@ class Ask(NamedTuple):
     """A host says that it holds `held` of a cap in a period, and asks for `more`, 0 to ask for nothing.
 
     `held` is -1 if the host does not know whether it has held any: then it holds what it has told Redis before.
+    `others` and `holders` are those of the last answer. As long as Redis knows of fewer hosts, it has lost the numbers
+    of some, and the others count with at least what they held then.
     """
 
     cap_id: int
@@ -119,15 +122,22 @@ class Ask(NamedTuple):
     end_s: int
     held: int
     more: int
+    others: int = 0
+    holders: int = 0
 
 
 class Granted(NamedTuple):
-    """What a host was given on top of what it `held`, and what is left. If not `ready`, nothing is granted yet."""
+    """What a host was given on top of what it `held`, what is left, what the `others` hold, and how many hosts hold it.
+
+    If not `ready`, nothing is granted yet.
+    """
 
     given: int
     left: int
     ready: bool
     held: int
+    others: int
+    holders: int
 
 
 class CapLedger:
@@ -163,7 +173,7 @@ class CapLedger:
                 for ask in part:
                     self._ask(pipeline, ask, hosts)
 
-            answers += [Granted(given, left, bool(ready), held) for given, left, ready, held in self._run(call)]
+            answers += [Granted(given, left, bool(ready), *rest) for given, left, ready, *rest in self._run(call)]
         return answers
 
     def _ask(self, pipeline: Pipeline, ask: Ask, hosts: int) -> None:
@@ -177,6 +187,7 @@ class CapLedger:
             *(str(number) for number in (ask.held, ask.more, ask.limit, max(1, hosts), expire_at)),
             self._ready_epoch,
             period_field(ask.cap_id, ask.start_s),
+            *(ask.others, ask.holders),
         )
 
     def report(self, used: dict[tuple[int, int], int], over: Sequence[tuple[int, int]]) -> None:

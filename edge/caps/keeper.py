@@ -154,7 +154,7 @@ class CapKeeper:
             # While Redis may lack the number of this host, it cannot be asked for it.
             if (more or cap.cap_id in self._rows.tell) and not (careful and spent is None):
                 held = -1 if spent is None else spent + granted
-                yield half, Ask(cap.cap_id, cap.limit, share.period.start_s, share.period.end_s, held, more)
+                yield half, Ask(cap.cap_id, cap.limit, *share.period, held, more, share.others, share.holders)
 
     def _accept(self, kept: KeptCap, half: int, ask: Ask, answer: Granted) -> None:
         share = kept.shares[half]
@@ -165,7 +165,9 @@ class CapKeeper:
             # RACE: if the answer to this question was lost once, what was given then counts as spent.
             grants.set_spent(row, half, answer.held)
         grants.grant(row, half, grants.granted(row, half) + answer.given)
-        share.left = answer.left
+        share.left, share.others = answer.left, answer.others
+        # It never shrinks: when Redis knows of fewer hosts than before, it has lost them.
+        share.holders = max(share.holders, answer.holders)
         # Until it is told, all that the host holds counts as used.
         self._unreported.add(kept.cap.cap_id)
         if ask.more:

@@ -20,7 +20,8 @@ class Share:
     """This host's share of a cap in one period. Moments are monotonic seconds.
 
     `left` is what no host holds, as Redis said last; None if it was not asked yet. `clicked_at` is when a click last
-    came, taken or refused. `is_short` says that clicks were refused since it was last asked for more.
+    came, taken or refused. `others` is what the other hosts hold, and `holders` how many hosts there are that hold any.
+    `is_short` says that clicks were refused since it was last asked for more.
     """
 
     period: Period
@@ -30,6 +31,8 @@ class Share:
     per_s: float = 0.0
     is_short: bool = False
     left: int | None = None
+    others: int = 0
+    holders: int = 0
     asked_at: float = -inf
 
     def note_use(self, used: int, now: float) -> None:

@@ -173,6 +173,22 @@ def test_after_a_flush_nothing_is_granted_until_all_hosts_had_time_to_tell_what_
     second.close()
 
 
+def test_after_a_flush_what_a_dead_host_held_stays_taken(hosts: list[CapHost]) -> None:
+    first, second = hosts
+    publish(hosts, click_cap(CAP, 100))
+    taken = use_up([second], CAP, 7) + use_up(hosts[:1], CAP, 7)
+    publish(hosts, click_cap(CAP, 200))
+    taken += first.take(CAP, 3) + second.take(CAP, 3)
+    first.step(2)
+    first.redis.flushdb()
+    # The second host is gone. What it held when the first one last asked is not given out again.
+    rest = use_up([first], CAP, 300)
+    assert taken + rest <= 200
+    assert rest > 0
+    # When it is back, it tells what it holds, and all is used.
+    assert taken + rest + use_up(hosts, CAP, 300) == 200
+
+
 def test_a_new_period_begins_at_midnight_without_the_network(hosts: list[CapHost], clock: Clock) -> None:
     publish(hosts, click_cap(CAP, 1000))
     use_up(hosts, CAP, 500)
