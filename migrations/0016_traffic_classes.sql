@@ -44,12 +44,13 @@ create table settling_minutes (
     minute bigint primary key
 );
 
--- The version of the lists that all clicks of a day are classed with; the day is that of the click ids, in UTC. A day that is
--- missing, or has another version, is classed anew.
+-- The version of the lists that all clicks of a day are classed with; the day is that of the click ids, in UTC. A day with
+-- another version is classed anew.
 create table class_days (
     day date primary key,
     lists text not null
 );
+insert into class_days select distinct day, '' from click_days;
 
 -- Runs that class stored clicks anew, day by day.
 create table class_runs (
@@ -60,6 +61,8 @@ create table class_runs (
     -- The days that were asked for; null: all whose version is another one.
     from_day date,
     to_day date,
+    -- The last day that is done; the newest day comes first.
+    done_day date,
     -- The day that is being done, and the last click of it that is done.
     day date,
     after_id uuid,

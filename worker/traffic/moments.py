@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
+DAY_MS = 86_400_000
 _BELOW_MS_BITS = 80
 
 

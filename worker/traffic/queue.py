@@ -8,6 +8,8 @@ from typing import NamedTuple
 from tracking.spool import Batch
 from worker.runtime import Connection
 
+# One process at a time settles or classes anew.
+ALONE = "select pg_advisory_xact_lock(hashtext('waypost.settling'))"
 _NOTE = "insert into settling (low, high, spool_id, first, past, lists) values (%s, %s, %s, %s, %s, %s)"
 _WAITING = (
     "select settling_id, low::text, high::text, spool_id, first, past, lists from settling"

@@ -6,21 +6,22 @@ that is stored later, or a second time, is noted again and repairs the clicks ar
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from tracking.traffic import MINUTE_MS, TrafficClass, TrafficLimits
 from worker.runtime import Connection, log, resources
 from worker.traffic.changes import apply_changes, use_indexes
+from worker.traffic.lists import load_lists
 from worker.traffic.minutes import count_minute
 from worker.traffic.moments import ms_of
 from worker.traffic.neighbours import add_seeds, find_changes, make_seeds, seed_ids, seed_minutes
-from worker.traffic.queue import forget, load_waiting, mark_minutes, take_minute
+from worker.traffic.queue import ALONE, Waiting, forget, load_waiting, mark_minutes, take_minute
+from worker.traffic.runs import note_version
 
 BATCHES_AT_ONCE = 10
 # Batches arrive a little later than their clicks. A minute that was counted too early is counted again.
 MINUTE_OVER_MS = 5000
 _MINUTES_OF_RANGE = 10
-_ALONE = "select pg_advisory_xact_lock(hashtext('waypost.settling'))"
 
 
 def settle_clicks() -> None:
@@ -56,7 +57,7 @@ def settle(
 def settle_batches(connection: Connection, limits: TrafficLimits) -> int | None:
     """Settle the batches that wait longest, and return how many clicks changed; None if none waits."""
     with connection.transaction():
-        connection.execute(_ALONE)
+        connection.execute(ALONE)
         waiting = load_waiting(connection, BATCHES_AT_ONCE)
         if not waiting:
             return None
@@ -66,6 +67,7 @@ def settle_batches(connection: Connection, limits: TrafficLimits) -> int | None:
         if limits.per_address_per_minute:
             mark_minutes(connection, _minutes(connection, low, high))
         changed = _settle_seeds(connection, low, high, limits)
+        _note_versions(connection, waiting)
         forget(connection, waiting)
         return changed
 
@@ -73,7 +75,7 @@ def settle_batches(connection: Connection, limits: TrafficLimits) -> int | None:
 def settle_minute(connection: Connection, limits: TrafficLimits, now_ms: int) -> int | None:
     """Count the earliest minute that is over, and return how many clicks changed; None if there is none."""
     with connection.transaction():
-        connection.execute(_ALONE)
+        connection.execute(ALONE)
         minute = take_minute(connection, (now_ms - MINUTE_OVER_MS) // MINUTE_MS)
         if minute is None:
             return None
@@ -93,6 +95,17 @@ def settle_minute(connection: Connection, limits: TrafficLimits, now_ms: int) ->
 def _settle_seeds(connection: Connection, low: str, high: str, limits: TrafficLimits) -> int:
     use_indexes(connection)
     return apply_changes(connection, find_changes(connection, low, high, limits))
+
+
+def _note_versions(connection: Connection, waiting: Iterable[Waiting]) -> None:
+    """Note by which lists the batches were classed.
+
+    RACE: lists can change while a batch is being stored, and then a run may have passed its day.
+    """
+    version = load_lists(connection).version
+    for each in waiting:
+        if each.lists is not None:
+            note_version(connection, each.low, each.high, each.lists == version, version)
 
 
 def _minutes(connection: Connection, low: str, high: str) -> list[int]:
