@@ -15,6 +15,7 @@ from admin_api.caps import cap_routes
 from admin_api.clicks import click_routes
 from admin_api.configuration import configuration_routes
 from admin_api.conversions import conversion_routes
+from admin_api.domain_check import domain_check_routes
 from admin_api.dry_run import dry_run_routes
 from admin_api.event_log import event_log_routes
 from admin_api.health import health_routes
@@ -31,7 +32,7 @@ from admin_api.resources import Addresses
 from admin_api.routing import routing_routes
 from admin_api.runtime import Measurements, Pool
 from admin_api.spool import ledger_routes
-from config.settings import RetentionDays, default_retention
+from config.settings import PublicPlace, RetentionDays, default_retention
 from tracking.outgoing import Network
 
 App = falcon.App[falcon.Request, falcon.Response]
@@ -51,6 +52,8 @@ class Collaborators:
     retention: RetentionDays = field(default_factory=default_retention)
     # Where the edge takes test clicks.
     edge_host: str = "127.0.0.1"
+    # Where tracking domains are to point.
+    public_place: PublicPlace = field(default_factory=PublicPlace)
 
 
 class Accounting:
@@ -93,13 +96,15 @@ def routes_of(collaborators: Collaborators) -> list[Route]:
     pool, redis, addresses = collaborators.pool, collaborators.redis, collaborators.addresses
     keys = collaborators.click_id_keys
     edge = OwnEdge(collaborators.edge_host, addresses)
-    tester = LinkTester(edge, keys, Web(collaborators.outgoing_networks))
+    web = Web(collaborators.outgoing_networks)
+    tester = LinkTester(edge, keys, web)
     return [
         *configuration_routes(pool, addresses),
         *routing_routes(pool, addresses),
         *dry_run_routes(pool),
         *cap_routes(pool, redis),
         *link_test_routes(pool, addresses, tester),
+        *domain_check_routes(pool, collaborators.public_place, web),
         *bulk_link_routes(pool, addresses),
         *conversion_routes(pool, addresses),
         *money_routes(pool, addresses),

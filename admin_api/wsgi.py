@@ -29,6 +29,7 @@ def start(settings: AdminSettings) -> App:
         outgoing_networks=settings.outgoing.allowed_networks,
         retention=settings.retention,
         edge_host=settings.edge_host,
+        public_place=settings.public_place,
     )
     publisher = Publisher(settings.database_url, connect_redis(settings.redis_url), collaborators.measurements)
     publisher.start()

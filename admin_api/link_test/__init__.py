@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from admin_api.link_test.chain import LinkTester
-from admin_api.link_test.requests import OwnEdge, Web
+from admin_api.link_test.objects import Hop, HopTls
+from admin_api.link_test.requests import OwnEdge, Web, ask
 from admin_api.link_test.resource import link_test_routes
 
-__all__ = ["LinkTester", "OwnEdge", "Web", "link_test_routes"]
+__all__ = ["Hop", "HopTls", "LinkTester", "OwnEdge", "Web", "ask", "link_test_routes"]

@@ -17,6 +17,7 @@ from config.settings.programs import (
     search_path,
     worker_settings,
 )
+from config.settings.public_place import PublicPlace
 from config.settings.retention import RetentionDays, default_retention
 from config.settings.secrets import embedded_database_url, embedded_redis_url, secret
 
@@ -27,6 +28,7 @@ __all__ = [
     "EmbeddedSettings",
     "GeoSettings",
     "OutgoingSettings",
+    "PublicPlace",
     "RetentionDays",
     "SettingError",
     "admin_settings",

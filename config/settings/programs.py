@@ -13,6 +13,7 @@ from pathlib import Path
 from config.settings.environment import EnvironmentReader
 from config.settings.geo import GeoSettings, geo_settings
 from config.settings.outgoing import OutgoingSettings, outgoing_settings
+from config.settings.public_place import PublicPlace, public_place
 from config.settings.retention import RetentionDays, retention_days
 from config.settings.traffic import traffic_limits
 from tracking.runtime import BATCH_RECORDS_MAX
@@ -84,6 +85,7 @@ class AdminSettings:
     edge_port: int
     intake_port: int
     public_scheme: str
+    public_place: PublicPlace
     click_id_keys: tuple[bytes, ...]
     outgoing: OutgoingSettings
     retention: RetentionDays
@@ -172,6 +174,7 @@ def admin_settings(environ: Mapping[str, str] = os.environ) -> AdminSettings:
         edge_port=read.port("EDGE_PORT"),
         intake_port=read.intake_port(),
         public_scheme=read.choice("PUBLIC_SCHEME", ("http", "https")),
+        public_place=public_place(read),
         click_id_keys=read.click_id_keys(),
         outgoing=outgoing_settings(read),
         retention=retention_days(read),
