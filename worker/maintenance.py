@@ -47,7 +47,7 @@ SCHEDULE = (
     PeriodicTask("payouts", Task.MAKE_PAYOUTS, (), 3600.0, timeout_s=600),
     PeriodicTask("erasures", Task.ERASE, (), 5.0),
     PeriodicTask("months", Task.MAKE_MONTHS, (), 3600.0),
-    PeriodicTask("retention", Task.DROP_OLD, (), 3600.0),
+    PeriodicTask("retention", Task.DROP_OLD, (), 3600.0, timeout_s=600),
 )
 
 

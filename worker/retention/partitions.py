@@ -12,7 +12,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import NamedTuple
+from typing import LiteralString, NamedTuple
 
 from psycopg import errors, sql
 
@@ -22,6 +22,10 @@ from worker.runtime import Connection, log
 
 # To detach waits for every transaction that began before it and has looked at the table, such as a long report.
 DETACH_TIMEOUT_S = 45
+# The count is only shown to the operator.
+COUNT_TIMEOUT_MS = 20_000
+_COUNT: LiteralString = "select count(*) from {}"
+_ESTIMATE = "select greatest(reltuples, 0)::bigint from pg_class where oid = quote_ident(%s)::regclass"
 _OPEN = "select drop_id, partition_name from retention_drops where class = %s and dropped_at is null order by drop_id"
 _DECIDE = (
     "insert into retention_drops (class, partition_name, begins_at, ends_at) values (%s, %s, %s, %s) returning drop_id"
@@ -99,13 +103,22 @@ def _drop(connection: Connection, drop: _Drop) -> None:
     with connection.transaction():
         there = connection.execute(_THERE, [drop.partition]).fetchone()
         if there is not None and there[0]:
-            name = sql.Identifier(drop.partition)
-            counted = connection.execute(
-                sql.SQL("select count(*), pg_total_relation_size({}::regclass) from {}").format(
-                    sql.Literal(drop.partition), name
-                )
-            ).fetchone()
-            rows, size = counted or (None, None)
-            connection.execute(sql.SQL("drop table {}").format(name))
+            rows = _count(connection, drop.partition)
+            measured = connection.execute("select pg_total_relation_size(quote_ident(%s)::regclass)", [drop.partition])
+            (size,) = measured.fetchone() or (None,)
+            connection.execute(sql.SQL("drop table {}").format(sql.Identifier(drop.partition)))
         connection.execute(_DROPPED, [rows, size, drop.drop_id])
     log("partition-dropped", partition=drop.partition, rows=rows, bytes=size)
+
+
+def _count(connection: Connection, partition: str) -> int:
+    """Return how many rows a table has; of one that takes too long to count, PostgreSQL's estimate."""
+    try:
+        with connection.transaction():
+            connection.execute(f"set local statement_timeout = {COUNT_TIMEOUT_MS}")
+            row = connection.execute(sql.SQL(_COUNT).format(sql.Identifier(partition))).fetchone()
+    except errors.QueryCanceled:
+        row = connection.execute(_ESTIMATE, [partition]).fetchone()
+    # A subtransaction that ends well keeps what it set.
+    connection.execute("reset statement_timeout")
+    return 0 if row is None else int(row[0])

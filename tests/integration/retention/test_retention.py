@@ -20,6 +20,7 @@ from waiting import wait_until
 from worker import clicks, postbacks
 from worker.conversions import load_context
 from worker.retention import drop_old, make_months
+from worker.retention import partitions as partitions_module
 from worker.retention.months import months_ahead
 from worker.runtime import Resources, install
 
@@ -152,6 +153,24 @@ def interrupt_detach(database_url: str, connection: psycopg.Connection, name: st
         connection.execute("reset statement_timeout")
     query = "select detaching from partitions_of('clicks') where partition_name = %s"
     assert connection.execute(query, [name]).fetchall() == [(True,)]
+
+
+def test_a_partition_that_takes_too_long_to_count_is_dropped_all_the_same(
+    used: Resources, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    click_of(40)
+    name = f"clicks_{NOW - timedelta(days=40):%Y%m%d}"
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        connection.execute(f"analyze {name}")
+    monkeypatch.setattr(partitions_module, "COUNT_TIMEOUT_MS", 1)
+    monkeypatch.setattr(
+        partitions_module, "_COUNT", "select count(*) + coalesce(sum(length(pg_sleep(1)::text)), 0) from {}"
+    )
+    kept_for(used, clicks=30)
+    drop_old()
+    assert cases.rows(database_url, "select to_regclass(%s)", name) == [(None,)]
+    assert cases.rows(database_url, "select rows::int, dropped_at is not null from retention_drops") == [(1, True)]
+    assert used.database.run(lambda connection: connection.execute("show statement_timeout").fetchone()) == ("1min",)
 
 
 def test_a_table_that_an_operator_detached_is_never_dropped(used: Resources, database_url: str) -> None:

@@ -38,6 +38,7 @@ from tracking.money.commission_plans import PlanRung, PlanVerdict
 from tracking.outgoing import AttemptError, DeliveryState, OutgoingState
 from tracking.outgoing.message import OUTGOING_MACROS
 from tracking.postbacks.click_reference import CorrectionRule
+from tracking.privacy import AddressStorage, RetentionClass, SubjectKind
 from tracking.reconciliation import Column, RowClass
 from tracking.reconciliation.comparison import Difference
 from tracking.runtime import QueueName, Task
@@ -170,6 +171,9 @@ def test_every_metric_is_documented() -> None:
         PlanRung,
         PlanVerdict,
         RateOrigin,
+        RetentionClass,
+        AddressStorage,
+        SubjectKind,
     ],
 )
 def test_every_value_of_a_closed_list_is_documented(words: type[StrEnum]) -> None:
