@@ -9,7 +9,7 @@ import falcon
 from config.configuration import MirrorReader
 from config.geo import GeoDatabases
 from config.settings import EdgeSettings
-from edge.clicks import ClickResource, LinkTestResource, Router
+from edge.clicks import ClickResource, LinkTestResource, Router, SpecialLinks
 from edge.health import EdgeCollector, LiveResource, MetricsResource, ReadyResource, TestClickResource
 from edge.http import EdgeRequest, EdgeResponse, serialize_error
 from edge.postbacks import (
@@ -48,8 +48,9 @@ def create_app(settings: EdgeSettings, parts: Collaborators) -> falcon.App[EdgeR
     rotations = Rotations(parts.mirror)
     chooser = Chooser(parts.geo, parts.capacity, rotations, SeenVisitors(settings.spool_dir))
     router = Router(parts.mirror, rotations)
-    click = ClickResource(router, parts.recorder, chooser, settings.trusted_proxies)
-    test = LinkTestResource(router, chooser, settings.trusted_proxies, settings.click_id_keys)
+    special = SpecialLinks(parts.mirror, chooser, settings.trusted_proxies)
+    click = ClickResource(router, parts.recorder, special)
+    test = LinkTestResource(router, special, settings.click_id_keys)
     reader = PostbackReader(
         Accounts(parts.mirror),
         RateLimits(settings.postback_rate_per_minute),

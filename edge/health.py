@@ -17,7 +17,7 @@ from prometheus_client.registry import Collector
 from config.configuration import MirrorReader, decode_profile, profile_key
 from config.geo import GeoDatabases
 from edge.caps import cap_metrics
-from edge.http import GEO_INDEX, NEXT_HOP_INDEX, OUTCOME_INDEX, Outcome, host_name, set_problem
+from edge.http import GEO_INDEX, NEXT_HOP_INDEX, OUTCOME_INDEX, ROUTING_INDEX, Outcome, host_name, set_problem
 from edge.spool import (
     Recorder,
     outcome_files,
@@ -31,7 +31,7 @@ from tracking.spool import stream_of
 
 # The agent touches this file in the mirror's directory whenever Redis confirms that the mirror is up to date.
 CONFIRMED_NAME = "confirmed"
-_COUNTED = 1 + max((*OUTCOME_INDEX.values(), *NEXT_HOP_INDEX.values(), *GEO_INDEX.values()))
+_COUNTED = 1 + max((*OUTCOME_INDEX.values(), *NEXT_HOP_INDEX.values(), *ROUTING_INDEX.values(), *GEO_INDEX.values()))
 
 
 class LiveResource:
@@ -136,6 +136,11 @@ class EdgeCollector(Collector):
             answers.add_metric([outcome.value], counted[place])
         for result, place in NEXT_HOP_INDEX.items():
             hops.add_metric([result.value], counted[place])
+        routing = CounterMetricFamily(
+            "waypost_edge_routing", "Clicks that no rule sent to a destination", labels=["how"]
+        )
+        for how, place in ROUTING_INDEX.items():
+            routing.add_metric([how.value], counted[place])
         geo = CounterMetricFamily("waypost_edge_geo", "Databases of addresses, and failures", labels=["event"])
         for event, place in GEO_INDEX.items():
             geo.add_metric([event.value], counted[place])
@@ -160,7 +165,7 @@ class EdgeCollector(Collector):
         version = GaugeMetricFamily(
             "waypost_edge_mirror_version", "Configuration version", value=meta.version if meta else 0
         )
-        return [answers, hops, geo, issued, lost, size, version, *cap_metrics(self._spool_dir)]
+        return [answers, hops, routing, geo, issued, lost, size, version, *cap_metrics(self._spool_dir)]
 
     def _counted(self) -> list[int]:
         """Return the sums of the words of all slots' counter files."""

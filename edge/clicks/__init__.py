@@ -5,5 +5,6 @@ from __future__ import annotations
 from edge.clicks.decision import Router
 from edge.clicks.link_test import LinkTestResource
 from edge.clicks.resource import ClickResource
+from edge.clicks.special import SpecialLinks
 
-__all__ = ["ClickResource", "LinkTestResource", "Router"]
+__all__ = ["ClickResource", "LinkTestResource", "Router", "SpecialLinks"]

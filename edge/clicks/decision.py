@@ -7,6 +7,7 @@ from threading import Lock
 from typing import Any
 
 from config.configuration import MirrorReader, PublishedLink, PublishedProfile, decode_link, decode_profile
+from edge.clicks.hops import could_be_ours
 from edge.clicks.redirect_cache import RedirectCache
 from edge.http import Outcome, normalize_host
 from edge.routing import Rotations, read_plan
@@ -37,6 +38,8 @@ class Redirect:
     next_hops: tuple[NextHops, ...] = ()
     # The rules that choose where the click goes; None for most links, and once they have chosen.
     plan: Plan | None = None
+    # Whether there is nothing to do but to fill in the destination: no rules, and no link of ours that it may lead to.
+    is_plain: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +132,8 @@ def decide(mirror: MirrorReader, host: str, slug: str) -> Decision:
         # Here, since a click is filled in under the lock of the spool, and the rules take 0.2 s to load once.
         prepare_user_agents()
     plan, routing = (None, None) if link.plan is None else read_plan(link)
-    return Redirect(host, slug, link, profile, found.version, expansion, routing, hops, plan)
+    is_plain = link.plan is None and not could_be_ours(parts[0])
+    return Redirect(host, slug, link, profile, found.version, expansion, routing, hops, plan, is_plain)
 
 
 def next_hops_of(profile: PublishedProfile | None, raw: str | None) -> tuple[NextHops, ...]:

@@ -10,10 +10,10 @@ import falcon
 import orjson
 
 from edge.clicks.decision import Redirect, Rejection, Router
-from edge.clicks.resource import NO_STORE, REJECTIONS, chosen_redirect
+from edge.clicks.resource import NO_STORE, REJECTIONS
+from edge.clicks.special import SpecialLinks
 from edge.clicks.visit import Visit
 from edge.http import EdgeRequest, EdgeResponse, Outcome, host_name, set_problem
-from edge.routing import Chooser
 from tracking.clicks import TEST_CLICK_ID, is_test_token
 from tracking.routing import Capacity
 
@@ -27,14 +27,13 @@ class LinkTestResource:
     def __init__(
         self,
         router: Router,
-        chooser: Chooser,
-        trusted_proxies: int,
+        special: SpecialLinks,
         keys: Sequence[bytes],
         now_s: Callable[[], float] = time,
     ) -> None:
         self._router = router
-        self._chooser = replace(chooser, capacity=_Untaken(chooser.capacity))
-        self._trusted_proxies = trusted_proxies
+        chooser = replace(special.chooser, capacity=_Untaken(special.chooser.capacity))
+        self._special = replace(special, chooser=chooser)
         self._keys = keys
         self._now_s = now_s
 
@@ -46,15 +45,15 @@ class LinkTestResource:
             set_problem(resp, 403, "bad-test-token", "A test click needs a token of the admin API, valid for a minute.")
             return
         decision = self._router.decide(env.get("HTTP_HOST") or "", slug)
+        if isinstance(decision, Redirect) and not decision.is_plain:
+            decision = self._special.decide(decision, env)
         answer = _refused(decision) if isinstance(decision, Rejection) else self._redirected(decision, req)
         resp.content_type = falcon.MEDIA_JSON
         resp.data = orjson.dumps(answer)
         resp.set_header("Cache-Control", NO_STORE)
 
     def _redirected(self, decision: Redirect, req: EdgeRequest) -> dict[str, object]:
-        if decision.plan is not None:
-            decision = chosen_redirect(self._chooser, decision, decision.plan, req.env, self._trusted_proxies)
-        visit = Visit(req.env, decision, self._trusted_proxies, self._chooser.geo)
+        visit = Visit(req.env, decision, self._special.trusted_proxies, self._special.chooser.geo)
         visit.click_id = TEST_CLICK_ID
         profile, routing = decision.profile, decision.routing
         kind = profile.redirect_type if profile is not None else "302"

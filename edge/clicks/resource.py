@@ -9,12 +9,10 @@ import falcon
 from config.configuration import PublishedProfile
 from edge.clicks.decision import Redirect, Rejection, Router
 from edge.clicks.javascript_page import js_redirect_page
+from edge.clicks.special import SpecialLinks
 from edge.clicks.visit import Visit
-from edge.http import EdgeRequest, EdgeResponse, Outcome, client_address, set_problem
-from edge.routing import Chooser, LinkFacts
+from edge.http import EdgeRequest, EdgeResponse, Outcome, set_problem
 from edge.spool import Recorder
-from tracking.clicks import prepare_expansion
-from tracking.routing import How, Plan
 
 _STATUS = {"301": falcon.HTTP_301, "302": falcon.HTTP_302}
 NO_STORE = "no-store, private"
@@ -27,6 +25,7 @@ REJECTIONS = {
     Outcome.WRONG_HOST: (404, "This host is not a tracking domain."),
     Outcome.LINK_INACTIVE: (404, "This link is switched off."),
     Outcome.NO_DESTINATION: (404, "This link has no destination: its profile has no fallback URL."),
+    Outcome.LOOP: (404, "This link leads through other links of ours and does not end."),
     Outcome.MIRROR_EMPTY: (503, "No configuration has reached this edge yet."),
 }
 
@@ -34,22 +33,22 @@ REJECTIONS = {
 class ClickResource:
     """GET and HEAD of /click/{slug}. One immutable instance serves all requests of a process."""
 
-    def __init__(self, router: Router, recorder: Recorder, chooser: Chooser, trusted_proxies: int) -> None:
+    def __init__(self, router: Router, recorder: Recorder, special: SpecialLinks) -> None:
         self._router = router
         self._recorder = recorder
-        self._chooser = chooser
-        self._geo = chooser.geo
-        self._trusted_proxies = trusted_proxies
+        self._special = special
+        self._geo = special.chooser.geo
+        self._trusted_proxies = special.trusted_proxies
 
     def on_get(self, req: EdgeRequest, resp: EdgeResponse, slug: str) -> None:
         """Answer a click."""
         env = req.env
         decision = self._router.decide(env.get("HTTP_HOST") or "", slug)
+        if isinstance(decision, Redirect) and not decision.is_plain:
+            decision = self._special.decide(decision, env)
         if isinstance(decision, Rejection):
-            self._reject(resp, decision)
+            self._reject(resp, decision, env)
             return
-        if decision.plan is not None:
-            decision = chosen_redirect(self._chooser, decision, decision.plan, env, self._trusted_proxies)
         visit = Visit(env, decision, self._trusted_proxies, self._geo)
         if decision.profile is None:
             self._recorder.count(Outcome.NO_PROFILE)
@@ -60,6 +59,8 @@ class ClickResource:
             headers = {CLICK_ID_HEADER: visit.click_id}
         else:
             headers = {REASON_HEADER: Outcome.NOT_LOGGED.value}
+        if decision.routing is not None and decision.routing[4] is not None:
+            self._recorder.count_routing(decision.routing[4])
         if visit.next_hop is not None:
             self._recorder.count_next_hop(visit.next_hop)
             headers[NEXT_HOP_HEADER] = visit.next_hop.value
@@ -70,31 +71,18 @@ class ClickResource:
 
     on_head = on_get
 
-    def _reject(self, resp: EdgeResponse, rejection: Rejection) -> None:
-        outcome = rejection.outcome
+    def _reject(self, resp: EdgeResponse, rejection: Rejection, env: dict[str, Any]) -> None:
+        outcome, fallback_url = rejection.outcome, rejection.fallback_url
+        if fallback_url is not None:
+            fallback_url = self._special.fallback(fallback_url, env)
+            outcome = outcome if fallback_url is not None else Outcome.LOOP
         self._recorder.count(outcome)
-        if rejection.fallback_url is not None:
-            _send(resp, "302", rejection.fallback_url, {REASON_HEADER: outcome.value})
+        if fallback_url is not None:
+            _send(resp, "302", fallback_url, {REASON_HEADER: outcome.value})
             return
         status, detail = REJECTIONS[outcome]
         set_problem(resp, status, outcome, detail)
         resp.set_header(REASON_HEADER, outcome)
-
-
-def chosen_redirect(
-    chooser: Chooser, redirect: Redirect, plan: Plan, env: dict[str, Any], trusted_proxies: int
-) -> Redirect:
-    """Return the redirect that a link's rules choose."""
-    link, profile = redirect.link, redirect.profile
-    facts = LinkFacts(link.link_id, link.source or "", link.sub_defaults)
-    choice = chooser.choose(plan, facts, env, client_address(env, trusted_proxies))
-    expansion = choice.expansion or redirect.expansion
-    if choice.how == How.FALLBACK and profile is not None and profile.fallback_url is not None:
-        expansion = prepare_expansion([profile.fallback_url], ())
-    return Redirect(
-        *(redirect.host, redirect.slug, link, profile, redirect.config_version),
-        *(expansion, choice.routing, redirect.next_hops),
-    )
 
 
 def _send(resp: EdgeResponse, redirect_type: str, location: str, headers: dict[str, str]) -> None:

@@ -8,6 +8,7 @@ from enum import StrEnum
 
 from config.geo import GeoEvent
 from tracking.clicks import NextHopResult
+from tracking.routing import How
 
 
 class Outcome(StrEnum):
@@ -36,9 +37,11 @@ class Outcome(StrEnum):
     POSTBACK_RATE_LIMITED = "postback-rate-limited"
     POSTBACK_RATE_LIMITED_NOT_STORED = "postback-rate-limited-not-stored"
     NO_DESTINATION = "no-destination"
+    LOOP = "loop"
 
 
-# Next hops are counted in the same files, after all outcomes there may ever be.
+# Next hops, and how rules found a destination, are counted in the same files, after all outcomes there may ever be.
 NEXT_HOP_INDEX: dict[NextHopResult, int] = {result: 256 + place for place, result in enumerate(NextHopResult)}
+ROUTING_INDEX: dict[How, int] = {how: 288 + place for place, how in enumerate(How)}
 GEO_INDEX: dict[GeoEvent, int] = {event: 320 + place for place, event in enumerate(GeoEvent)}
 OUTCOME_INDEX: dict[Outcome, int] = {outcome: place for place, outcome in enumerate(Outcome)}

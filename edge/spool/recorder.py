@@ -12,11 +12,12 @@ from time import time_ns
 
 from config.geo import GeoEvent
 from config.settings import EdgeSettings
-from edge.http import GEO_INDEX, NEXT_HOP_INDEX, OUTCOME_INDEX, Outcome
+from edge.http import GEO_INDEX, NEXT_HOP_INDEX, OUTCOME_INDEX, ROUTING_INDEX, Outcome
 from edge.spool.counters import CounterFile
 from edge.spool.slots import Slot, spool_directories
 from edge.spool.writer import SpoolWriter
 from tracking.clicks import ClickIdMint, NextHopResult
+from tracking.routing import How
 
 _log = logging.getLogger(__name__)
 _DISK_CHECK_S = 1.0
@@ -101,6 +102,10 @@ class Recorder:
     def count_next_hop(self, result: NextHopResult) -> None:
         """Count what became of a next hop that a click named."""
         self._answers[NEXT_HOP_INDEX[result]] += 1
+
+    def count_routing(self, how: How) -> None:
+        """Count how the rules of a link found a destination, where that was unusual."""
+        self._answers[ROUTING_INDEX[how]] += 1
 
     def count_geo(self, event: GeoEvent) -> None:
         """Count what happened to a database of addresses."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tracking.routing.choice import random_choice, sticky_choice, visitor_seed
+from tracking.routing.choice import sticky_choice, visitor_seed
 from tracking.routing.conditions import Test, compile_condition, decode_condition
 from tracking.routing.decision import Capacity, Chosen, Visitor, outcome_of, run_plan
 from tracking.routing.outcome import How, RoutingOutcome
@@ -16,7 +16,7 @@ from tracking.routing.plan import (
     decode_rotation,
     expansion_of,
 )
-from tracking.routing.words import condition_in_words, explain
+from tracking.routing.words import explain
 
 __all__ = [
     "UNREADABLE",
@@ -31,14 +31,12 @@ __all__ = [
     "compile_condition",
     "compile_plan",
     "compile_rotation",
-    "condition_in_words",
     "decode_condition",
     "decode_plan",
     "decode_rotation",
     "expansion_of",
     "explain",
     "outcome_of",
-    "random_choice",
     "run_plan",
     "sticky_choice",
     "visitor_seed",
