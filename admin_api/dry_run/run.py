@@ -19,7 +19,7 @@ from admin_api.dry_run.objects import (
     show_rule,
 )
 from admin_api.dry_run.tally import Tally, largest
-from admin_api.dry_run.ways import Document, Router, columns_for
+from admin_api.dry_run.ways import Document, Router, columns_for, fields_of
 from admin_api.http import ConflictError
 from admin_api.runtime import Database, Row
 
@@ -40,6 +40,10 @@ _SHARED = (
 _LINK: LiteralString = """
     select links.destination_url, links.routing, sources.name as source
     from links left join sources using (source_id) where link_id = %s
+"""
+_FIELDS_OF_PROFILE: LiteralString = """
+    select distinct field #>> '{}' as field
+    from links, jsonb_path_query(routing, '$.rules[*].conditions[*].field') as field where profile_id = %s
 """
 _ROTATIONS: LiteralString = "select rotation_id, destinations, assignment from rotations"
 
@@ -80,9 +84,7 @@ def dry_run(database: Database, link: Row, draft: Document | None, asked: DryRun
     """
     by_profile = asked.whole_profile and link["profile_id"] is not None
     wanted = Wanted(link["link_id"], link["profile_id"] if by_profile else None, asked)
-    columns = (
-        columns_for([link["routing"], draft]) if not by_profile else columns_for(_of_profile(database, link, draft))
-    )
+    columns = columns_for(fields_of(draft) | _fields(database, wanted, link["routing"]))
     tally = Tally()
     newest = oldest = None
     deadline = monotonic() + DEADLINE_S
@@ -117,12 +119,12 @@ def dry_run(database: Database, link: Row, draft: Document | None, asked: DryRun
     )
 
 
-def _of_profile(database: Database, link: Row, draft: Document | None) -> list[Document | None]:
-    """Return the draft and the rules of all links of a profile, since the first click may be of any of them."""
-    rows = database.execute(
-        "select routing from links where profile_id = %s and routing is not null", [link["profile_id"]]
-    )
-    return [draft, *(row["routing"] for row in rows)]
+def _fields(database: Database, wanted: Wanted, present: Document | None) -> set[str]:
+    """Return the fields of the conditions that decide about the clicks now."""
+    if wanted.profile_id is None:
+        return fields_of(present)
+    # The first click may be of any link of the profile.
+    return {row["field"] for row in database.execute(_FIELDS_OF_PROFILE, [wanted.profile_id])}
 
 
 def _too_much(clicks: int) -> ConflictError:

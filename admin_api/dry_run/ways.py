@@ -95,13 +95,15 @@ class Router:
         return self._countries.get(facts.country, self._default)
 
 
-def columns_for(documents: Collection[Document | None]) -> list[str]:
-    """Return the columns of clicks that the rules of some documents look at."""
-    rules = [rule for document in documents for rule in (document or {}).get("rules", ())]
-    fields = {condition["field"] for rule in rules for condition in rule.get("conditions", ())}
-    columns = {column for field in fields for column in COLUMNS.get(field, ())}
-    # Also for a rule with a single destination, which may be a rotation.
-    return sorted(columns | set(STICKY_COLUMNS)) if rules else []
+def columns_for(fields: Collection[str]) -> list[str]:
+    """Return the columns of clicks that conditions with these fields look at, and those of sticky choices."""
+    return sorted({*STICKY_COLUMNS, *(column for field in fields for column in COLUMNS.get(field, ()))})
+
+
+def fields_of(document: Document | None) -> set[str]:
+    """Return the fields of the conditions of a rule document."""
+    rules = (document or {}).get("rules", ())
+    return {condition["field"] for rule in rules for condition in rule.get("conditions", ())}
 
 
 def _active_rules(document: Document) -> Iterator[tuple[Place, Document]]:

@@ -100,7 +100,7 @@ def test_a_click_goes_where_the_edge_would_send_it(seed: int) -> None:
         number: decode_rotation(compile_rotation(each["destinations"], "sticky", 1))
         for number, each in rotations.items()
     }
-    columns = columns_for([document, {"rules": [{"conditions": CONDITIONS}]}])
+    columns = columns_for({condition["field"] for condition in CONDITIONS})
     for _ in range(25):
         row = {column: random.choice(ROW[column]) for column in columns}
         at = datetime(2026, 11, 2, tzinfo=UTC) + timedelta(hours=random.randrange(24 * 7))
