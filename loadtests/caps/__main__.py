@@ -94,14 +94,19 @@ def measure(scene: Scene, cap: Cap, name: str) -> Run:
     commands = _commands(scene)
     scene.begin(cap)
     began = changed = last = monotonic()
-    taken = refused = times = 0
+    taken = refused = refused_before = times = 0
+    # On a busy machine, processes that were killed may take long to click again.
+    enough = int(scene.rate * scene.processes * len(scene.hosts) * _QUIET_S / 4)
     try:
         # Until the first click is taken, Redis's data may be too young.
-        while (now := monotonic()) - began < _LONGEST_S and (now - changed < _QUIET_S or not taken):
+        while (now := monotonic()) - began < _LONGEST_S and (
+            now - changed < _QUIET_S or not taken or refused - refused_before < enough
+        ):
             sleep(0.02)
             before, (taken, refused) = taken, scene.counted()
             if taken != before:
-                changed = last = monotonic()
+                changed, refused_before = monotonic(), refused
+                last = changed
             if trouble is not None and due and taken >= due[0]:
                 del due[0]
                 trouble(scene, cap)
