@@ -32,8 +32,9 @@ class LinkTestResource:
         now_s: Callable[[], float] = time,
     ) -> None:
         self._router = router
-        chooser = replace(special.chooser, capacity=_Untaken(special.chooser.capacity))
-        self._special = replace(special, chooser=chooser)
+        chooser = special.chooser
+        untouched = replace(chooser, capacity=_Untaken(chooser.capacity), seen=chooser.seen.unchanged())
+        self._special = replace(special, chooser=untouched)
         self._keys = keys
         self._now_s = now_s
 

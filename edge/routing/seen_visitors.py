@@ -36,15 +36,20 @@ class SeenVisitors:
     forgotten, and is new once more.
     """
 
-    def __init__(self, directory: Path, places: int = PLACES) -> None:
+    def __init__(self, directory: Path, places: int = PLACES, *, remembers: bool = True) -> None:
         self._path = directory / _NAME
         self._places = places
+        self._remembers = remembers
+
+    def unchanged(self) -> SeenVisitors:
+        """Return the same table for test clicks, which remember nobody."""
+        return SeenVisitors(self._path.parent, self._places, remembers=False)
 
     def is_returning(self, seed: int, hour: int, *, remember: bool) -> bool:
         """Return whether a visitor (tracking.routing.visitor_seed) was seen before; if `remember`, note that they are
         here now. `hour` is Unix hours.
         """
-        words = self._words
+        words, remember = self._words, remember and self._remembers
         # The bucket is taken from the low bits, the fingerprint from the high ones. 0 is the empty word.
         first = seed % (self._places // _BUCKET) * _BUCKET
         fingerprint = seed >> _HOUR_BITS or 1

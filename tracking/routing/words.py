@@ -139,7 +139,7 @@ def _time_in_words(condition: Mapping[str, Any]) -> str:
     days = _listed([_DAYS[day - 1] for day in condition.get("weekdays", [])])
     hours = _listed([f"{first}:00 to {end}:00" for first, end in condition.get("hours", [])])
     zone = f" ({condition['time_zone']})" if condition.get("time_zone") else ""
-    said = " between ".join(filter(None, (days, hours))) or "any time"
+    said = " from ".join(filter(None, (days, hours))) or "any time"
     return f"the time is {'not ' if condition.get('negate') else ''}{said}{zone}"
 
 

@@ -39,6 +39,14 @@ def test_a_look_alone_leaves_a_visitor_new(tmp_path: Path) -> None:
     assert [look(table, 5 << 32) for _ in range(2)] == [False, False]
 
 
+def test_a_test_click_sees_who_was_here_and_remembers_nobody(tmp_path: Path) -> None:
+    table = SeenVisitors(tmp_path, SMALL)
+    visit(table, 5 << 32)
+    unchanged = table.unchanged()
+    assert [visit(unchanged, seed) for seed in (5 << 32, 6 << 32, 6 << 32)] == [True, False, False]
+    assert not visit(table, 6 << 32)
+
+
 def test_a_visitor_who_was_away_for_too_long_is_new_again_and_each_visit_begins_anew(tmp_path: Path) -> None:
     table = SeenVisitors(tmp_path, SMALL)
     hours = [NOW, NOW + REMEMBERED_HOURS, NOW + 2 * REMEMBERED_HOURS, NOW + 3 * REMEMBERED_HOURS + 1]
