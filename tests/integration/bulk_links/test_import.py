@@ -14,7 +14,7 @@ from admin_api.bulk_links.saving import LOCK_NUMBER
 from admin_api.runtime import Database
 from admin_client import AdminClient, connect, published
 from link_files import all_links, csv_of, faults, import_links, preview, send
-from publisher_rounds import settle
+from publisher_rounds import expected, settle
 
 
 @pytest.fixture
@@ -244,3 +244,58 @@ def test_semicolons_are_found_and_columns_renamed_or_ignored(admin: AdminClient,
     import_links(admin, file, **settings, defaults={"merchant_id": world["merchant"]["merchant_id"], "tags": ["new"]})
     (link,) = all_links(admin)
     assert (link["notes"], link["tags"], link["destination_url"]) == ("Eins\nzwei", ["new"], "https://m.example/")
+
+
+def test_a_backend_that_is_killed_in_the_middle_leaves_nothing_and_is_503(
+    admin: AdminClient, world: dict[str, Any], database: Database, database_url: str
+) -> None:
+    file = csv_of([row(slug=f"s{number}") for number in range(500)])
+    token = preview(admin, file)["token"]
+    answers = []
+    with closing(connect(database_url)) as watching, database.transaction():
+        # The import waits for this row when it has inserted others already.
+        database.execute(
+            "insert into links (name, merchant_id, slug, destination_url) values ('x', %s, 's499', 'https://x/')",
+            [world["merchant"]["merchant_id"]],
+        )
+        thread = threading.Thread(target=lambda: answers.append(send(admin, file, token=token)))
+        thread.start()
+        while not (
+            waiting := watching.execute(
+                "select pid from pg_stat_activity where wait_event = 'transactionid' and datname = current_database()"
+            ).fetchone()
+        ):
+            assert thread.is_alive()
+        watching.execute("select pg_terminate_backend(%s)", [waiting["pid"]])
+        thread.join()
+        database.execute("delete from links")
+    assert (answers[0].status_code, answers[0].json["code"]) == (503, "database-away")
+    left = database.execute(
+        "select (select count(*) from links) as links, (select count(*) from link_versions) as versions,"
+        " (select count(*) from outbox where is_bulk) as keys"
+    ).fetchone()
+    assert left == {"links": 0, "versions": 0, "keys": 0}
+    # The lock went with the connection, so the import can be carried out now.
+    assert import_links(admin, file)["created"] == 500
+
+
+def test_many_links_are_published_in_bulk_and_all_of_them_reach_the_edge(
+    admin: AdminClient, world: dict[str, Any], database: Database, redis: Redis
+) -> None:
+    import_links(admin, csv_of([row(slug=f"s{number}") for number in range(3000)]))
+    pending = database.execute("select count(*) as rows, bool_and(is_bulk) as bulk from outbox").fetchone()
+    assert pending is not None
+    assert pending["bulk"] is False
+    single = database.execute("select count(*) as rows from outbox where not is_bulk").fetchone()
+    # The profile, the merchant and the source of the world.
+    assert single is not None
+    assert pending["rows"] - single["rows"] == 300
+    settle(database, redis)
+    assert published(redis) == expected(database)
+
+
+def test_no_connection_to_the_database_is_503(admin: AdminClient) -> None:
+    pool = admin.collaborators.pool
+    pool.close()
+    result = send(admin, csv_of([row(slug="one")]))
+    assert (result.status_code, result.json["code"]) == (503, "database-away")
