@@ -8,6 +8,7 @@ import logging
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from time import time
 from typing import Any, NamedTuple
 
@@ -54,9 +55,15 @@ class Chooser:
                 # Also where another rule decided, the visitor is here now.
                 _ = facts.returning
         except UNREADABLE as error:
-            _log.error("the rules of link %s cannot be run: %r", link.link_id, error)
+            _report(link.link_id, plan.revision, repr(error))
             return Choice(None, How.BROKEN, [plan.revision, [], None, None, How.BROKEN, {}])
         expansion = chosen.expansion
         if chosen.rotation is not None and chosen.destination is not None:
             expansion = expansion_of(chosen.destination, link.sub_defaults, plan.prefix)
         return Choice(expansion, chosen.how, outcome_of(plan, chosen, facts.looked_up))
+
+
+@lru_cache(1024)
+def _report(link_id: int, revision: int, error: str) -> None:
+    """Log that rules cannot be run, once for a revision: there may be thousands of clicks a second."""
+    _log.error("the rules of link %s, revision %s, cannot be run: %s", link_id, revision, error)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from functools import lru_cache
 from typing import Any
 
 from config.configuration import PublishedLink
@@ -22,7 +23,7 @@ def read_plan(link: PublishedLink) -> tuple[Plan | None, list[Any] | None]:
         plan = decode_plan(published, link.sub_defaults)
         fields = {condition[0] for rule in published[1] for condition in rule[2]}
     except UNREADABLE as error:
-        _log.error("the rules of link %s cannot be read: %r", link.link_id, error)
+        _report(link.link_id, repr(error))
         return None, [0, [], None, None, How.BROKEN, {}]
     # Here, since the click of a cached decision waits for nothing.
     if fields & _AGENT_FIELDS:
@@ -30,3 +31,9 @@ def read_plan(link: PublishedLink) -> tuple[Plan | None, list[Any] | None]:
     if fields & _BOT_FIELDS:
         prepare_bots()
     return plan, None
+
+
+@lru_cache(1024)
+def _report(link_id: int, error: str) -> None:
+    """Log that a plan cannot be read, once: a link that is not in demand is read again for each click."""
+    _log.error("the rules of link %s cannot be read: %s", link_id, error)

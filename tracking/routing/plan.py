@@ -19,7 +19,7 @@ from tracking.routing.conditions import Test, compile_condition, decode_conditio
 
 Subs = Sequence[str | None]
 # What decoding or running a plan raises that another release published, or that is damaged.
-UNREADABLE = (ValueError, TypeError, LookupError, AttributeError, AssertionError)
+UNREADABLE = (ValueError, TypeError, LookupError, ArithmeticError, AttributeError, AssertionError)
 Document = Mapping[str, Any]
 
 
