@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from threading import Lock
 from typing import Any
@@ -120,7 +121,7 @@ def decide(mirror: MirrorReader, host: str, slug: str) -> Decision:
         return Rejection(Outcome.LINK_INACTIVE, fallback_url)
     parts = link.parts
     raw = raw_parameter(parts)
-    hops = next_hops_of(profile, raw)
+    hops = () if profile is None or profile.next_hops is None else next_hops_of(profile.next_hops, raw)
     if raw is not None:
         if fallback_url is None:
             return Rejection(Outcome.NO_DESTINATION)
@@ -128,7 +129,7 @@ def decide(mirror: MirrorReader, host: str, slug: str) -> Decision:
     if profile is not None and not profile.active:
         profile = None
     expansion = prepare_expansion(parts, link.sub_defaults)
-    if any(name in AGENT_MACROS for _, name in expansion.other):
+    if expansion.other and any(name in AGENT_MACROS for _, name in expansion.other):
         # Here, since a click is filled in under the lock of the spool, and the rules take 0.2 s to load once.
         prepare_user_agents()
     plan, routing = (None, None) if link.plan is None else read_plan(link)
@@ -136,11 +137,11 @@ def decide(mirror: MirrorReader, host: str, slug: str) -> Decision:
     return Redirect(host, slug, link, profile, found.version, expansion, routing, hops, plan, is_plain)
 
 
-def next_hops_of(profile: PublishedProfile | None, raw: str | None) -> tuple[NextHops, ...]:
-    """Return the parameters that may say where a click goes. `raw` is the one that the link's destination names."""
-    if profile is None or profile.next_hops is None:
-        return ()
-    hosts, parameter, secrets = profile.next_hops
+def next_hops_of(published: Sequence[Any], raw: str | None) -> tuple[NextHops, ...]:
+    """Return the parameters that may say where a click goes, from a published profile's `next_hops`. `raw` is the one
+    that the link's destination names.
+    """
+    hosts, parameter, secrets = published
     allowed = frozenset(hosts)
     hops = () if parameter is None else (NextHops(parameter, allowed, tuple(secrets)),)
     return hops if raw is None else (*hops, NextHops(raw, allowed, ()))
