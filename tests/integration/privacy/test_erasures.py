@@ -14,11 +14,13 @@ import pytest
 import delivery_cases as partners
 import worker_cases as cases
 from admin_client import AdminClient, admin_client
+from tracking.clicks import SUB_NAMES
 from tracking.visitors import visitor_key, visitor_number
 from waiting import wait_until
 from worker import clicks, postbacks
 from worker.clicks.partitions import make_partition
 from worker.privacy import erase_waiting, erasing
+from worker.privacy.table import ERASED_COLUMNS
 from worker.runtime import Resources, RetryableError, install
 
 ADDRESS = "198.51.100.77"
@@ -344,3 +346,42 @@ def test_an_erasure_names_one_click_or_one_address(
     assert (answer.status_code, answer.json["code"]) == (status, code)
     if field is not None:
         assert answer.json["errors"][0]["field"] == field
+
+
+# What a click keeps after an erasure: what it counts as, where it led, and how it was recorded.
+KEPT = {
+    *(
+        "click_id",
+        "clicked_at",
+        "link_id",
+        "profile_id",
+        "config_version",
+        "class",
+        "is_unique",
+        "method",
+        "host",
+        "slug",
+    ),
+    *(
+        "spool_id",
+        "spool_number",
+        "stored_at",
+        "erased_at",
+        "country",
+        "connection",
+        "anonymous",
+        "device",
+        "os",
+        "browser",
+    ),
+    *("language", "campaign", "cost", "routing", "rule_id", "destination_id"),
+}
+
+
+def test_every_column_of_a_click_is_either_erased_or_kept(database_url: str) -> None:
+    """A new column has to be put into one of the two: `ERASED_COLUMNS`, or `KEPT` here."""
+    query = "select column_name from information_schema.columns where table_name = 'clicks' and table_schema = 'public'"
+    columns = {row[0] for row in cases.rows(database_url, query)}
+    decided = KEPT | set(ERASED_COLUMNS) | set(SUB_NAMES)
+    assert columns - decided == set()
+    assert KEPT & set(ERASED_COLUMNS) == set()
