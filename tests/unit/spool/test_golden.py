@@ -186,6 +186,13 @@ def test_postback_record_v2(name: str, postback: Postback) -> None:
     assert encode_postback(postback) == golden(name)
 
 
+def test_served_next_hops_v1() -> None:
+    hops = [["shop.example", "*.brand.example"], "redirection_url", ["a-secret"]]
+    profile = PROFILE._replace(redirect_type="302", pixels=[], next_hops=hops)
+    assert decode_profile(golden("served_next_hops_v1.json")) == profile
+    assert encode_published(profile) == golden("served_next_hops_v1.json")
+
+
 def test_served_configuration_v1() -> None:
     served: dict[str, str] = orjson.loads(golden("served_v1.json"))
     texts = list(served.values())
