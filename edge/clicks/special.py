@@ -9,7 +9,7 @@ from config.configuration import MirrorReader, profile_key
 from edge.clicks.decision import Decision, Redirect, Rejection
 from edge.clicks.hops import HOPS_MAX, could_be_ours, hops_before, host_of, with_hop
 from edge.http import Outcome, client_address
-from edge.routing import Chooser, LinkFacts
+from edge.routing import Chooser
 from tracking.clicks import Expansion, prepare_expansion
 from tracking.routing import How, Plan
 
@@ -43,9 +43,8 @@ class SpecialLinks:
         return None if hops >= HOPS_MAX else with_hop([url], hops + 1)[0]
 
     def _chosen(self, redirect: Redirect, plan: Plan, env: dict[str, Any]) -> Redirect:
-        link, profile = redirect.link, redirect.profile
-        facts = LinkFacts(link.link_id, link.source or "", link.sub_defaults)
-        choice = self.chooser.choose(plan, facts, env, client_address(env, self.trusted_proxies))
+        profile = redirect.profile
+        choice = self.chooser.choose(plan, redirect.link, env, client_address(env, self.trusted_proxies))
         expansion = choice.expansion or redirect.expansion
         if choice.how == How.FALLBACK and profile is not None and profile.fallback_url is not None:
             expansion = prepare_expansion([profile.fallback_url], ())

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from edge.routing.chooser import Chooser
 from edge.routing.plans import read_plan
-from edge.routing.request_facts import LinkFacts
 from edge.routing.rotations import Rotations
 from edge.routing.seen_visitors import SeenVisitors
 
-__all__ = ["Chooser", "LinkFacts", "Rotations", "SeenVisitors", "read_plan"]
+__all__ = ["Chooser", "Rotations", "SeenVisitors", "read_plan"]

@@ -12,8 +12,9 @@ from functools import lru_cache
 from time import time
 from typing import Any, NamedTuple
 
+from config.configuration import PublishedLink
 from config.geo import GeoDatabases
-from edge.routing.request_facts import LinkFacts, RequestFacts
+from edge.routing.request_facts import RequestFacts
 from edge.routing.rotations import Rotations
 from edge.routing.seen_visitors import SeenVisitors
 from tracking.clicks import Expansion
@@ -45,7 +46,7 @@ class Chooser:
     now_s: Callable[[], float] = time
     draw: Callable[[], float] = random.random
 
-    def choose(self, plan: Plan, link: LinkFacts, env: dict[str, Any], ip: str) -> Choice:
+    def choose(self, plan: Plan, link: PublishedLink, env: dict[str, Any], ip: str) -> Choice:
         """Return where a click goes, and take its place in the caps."""
         facts = RequestFacts(env, ip, link, (self.geo, self.seen), int(self.now_s()))
         visitor = Visitor(facts, self.capacity, self.draw)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any, Generic, NamedTuple, TypeVar
+from collections.abc import Callable
+from typing import Any, Generic, TypeVar
 
+from config.configuration import PublishedLink
 from config.geo import GeoDatabases, Place
 from edge.routing.seen_visitors import SeenVisitors
 from tracking.clicks import parse_bounded, sub_value
@@ -32,14 +33,6 @@ class _once(Generic[Value]):  # noqa: N801 - it is used as a decorator
         return value
 
 
-class LinkFacts(NamedTuple):
-    """What rules may ask about the link."""
-
-    link_id: int
-    source: str
-    sub_defaults: Sequence[str | None]
-
-
 class RequestFacts:
     """The facts of one request (tracking.routing.Facts). `looked_up` has those that its record does not tell."""
 
@@ -47,7 +40,7 @@ class RequestFacts:
         self,
         env: dict[str, Any],
         ip: str,
-        link: LinkFacts,
+        link: PublishedLink,
         lookups: tuple[GeoDatabases, SeenVisitors],
         now_s: int,
     ) -> None:
@@ -110,7 +103,7 @@ class RequestFacts:
 
     @property
     def source(self) -> str:
-        return self._link.source
+        return self._link.source or ""
 
     @property
     def at_s(self) -> int:
