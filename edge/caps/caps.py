@@ -6,7 +6,8 @@ RACE: a process first counts its click as used, and then compares what all proce
 granted. If that is too much, it takes its click back. So of two processes that want the last unit at the same moment,
 both may be refused, but they never both get it, whoever is stopped or killed in between. The agent takes capacity back
 in the same way: it lowers what is granted, and then reads what is used. Both need their write to be seen before they
-read; releasing the lock in between is a full memory barrier.
+read. On x86 releasing the lock in between is a full memory barrier; on ARM64 it is none for later reads, and the write
+is seen since hundreds of instructions of the interpreter lie in between.
 """
 
 from __future__ import annotations
