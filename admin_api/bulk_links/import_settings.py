@@ -103,7 +103,11 @@ class ImportSettings(Body):
     """What a new link has where its row says nothing."""
     merchants: Annotated[dict[str, ObjectId], Field(max_length=WORDS_MAX)] = {}
     """The merchants that the file's own words or numbers stand for, such as the id of an affiliate network."""
-    macros: Annotated[dict[MacroName, MacroName], Field(max_length=WORDS_MAX)] = {}
+    # A key that is no name by the pattern is refused.
+    macros: Annotated[
+        dict[MacroName, MacroName],
+        Field(max_length=WORDS_MAX, json_schema_extra={"additionalProperties": False}),
+    ] = {}
     """The macros that another tracker's macros become, besides those that are known."""
     token: PreviewToken | None = None
     """The token of a preview, which is then carried out. Without it the answer is a preview."""
