@@ -8,8 +8,9 @@ from pydantic import Field
 
 from admin_api.bulk_links.import_settings import TAGS_MAX
 from admin_api.configuration import LINKS, LinkFilter, Tag
-from admin_api.http import Body, PreviewToken, Shown, Text, changes_of
+from admin_api.http import Body, PreviewToken, Shown, Text, changes_of, converted
 from tracking.clicks import SUB_NAMES, URL_CHARACTERS_MAX
+from tracking.runtime import FieldError
 
 # What may be set to one value for many links.
 EDITABLE = ("profile_id", "merchant_id", "source_id", "plan_id", "destination_url", "active", *SUB_NAMES)
@@ -36,10 +37,21 @@ class LinkEdit(changes_of(LINKS.fields, only=EDITABLE)):  # type: ignore[misc]
     """Tags that every link loses."""
 
 
+def _refuse_text(wanted: Any, field: str) -> Any:
+    """Refuse text with commas, which stands for a list in a query only."""
+    for name in ("link_id", "tag"):
+        if isinstance(wanted, dict) and isinstance(wanted.get(name), str):
+            raise FieldError(field, f"{field} must have a list of {name}")
+    return wanted
+
+
+BodyFilter = Annotated[LinkFilter, converted(_refuse_text)]
+
+
 class BulkEdit(Body):
     """A change of every link that a filter finds."""
 
-    filter: LinkFilter
+    filter: BodyFilter
     """The filters of the list. `{}` finds all links."""
     change: LinkEdit
     """What to change."""
@@ -50,7 +62,7 @@ class BulkEdit(Body):
 class UnusedLinks(Body):
     """Which unused links to delete."""
 
-    filter: LinkFilter
+    filter: BodyFilter
     """The filters of the list. `{}` finds all links."""
     older_than_days: Annotated[int, Field(ge=0, le=3650)] = OLDER_THAN_DAYS
     """Links that were created later than this many days ago stay."""

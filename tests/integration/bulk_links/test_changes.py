@@ -34,12 +34,12 @@ def test_a_preview_shows_what_its_token_does(
 ) -> None:
     source = admin.created("sources", name="S")
     wanted = {"source_id": source["source_id"], "sub1": "x", "active": False, "add_tags": ["New"], "remove_tags": ["b"]}
-    shown = change(admin, wanted, tag="a").json
+    shown = change(admin, wanted, tag=["a"]).json
     assert (shown["count"], shown["unchanged"], shown["errors"], shown["changed"]) == (2, 0, 0, None)
     first = links[0]["link_id"]
     assert {"link_id": first, "field": "tags", "before": ["a", "b"], "after": ["a", "new"]} in shown["examples"]
     assert all_links(admin) == links
-    done = change(admin, wanted, shown["token"], tag="a").json
+    done = change(admin, wanted, shown["token"], tag=["a"]).json
     assert (done["changed"], done["token"]) == (2, None)
     after = all_links(admin)
     assert [link["sub1"] for link in after] == ["x", "x", None]
@@ -50,7 +50,7 @@ def test_a_preview_shows_what_its_token_does(
     assert (version["revision"], version["changed_by"]) == (2, "test")
     settle(database, redis)
     assert published(redis) == expected(database)
-    again = change(admin, wanted, tag="a").json
+    again = change(admin, wanted, tag=["a"]).json
     assert (again["count"], again["unchanged"]) == (2, 2)
 
 
@@ -70,14 +70,14 @@ def test_text_in_destinations_is_replaced_and_a_bad_result_keeps_everything_as_i
 def test_a_link_that_changed_since_the_preview_makes_it_outdated(
     admin: AdminClient, links: list[dict[str, Any]]
 ) -> None:
-    token = change(admin, {"sub1": "x"}, tag="a").json["token"]
+    token = change(admin, {"sub1": "x"}, tag=["a"]).json["token"]
     admin.request("PATCH", f"/v1/links/{links[0]['link_id']}", {"sub2": "y"})
-    result = change(admin, {"sub1": "x"}, token, tag="a")
+    result = change(admin, {"sub1": "x"}, token, tag=["a"])
     assert (result.status_code, result.json["code"]) == (409, "preview-outdated")
-    token = change(admin, {"sub1": "x"}, tag="a").json["token"]
-    assert change(admin, {"sub1": "z"}, token, tag="a").status_code == 409
-    assert change(admin, {"sub1": "x"}, token, tag="b").status_code == 409
-    assert change(admin, {"sub1": "x"}, token, tag="a").json["changed"] == 2
+    token = change(admin, {"sub1": "x"}, tag=["a"]).json["token"]
+    assert change(admin, {"sub1": "z"}, token, tag=["a"]).status_code == 409
+    assert change(admin, {"sub1": "x"}, token, tag=["b"]).status_code == 409
+    assert change(admin, {"sub1": "x"}, token, tag=["a"]).json["changed"] == 2
 
 
 def test_links_move_to_a_profile_where_their_slugs_are_free(
@@ -88,8 +88,8 @@ def test_links_move_to_a_profile_where_their_slugs_are_free(
     move = {"profile_id": other["profile_id"]}
     taken = change(admin, move, profile_id=links[0]["profile_id"]).json
     assert [(fault["link_id"], fault["code"]) for fault in taken["faults"]] == [(links[1]["link_id"], "slug-taken")]
-    token = change(admin, move, tag="b").json["token"]
-    assert change(admin, move, token, tag="b").json["changed"] == 1
+    token = change(admin, move, tag=["b"]).json["token"]
+    assert change(admin, move, token, tag=["b"]).json["changed"] == 1
     settle(database, redis)
     assert published(redis) == expected(database)
 
@@ -134,7 +134,7 @@ def test_unused_links_are_deleted_and_used_or_young_ones_stay(
     shown = delete().json
     assert (shown["count"], shown["link_ids"]) == (1, [links[1]["link_id"]])
     assert delete(older_than_days=0).json["count"] == 2
-    assert delete(filter={"tag": "b"}).json["count"] == 0
+    assert delete(filter={"tag": ["b"]}).json["count"] == 0
     database.execute("insert into click_days values ('2026-11-02', %s, 'bot', 1)", [links[1]["link_id"]])
     outdated = delete(token=shown["token"])
     assert (outdated.status_code, outdated.json["code"]) == (409, "preview-outdated")
