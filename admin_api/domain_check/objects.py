@@ -31,7 +31,7 @@ class DnsRecord(Shown):
     """A, AAAA or CNAME."""
     name: str
     value: str
-    ttl_s: int | None = None
+    ttl_s: int | None
     """For how many seconds others may keep it; null for a record that is to be set."""
 
 

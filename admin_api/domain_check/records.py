@@ -25,8 +25,11 @@ class Found(NamedTuple):
 
 def records_to_set(domain: str, place: PublicPlace) -> list[DnsRecord]:
     """Return the records that bring a domain to us."""
-    records = [DnsRecord(type="CNAME", name=domain, value=place.name)] if place.name else []
-    return records + [DnsRecord(type=_type_of(address), name=domain, value=address) for address in place.addresses]
+    records = [DnsRecord(type="CNAME", name=domain, value=place.name, ttl_s=None)] if place.name else []
+    records += [
+        DnsRecord(type=_type_of(address), name=domain, value=address, ttl_s=None) for address in place.addresses
+    ]
+    return records
 
 
 def find_records(domain: str, resolver: Resolver) -> Found:

@@ -55,27 +55,27 @@ class Hop(Shown):
     """One request of the chain, and its answer."""
 
     url: str
-    address: str | None = None
+    address: str | None
     """The address that was called."""
-    status: int | None = None
+    status: int | None
     """The status of the answer; null if there was none."""
-    location: str | None = None
+    location: str | None
     """Where the answer leads."""
     duration_ms: int
-    tls: HopTls | None = None
-    reason: str | None = None
+    tls: HopTls | None
+    reason: str | None
     """Of the first hop: the outcome that the edge gives, if it is not a recorded click."""
-    next_hop: str | None = None
+    next_hop: str | None
     """Of the first hop: what became of a next hop that the click named."""
-    rule_id: int | None = None
+    rule_id: int | None
     """Of the first hop: the rule that decided."""
-    destination_id: int | None = None
+    destination_id: int | None
     """Of the first hop: the destination that was chosen."""
-    title: str | None = None
+    title: str | None
     """The title of the page, if the answer is one."""
-    error: str | None = None
+    error: str | None
     """Why there is no answer; the words are those of the attempts of deliveries."""
-    detail: str | None = None
+    detail: str | None
     """The same in a sentence."""
 
 

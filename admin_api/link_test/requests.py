@@ -69,15 +69,15 @@ def ask_edge(edge: OwnEdge, url: str, path: str, headers: Mapping[str, str]) -> 
         told: dict[str, Any] = orjson.loads(body) if response.status == 200 else {}
     except (OSError, HTTPException, ValueError) as error:
         detail = f"the edge at {edge.host}:{edge.addresses.edge_port} does not answer: {error}"
-        return Hop(url=url, duration_ms=_since(began), error=AttemptError.CONNECT_FAILED.value, detail=detail)
+        return _hop_of(url=url, duration_ms=_since(began), error=AttemptError.CONNECT_FAILED.value, detail=detail)
     finally:
         connection.close()
     if not told:
         detail = (
             f"the edge refused the test with status {response.status}; do edge and admin have the same CLICK_ID_KEYS?"
         )
-        return Hop(url=url, duration_ms=_since(began), error=AttemptError.BAD_RESPONSE.value, detail=detail)
-    return Hop(url=url, address=edge.host, duration_ms=_since(began), **told)
+        return _hop_of(url=url, duration_ms=_since(began), error=AttemptError.BAD_RESPONSE.value, detail=detail)
+    return _hop_of(url=url, address=edge.host, duration_ms=_since(began), **told)
 
 
 def ask(web: Web, url: str, headers: Mapping[str, str]) -> Hop:
@@ -86,17 +86,18 @@ def ask(web: Web, url: str, headers: Mapping[str, str]) -> Hop:
     try:
         return _asked(web, url, headers, began)
     except OutgoingError as error:
-        return Hop(
+        return _hop_of(
             url=url, address=error.address, duration_ms=_since(began), error=error.code, detail=error.message[:300]
         )
     except TimeoutError:
-        return Hop(url=url, duration_ms=_since(began), error=AttemptError.TIMED_OUT.value, detail="no answer in time")
+        timed_out = AttemptError.TIMED_OUT.value
+        return _hop_of(url=url, duration_ms=_since(began), error=timed_out, detail="no answer in time")
     except (HTTPException, ValueError) as error:
         detail = f"not an HTTP answer: {type(error).__name__} {error}"[:300]
-        return Hop(url=url, duration_ms=_since(began), error=AttemptError.BAD_RESPONSE.value, detail=detail)
+        return _hop_of(url=url, duration_ms=_since(began), error=AttemptError.BAD_RESPONSE.value, detail=detail)
     except OSError as error:
         detail = f"{error}"[:300]
-        return Hop(url=url, duration_ms=_since(began), error=AttemptError.CONNECTION_LOST.value, detail=detail)
+        return _hop_of(url=url, duration_ms=_since(began), error=AttemptError.CONNECTION_LOST.value, detail=detail)
 
 
 def _asked(web: Web, url: str, headers: Mapping[str, str], began: float) -> Hop:
@@ -117,7 +118,7 @@ def _asked(web: Web, url: str, headers: Mapping[str, str], began: float) -> Hop:
         response = http.getresponse()
         location = response.getheader("Location")
         is_redirect = 300 <= response.status < 400 and location is not None
-        return Hop(
+        return _hop_of(
             url=url,
             address=address,
             status=response.status,
@@ -166,3 +167,8 @@ def _title(response: HTTPResponse) -> str | None:
 
 def _since(began: float) -> int:
     return round((monotonic() - began) * 1000)
+
+
+def _hop_of(**told: Any) -> Hop:
+    """Return a hop. What is not told of it is null."""
+    return Hop.of_stored(told)

@@ -158,7 +158,7 @@ def test_a_link_that_leads_to_another_of_our_links_is_tested_there_too(tmp_path:
         chain = clicks_of(edge, port).follow("https://t.example/click/again", AskedClick(query="sub1=x"), is_ours)
         assert [hop.url for hop in chain.hops] == [
             "https://t.example/click/again?sub1=x",
-            "https://t.example/click/abc?sub1=x",
+            "https://t.example/click/abc?sub1=x&wp_hop=1",
             shop.url("/x"),
         ]
         assert edge.clicks == []

@@ -42,7 +42,7 @@ def test_every_record_that_is_written_is_a_click_that_a_worker_stores() -> None:
     rows = fast_rows(Batch(cases.SPOOL, 0, [payload().decode() for _ in range(6000)]), rules, visitors)
     assert rows is not None
     assert len(set(rows.click_ids)) == 6000
-    assert set(rows.classes) == {"valid", "head", "prefetch"}
+    assert set(rows.classes) == {"valid", "head", "prefetch", "bot"}
     assert 100 < len(set(rows.link_ids)) <= LINKS
 
 
