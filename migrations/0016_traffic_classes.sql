@@ -7,7 +7,7 @@ alter table clicks add column anonymous text;
 -- One row. `revision` grows with each change.
 create table traffic_lists (
     singleton boolean primary key default true check (singleton),
-    revision bigint not null default 0,
+    revision bigint not null default 1,
     -- Networks and autonomous systems of data centres.
     networks cidr[] not null default '{}',
     asns bigint[] not null default '{}',
@@ -38,6 +38,13 @@ create table settling (
     -- The version of the lists that the batch was classed with. Null as above.
     lists text
 );
+
+-- One row: no click with a higher id was settled. So a later click that is not settled yet need not be looked for.
+create table settling_state (
+    singleton boolean primary key default true check (singleton),
+    settled uuid not null default '00000000-0000-0000-0000-000000000000'
+);
+insert into settling_state default values;
 
 -- The minutes of the clock (Unix milliseconds / 60,000) in which the clicks of addresses are to be counted.
 create table settling_minutes (

@@ -42,6 +42,7 @@ SCHEDULE = (
     PeriodicTask("postponed", Task.BOOK_POSTPONED, (), 30.0),
     PeriodicTask("rates", Task.LOAD_RATES, (), 21_600.0),
     PeriodicTask("caps", Task.COUNT_CAP_CONVERSIONS, (), 2.0),
+    PeriodicTask("counts", Task.CHECK_COUNTS, (), 3600.0),
     PeriodicTask("classing", Task.CLASS_AGAIN, (), 10.0),
     PeriodicTask("settling", Task.SETTLE_CLICKS, (), 2.0),
     PeriodicTask("payouts", Task.MAKE_PAYOUTS, (), 3600.0, timeout_s=600),

@@ -17,6 +17,7 @@ class IssueKind(StrEnum):
     RATE_MISSING = "rate-missing"
     RATES_STALE = "rates-stale"
     BOOKING_FAILED = "booking-failed"
+    COUNTS_DIFFER = "counts-differ"
 
 
 class IssueState(StrEnum):

@@ -38,6 +38,7 @@ class Task(StrEnum):
     BOOK_CHANGES = "worker.money.run_bookkeeping"
     BOOK_POSTPONED = "worker.money.book_postponed"
     LOAD_RATES = "worker.money.load_rates"
+    CHECK_COUNTS = "worker.traffic.check_counts"
     CLASS_AGAIN = "worker.traffic.class_again"
     SETTLE_CLICKS = "worker.traffic.settle_clicks"
     COUNT_CAP_CONVERSIONS = "worker.caps.count_conversions"

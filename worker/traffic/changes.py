@@ -56,7 +56,8 @@ def apply_changes(connection: Connection, changes: Sequence[Change]) -> int:
         return 0
     ordered = sorted(changes)
     columns = [[getattr(change, name) for change in ordered] for name in ("click_id", *Change._fields[3:])]
-    rows = connection.execute(_CHANGE, [*columns, ordered[0].click_id, ordered[-1].click_id])
+    # PERF: never a prepared plan, which would not know how few they are and join with all clicks between the bounds.
+    rows = connection.execute(_CHANGE, [*columns, ordered[0].click_id, ordered[-1].click_id], prepare=False)
     changed = {click_id for (click_id,) in rows}
     clicks: Counter[tuple[date, int, str]] = Counter()
     uniques: Counter[tuple[date, int, str]] = Counter()

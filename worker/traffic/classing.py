@@ -1,6 +1,6 @@
 """The task that classes stored clicks anew after a list changed: day by day, the newest first.
 
-A transaction does a few thousand clicks, with how far the run is and what it counted, so a process may be killed anywhere.
+A transaction does a few thousand clicks, with how far the run is and what it counted: a process may be killed anywhere.
 Lists that change meanwhile end the run, and another one begins.
 """
 

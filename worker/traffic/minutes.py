@@ -37,4 +37,4 @@ def count_minute(connection: Connection, minute: int, most: int) -> list[Change]
     What is no longer too many is to be valid, and must be settled again.
     """
     values = {"low": start_of(minute * MINUTE_MS), "high": start_of((minute + 1) * MINUTE_MS), "most": most}
-    return [Change(*row) for row in connection.execute(_PLACES, values)]
+    return [Change(*row) for row in connection.execute(_PLACES, values, prepare=False)]

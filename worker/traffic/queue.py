@@ -15,6 +15,8 @@ _WAITING = (
     "select settling_id, low::text, high::text, spool_id, first, past, lists from settling"
     " order by settling_id limit %s"
 )
+_SETTLED = "select settled::text from settling_state"
+_NOTE_SETTLED = "update settling_state set settled = %s where settled < %s"
 _DONE = "delete from settling where settling_id = any(%s)"
 _MARK = "insert into settling_minutes select unnest(%s::bigint[]) on conflict do nothing"
 # Locked against nobody: settling is serial.
@@ -52,6 +54,18 @@ def note_changes(connection: Connection, low: str, high: str) -> None:
 def load_waiting(connection: Connection, most: int) -> list[Waiting]:
     """Return what waits longest."""
     return [Waiting(*row) for row in connection.execute(_WAITING, [most])]
+
+
+def load_settled(connection: Connection) -> str:
+    """Return the highest id of all clicks that were settled."""
+    row = connection.execute(_SETTLED).fetchone()
+    assert row is not None
+    return str(row[0])
+
+
+def note_settled(connection: Connection, high: str) -> None:
+    """Note that clicks up to this id may be settled."""
+    connection.execute(_NOTE_SETTLED, [high, high])
 
 
 def forget(connection: Connection, waiting: Iterable[Waiting]) -> None:

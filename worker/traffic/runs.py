@@ -29,7 +29,8 @@ _NEXT_DAY = (
 )
 _CLICKS = (
     "select click_id::text, (clicked_at at time zone 'UTC')::date, link_id, class, is_unique, user_agent, host(ip),"
-    " asn, anonymous, erased_at is not null from clicks where click_id > %s and click_id < %s order by click_id limit %s"
+    " asn, anonymous, erased_at is not null from clicks where click_id > %s and click_id < %s"
+    " order by click_id limit %s"
 )
 _STEP = (
     "update class_runs set day = %s, after_id = %s, done_day = coalesce(%s, done_day), changed = changed + %s"
@@ -105,7 +106,7 @@ def load_clicks(connection: Connection, day: date, after_id: UUID | None, most: 
     """Return the clicks of a day (of their ids, UTC) after one of them, in order."""
     start_ms = (day - _EPOCH).days * DAY_MS
     bounds = [str(after_id) if after_id else start_of(start_ms), start_of(start_ms + DAY_MS), most]
-    return [StoredClick(*row) for row in connection.execute(_CLICKS, bounds)]
+    return [StoredClick(*row) for row in connection.execute(_CLICKS, bounds, prepare=False)]
 
 
 def save_step(

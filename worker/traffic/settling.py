@@ -15,7 +15,7 @@ from worker.traffic.lists import load_lists
 from worker.traffic.minutes import count_minute
 from worker.traffic.moments import ms_of
 from worker.traffic.neighbours import add_seeds, find_changes, make_seeds, seed_ids, seed_minutes
-from worker.traffic.queue import ALONE, Waiting, forget, load_waiting, mark_minutes, take_minute
+from worker.traffic.queue import ALONE, Waiting, forget, load_waiting, mark_minutes, note_settled, take_minute
 from worker.traffic.runs import note_version
 
 BATCHES_AT_ONCE = 10
@@ -67,6 +67,7 @@ def settle_batches(connection: Connection, limits: TrafficLimits) -> int | None:
         if limits.per_address_per_minute:
             mark_minutes(connection, _minutes(connection, low, high))
         changed = _settle_seeds(connection, low, high, limits)
+        note_settled(connection, high)
         _note_versions(connection, waiting)
         forget(connection, waiting)
         return changed

@@ -99,6 +99,7 @@ def test_any_order_of_batches_and_settling_comes_to_the_classes_of_the_whole_his
     random = Random(seed)
     for table in ("clicks", "click_days", "spool_progress", "settling", "settling_minutes"):
         worker.database.wait().execute(f"truncate {table}")
+    worker.database.wait().execute("update settling_state set settled = default")
     start_ms = worker.now_ms() // HOUR_MS * HOUR_MS - 5 * HOUR_MS
     clicks = [request(start_ms + at, *rest) for at, *rest in history]
     batches = _batches(clicks, random)
