@@ -9,16 +9,14 @@ from typing import NamedTuple
 
 from worker.runtime import Connection
 
-# One row after the other by its key: a hash join would read whole partitions for a few clicks.
-_PLAN = (
-    "select set_config(name, 'off', true)"
-    " from unnest('{enable_hashjoin,enable_mergejoin,enable_seqscan,jit}'::text[]) as name"
-)
+# PERF: with the ids named twice, each click is found by its key. Joined with their lowest and highest, all clicks
+# between them were read for each: 21 microseconds a click of a batch, instead of 4.
+_PLAN = "select set_config(name, 'off', true) from unnest('{enable_mergejoin,enable_seqscan,jit}'::text[]) as name"
 _CHANGE = (
     "update clicks c set class = n.class, is_unique = n.is_unique"
     " from unnest(%s::uuid[], %s::text[], %s::boolean[], %s::text[], %s::boolean[])"
     " as n (click_id, was_class, was_unique, class, is_unique)"
-    " where c.click_id = n.click_id and c.click_id >= %s and c.click_id <= %s"
+    " where c.click_id = any(%s::uuid[]) and c.click_id = n.click_id"
     " and c.class = n.was_class and c.is_unique = n.was_unique returning c.click_id::text"
 )
 # Sorted, as the batches add theirs, so that no two transactions wait for each other.
@@ -56,8 +54,7 @@ def apply_changes(connection: Connection, changes: Sequence[Change]) -> int:
         return 0
     ordered = sorted(changes)
     columns = [[getattr(change, name) for change in ordered] for name in ("click_id", *Change._fields[3:])]
-    # PERF: never a prepared plan, which would not know how few they are and join with all clicks between the bounds.
-    rows = connection.execute(_CHANGE, [*columns, ordered[0].click_id, ordered[-1].click_id], prepare=False)
+    rows = connection.execute(_CHANGE, [*columns, columns[0]], prepare=False)
     changed = {click_id for (click_id,) in rows}
     clicks: Counter[tuple[date, int, str]] = Counter()
     uniques: Counter[tuple[date, int, str]] = Counter()
