@@ -9,6 +9,8 @@ from random import Random
 from typing import Any, NamedTuple
 from urllib.parse import parse_qsl, quote, quote_plus
 
+from tracking.traffic import class_of_facts, is_declared_bot
+
 # One request in so many is a HEAD, which is stored in a class of its own.
 _HEADS = 50
 _AGENTS = (
@@ -97,7 +99,7 @@ def stored_as(request: Request, location: str, ip: str) -> dict[str, Any]:
         "host": request.link.host,
         "slug": request.link.slug,
         "method": request.method,
-        "class": "head" if request.method == "HEAD" else "valid",
+        "class": class_of_facts(request.method, "", is_declared_bot(request.user_agent), False).value,
         "query": request.query,
         "parameters": parameters,
         "user_agent": request.user_agent,

@@ -120,6 +120,8 @@ def _launch(directory: Path, server: str) -> BrokenStack:
     ports = {name: _free_port() for name in ("EDGE", "INTAKE", "ADMIN", "EMBEDDED_POSTGRES", "EMBEDDED_VALKEY")}
     environ = {name: inherited[name] for name in _KEPT if name in inherited}
     environ |= {f"{name}_PORT": str(port) for name, port in ports.items()}
+    # All requests come from one address, and each must be stored as what it is by itself.
+    environ |= {"CLICKS_PER_ADDRESS_PER_MINUTE": "0", "DUPLICATE_WINDOW_S": "0"}
     environ |= {
         "PYTHONPATH": str(ROOT),
         "WAYPOST_HOME": str(home),
