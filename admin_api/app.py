@@ -32,6 +32,7 @@ from admin_api.resources import Addresses
 from admin_api.routing import routing_routes
 from admin_api.runtime import Measurements, Pool
 from admin_api.spool import ledger_routes
+from admin_api.traffic import traffic_routes
 from config.settings import PublicPlace, RetentionDays, default_retention
 from tracking.outgoing import Network
 
@@ -115,6 +116,7 @@ def routes_of(collaborators: Collaborators) -> list[Route]:
         *outgoing_routes(pool, addresses, collaborators.outgoing_networks),
         *reconciliation_routes(pool, keys),
         *privacy_routes(pool, collaborators.retention, keys),
+        *traffic_routes(pool),
         *ledger_routes(pool, redis),
         *health_routes(pool, redis, collaborators.measurements),
     ]

@@ -50,6 +50,7 @@ BEYOND_A_SCHEMA = {
     "url": "must be a URL in every part that leads nowhere private, or be made by a template",
     "template_values": "must fit the template",
     "postback_addresses": "must be networks",
+    "networks": "must be networks",
     "parameter_names": "must name each parameter once",
     "revshare_percent": "must have at most four decimals",
     "click_id": "must be alone in the question for a trace",
