@@ -36,7 +36,8 @@ create table settling (
     first bigint,
     past bigint,
     -- The version of the lists that the batch was classed with. Null as above.
-    lists text
+    lists text,
+    noted_at timestamptz not null default now()
 );
 
 -- One row: no click with a higher id was settled. So a later click that is not settled yet need not be looked for.

@@ -17,6 +17,7 @@ _WAITING = (
 )
 _SETTLED = "select settled::text from settling_state"
 _NOTE_SETTLED = "update settling_state set settled = %s where settled < %s"
+_OVERDUE = "select exists (select from settling where noted_at < now() - make_interval(secs => %s))"
 _DONE = "delete from settling where settling_id = any(%s)"
 _MARK = "insert into settling_minutes select unnest(%s::bigint[]) on conflict do nothing"
 # Locked against nobody: settling is serial.
@@ -66,6 +67,12 @@ def load_settled(connection: Connection) -> str:
 def note_settled(connection: Connection, high: str) -> None:
     """Note that clicks up to this id may be settled."""
     connection.execute(_NOTE_SETTLED, [high, high])
+
+
+def is_overdue(connection: Connection, after_s: float) -> bool:
+    """Return whether something waits for longer than `after_s` seconds."""
+    row = connection.execute(_OVERDUE, [after_s]).fetchone()
+    return bool(row and row[0])
 
 
 def forget(connection: Connection, waiting: Iterable[Waiting]) -> None:

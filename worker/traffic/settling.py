@@ -8,17 +8,32 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
+from rq import Queue
+
+from tracking.runtime import QueueName
 from tracking.traffic import MINUTE_MS, TrafficClass, TrafficLimits
-from worker.runtime import Connection, log, resources
+from worker.runtime import Connection, Resources, log, resources
 from worker.traffic.changes import apply_changes, use_indexes
 from worker.traffic.lists import load_lists
 from worker.traffic.minutes import count_minute
 from worker.traffic.moments import ms_of
 from worker.traffic.neighbours import add_seeds, find_changes, make_seeds, seed_ids, seed_minutes
-from worker.traffic.queue import ALONE, Waiting, forget, load_waiting, mark_minutes, note_settled, take_minute
+from worker.traffic.queue import (
+    ALONE,
+    Waiting,
+    forget,
+    is_overdue,
+    load_waiting,
+    mark_minutes,
+    note_settled,
+    take_minute,
+)
 from worker.traffic.runs import note_version
 
 BATCHES_AT_ONCE = 10
+# More batches than this are a backlog. It goes first for so long.
+BACKLOG_BATCHES = 4
+OVERDUE_S = 600.0
 # Batches arrive a little later than their clicks. A minute that was counted too early is counted again.
 MINUTE_OVER_MS = 5000
 _MINUTES_OF_RANGE = 10
@@ -27,10 +42,21 @@ _MINUTES_OF_RANGE = 10
 def settle_clicks() -> None:
     """Settle what waits, as far as one turn goes."""
     used = resources.current()
-    changed = settle(used.database.run, used.traffic, used.now_ms(), used.turn())
+    turn = used.turn()
+    changed = settle(used.database.run, used.traffic, used.now_ms(), lambda: turn() and not _gives_way(used))
     used.tally.add(settled=changed)
     if changed:
         log("settled", changed=changed)
+
+
+def _gives_way(used: Resources) -> bool:
+    """Return whether batches wait to be stored, which comes first, and nothing has waited for long to be settled.
+
+    PERF: settling takes a third of the processor's time that storing takes.
+    """
+    if Queue(QueueName.CLICKS, connection=used.redis).count <= BACKLOG_BATCHES:
+        return False
+    return not used.database.run(lambda connection: is_overdue(connection, OVERDUE_S))
 
 
 def settle(

@@ -1,4 +1,4 @@
-"""A real access log of 5,000 requests, stored and settled: who declares a bot is one, and every request has its class."""
+"""A real access log of 5,000 requests, stored and settled: who declares a bot is one, and all have a class."""
 
 from __future__ import annotations
 

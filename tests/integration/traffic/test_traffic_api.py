@@ -6,14 +6,16 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from rq import Queue
 
 import worker_cases as cases
 from admin_api.runtime import Database
 from admin_client import AdminClient
+from tracking.runtime import QueueName
 from tracking.traffic import TrafficLimits
 from worker.clicks import store_batch
 from worker.runtime import Resources
-from worker.traffic import check_counts, class_some, settle
+from worker.traffic import check_counts, class_some, settle, settle_clicks, settling
 
 CURL = "curl/8.5.0"
 
@@ -110,3 +112,16 @@ def test_counts_that_are_not_those_of_the_rows_are_an_issue_until_they_are(
     database.execute("update click_days set clicks = clicks - 1 where class = 'bot'")
     check_counts()
     assert admin.request("GET", f"/v1/issues/{issue['issue_id']}").json["state"] == "resolved"
+
+
+def test_settling_gives_way_to_a_backlog_but_not_for_long(worker: Resources) -> None:
+    store(worker)
+    queue = Queue(QueueName.CLICKS, connection=worker.redis)
+    for _ in range(settling.BACKLOG_BATCHES + 1):
+        queue.enqueue_call("worker.clicks.store_batch")
+    waiting = "select count(*)::int from settling"
+    settle_clicks()
+    assert worker.database.wait().execute(waiting).fetchone() == (1,)
+    worker.database.wait().execute("update settling set noted_at = now() - interval '1 hour'")
+    settle_clicks()
+    assert worker.database.wait().execute(waiting).fetchone() == (0,)
