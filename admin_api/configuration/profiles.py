@@ -42,8 +42,8 @@ class ProfileFields(Body):
     pixel_timeout_ms: Annotated[int, Field(ge=0, le=10_000)] = 300
     """How many milliseconds the page of `js` waits for the pixels."""
     address_storage: Literal["whole", "truncated", "hashed"] = "truncated"
-    """What is stored of a visitor's address: all of it, its network (/24, IPv6: /48), or only a keyed hash. It changes for
-    clicks that are stored from now on.
+    """What is stored of a visitor's address: all of it, its network (/24, IPv6: /48), or only a keyed hash. A change is
+    for clicks that are stored from now on.
     """
     plan_id: ObjectId | None = None
     """The commission plan of links that name no plan of their own."""

@@ -104,7 +104,9 @@ OPTIONS: dict[str, Option] = {
         Option("ADMIN_THREADS", "8", "threads of the admin API"),
         Option("PUBLIC_SCHEME", "https", "scheme of the tracking URLs shown to the operator"),
         Option("PUBLIC_NAME", "", "host name that tracking domains may be a CNAME of, such as edge.example.com"),
-        Option("PUBLIC_ADDRESSES", "", "addresses that tracking domains may point to, such as 203.0.113.7, 2001:db8::7"),
+        Option(
+            "PUBLIC_ADDRESSES", "", "addresses that tracking domains may point to, such as 203.0.113.7, 2001:db8::7"
+        ),
         Option(
             "OUTGOING_ALLOWED_NETWORKS", "", "private networks that outgoing postbacks may go to, such as 10.0.0.0/8"
         ),

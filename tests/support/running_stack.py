@@ -156,7 +156,9 @@ def stack_environ(home: Path, **overrides: str) -> dict[str, str]:
         name: str(free_port())
         for name in ("EDGE_PORT", "INTAKE_PORT", "ADMIN_PORT", "EMBEDDED_POSTGRES_PORT", "EMBEDDED_VALKEY_PORT")
     }
-    return kept | {"PYTHONPATH": str(ROOT), "WAYPOST_HOME": str(home)} | ports | fast | overrides
+    # Tests are the proxy in front of the edge: they say in X-Forwarded-For which visitor they send on.
+    proxy = {"TRUSTED_PROXIES": "1"}
+    return kept | {"PYTHONPATH": str(ROOT), "WAYPOST_HOME": str(home)} | ports | fast | proxy | overrides
 
 
 def launch(environ: Mapping[str, str]) -> subprocess.Popen[bytes]:

@@ -118,7 +118,9 @@ def close(used: Resources) -> None:
 def configure(database_url: str) -> None:
     """Write accounts 1 and 2, profile 1 (30 days) and links 1 (of account 1) and 2 (of account 2)."""
     with psycopg.connect(database_url) as connection:
-        connection.execute("insert into profiles (name, domain, address_storage) values ('p', 'track.example.com', 'whole')")
+        connection.execute(
+            "insert into profiles (name, domain, address_storage) values ('p', 'track.example.com', 'whole')"
+        )
         connection.execute("insert into merchants (name) values ('one'), ('two')")
         connection.execute(
             "insert into links (name, profile_id, merchant_id, slug, destination_url)"

@@ -10,6 +10,7 @@ from tracking.visitors.visitor_number import (
     address_number,
     address_range,
     agent_number,
+    is_local,
     visitor_key,
     visitor_number,
 )
@@ -23,6 +24,7 @@ __all__ = [
     "address_number",
     "address_range",
     "agent_number",
+    "is_local",
     "parse_user_agent",
     "prepare_user_agents",
     "referrer_host",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 from hashlib import blake2b
-from ipaddress import IPv6Address
+from ipaddress import IPv6Address, ip_address, ip_network
 from typing import NewType
 
 from tracking.visitors.limits import HEADER_CHARACTERS_MAX
@@ -17,6 +17,19 @@ VisitorKey = NewType("VisitorKey", bytes)
 _PURPOSE = b"visitor"
 _BITS = 32
 _SIGN = 1 << 63
+_LOCAL = tuple(
+    ip_network(text)
+    for text in (
+        "127.0.0.0/8",
+        "10.0.0.0/8",
+        "172.16.0.0/12",
+        "192.168.0.0/16",
+        "169.254.0.0/16",
+        "::1",
+        "fc00::/7",
+        "fe80::/10",
+    )
+)
 
 
 @lru_cache(maxsize=16)
@@ -44,6 +57,15 @@ def address_range(address: str, key: VisitorKey) -> tuple[int, int]:
     """
     low = address_number(address, key)
     return low, low + (1 << _BITS) - 1
+
+
+def is_local(address: str) -> bool:
+    """Return whether an address is of a local network or of this machine: a proxy's, then, and no visitor's."""
+    try:
+        parsed = ip_address(_canonical(address))
+    except ValueError:
+        return False
+    return any(parsed in network for network in _LOCAL if network.version == parsed.version)
 
 
 def address_number(address: str, key: VisitorKey) -> int:

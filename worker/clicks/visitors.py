@@ -17,6 +17,7 @@ from tracking.visitors import (
     accepted_language,
     address_number,
     agent_number,
+    is_local,
     parse_user_agent,
     referrer_host,
 )
@@ -107,7 +108,10 @@ class Visitors:
             return AddressFacts(NULL, _place_columns(_NOWHERE), _NOWHERE, None, False)
         place = self._geo.lookup(address)
         datacenter = self.lists.is_datacenter(address, place.asn, place.anonymous)
-        return AddressFacts(address, _place_columns(place), place, address_number(address, self._key), datacenter)
+        # Behind a proxy that TRUSTED_PROXIES does not name, all visitors have the proxy's address. They would be one
+        # visitor, whose clicks are duplicates and too many.
+        number = None if is_local(address) else address_number(address, self._key)
+        return AddressFacts(address, _place_columns(place), place, number, datacenter)
 
     def _agent_facts(self, raw: str) -> AgentFacts:
         columns = "\t".join(map(field, parse_user_agent(raw)))

@@ -21,9 +21,7 @@ def test_a_test_click_is_decided_by_the_edge_and_not_counted(
 ) -> None:
     link = world.link(redirect_type, destination_url="http://10.1.2.3/{sub1}?c={click_id}&o={os}")
     before = issued(stack)
-    agent = (
-        "Mozilla/5.0 (iPhone; CPU iPhone OS 17_5 like Mac OS X) Version/17.5 Mobile Safari/604.1"
-    )
+    agent = "Mozilla/5.0 (iPhone; CPU iPhone OS 17_5 like Mac OS X) Version/17.5 Mobile Safari/604.1"
     reply = stack.api("POST", f"/v1/links/{link['link_id']}/test", {"query": "sub1=a/b", "user_agent": agent})
     assert reply.status == 200, reply
     first, second = reply.json["hops"]

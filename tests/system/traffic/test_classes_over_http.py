@@ -20,6 +20,11 @@ CRAWLERS = (
 SERVERS = 50
 
 
+def from_address(number: int, agent: str) -> dict[str, str]:
+    """Return the headers of a visitor, as the proxy in front of the edge sends them on."""
+    return {"User-Agent": agent, "X-Forwarded-For": f"198.51.100.{number}"}
+
+
 def test_a_link_that_is_shared_counts_people_and_keeps_everything_else(world: World, stack: Stack) -> None:
     link = world.link()
     before = _day(stack, link)["classes"]["head"] if _days(stack, link) else 0
@@ -30,14 +35,14 @@ def test_a_link_that_is_shared_counts_people_and_keeps_everything_else(world: Wo
     # A post on Mastodon: each server that gets it fetches the link, all within a minute.
     for number in range(SERVERS):
         agent = f"Mastodon/4.3.0 (http.rb/5.2.0; +https://server-{number}.example/)"
-        world.click(link, **{"User-Agent": agent})
+        world.click(link, **from_address(100 + number, agent))
     for agent in CRAWLERS:
         world.click(link, **{"User-Agent": agent})
     # Chrome loads the page in advance, then the person clicks, twice; and another person clicks.
-    world.click(link, **{"User-Agent": CHROME, "Sec-Purpose": "prefetch;prerender"})
-    world.click(link, **{"User-Agent": CHROME})
-    world.click(link, **{"User-Agent": CHROME})
-    last = world.click(link, **{"User-Agent": FIREFOX})
+    world.click(link, **from_address(1, CHROME), **{"Sec-Purpose": "prefetch;prerender"})
+    world.click(link, **from_address(1, CHROME))
+    world.click(link, **from_address(1, CHROME))
+    last = world.click(link, **from_address(2, FIREFOX))
     stack.await_click(last)
     stack.await_settled()
 

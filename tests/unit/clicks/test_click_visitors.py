@@ -115,9 +115,14 @@ def test_a_valid_click_is_unique_until_it_is_settled_and_others_never(
 
 
 def test_the_visitor_is_the_number_of_address_and_agent(visitors: Visitors) -> None:
-    row = stored(visitors, ip="fe80::1%eth0", user_agent=IPHONE)
-    assert row["visitor"] == str(visitor_number("fe80::1", IPHONE, KEY))
+    row = stored(visitors, ip="2001:DB8::1", user_agent=IPHONE)
+    assert row["visitor"] == str(visitor_number("2001:db8::1", IPHONE, KEY))
     assert stored(visitors, user_agent="\xff")["visitor"] == str(visitor_number("192.0.2.7", "\xff", KEY))
+
+
+def test_an_address_of_a_local_network_is_no_visitor(visitors: Visitors) -> None:
+    for ip in ("127.0.0.1", "::1", "10.0.0.9"):
+        assert stored(visitors, ip=ip)["visitor"] is None
 
 
 def test_an_address_is_looked_up_once_until_other_databases_are_in_use(tmp_path: Path) -> None:

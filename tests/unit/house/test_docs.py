@@ -80,7 +80,9 @@ def routes(home: Path) -> set[str]:
     absent: Any = None
     create_mirror(home / "mirror", 1 << 20)
     mirror = MirrorReader(home / "mirror")
-    edge_app = create_edge(edge_settings({"WAYPOST_HOME": str(home)}), EdgeParts(mirror, absent, absent, absent, absent))
+    edge_app = create_edge(
+        edge_settings({"WAYPOST_HOME": str(home)}), EdgeParts(mirror, absent, absent, absent, absent)
+    )
     mirror.close()
     admin_app = create_admin(AdminParts(absent, absent, absent, ()))
     return {route.path for app in (edge_app, admin_app) for route in inspect_routes(app)}

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tracking.visitors import address_range, visitor_key, visitor_number
+from tracking.visitors import address_range, is_local, visitor_key, visitor_number
 
 KEY = visitor_key(bytes(range(32)))
 # Stored clicks have numbers made like this; another way to make them would make every visitor new.
@@ -50,3 +50,25 @@ def test_an_address_has_one_number_however_it_is_written(one: str, other: str) -
 
 def test_without_an_address_nobody_knows_the_visitor() -> None:
     assert visitor_number("", "agent", KEY) is None
+
+
+@pytest.mark.parametrize(
+    ("address", "local"),
+    [
+        ("127.0.0.1", True),
+        ("10.1.2.3", True),
+        ("172.31.255.255", True),
+        ("172.32.0.1", False),
+        ("192.168.0.9", True),
+        ("::ffff:192.168.0.9", True),
+        ("::1", True),
+        ("fd00::1", True),
+        ("fe80::1", True),
+        ("2001:db8::1", False),
+        ("198.51.100.7", False),
+        ("", False),
+        ("unknown", False),
+    ],
+)
+def test_an_address_of_a_local_network_is_a_proxys_and_no_visitors(address: str, local: bool) -> None:
+    assert is_local(address) is local
