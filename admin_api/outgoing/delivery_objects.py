@@ -85,8 +85,19 @@ class DeliveryFacts(Shown):
     """When the click was made, in Unix seconds."""
     cost: str | None
     """The parameter `cost` of the click."""
+    campaign: str | None
+    """The campaign that the click names."""
     country: str | None
+    region: str | None
+    city: str | None
+    device: str | None
+    """The kind of device, such as `phone`."""
+    os: str | None
+    browser: str | None
+    language: str | None
+    """The visitor's preferred language, such as `de`."""
     ip: str | None
+    """The address as it is stored, so perhaps cut or left out."""
     user_agent: str | None
     referrer: str | None
     source: str | None

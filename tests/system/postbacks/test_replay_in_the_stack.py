@@ -32,6 +32,7 @@ def merchant_of_its_own(stack: Stack) -> Any:
 def test_what_a_mended_mapping_makes_of_a_refused_postback_is_shown_and_then_done(world: World, stack: Stack) -> None:
     merchant = merchant_of_its_own(stack)
     click_id = world.click(world.link(merchant_id=merchant["merchant_id"]))
+    stack.await_click(click_id)
     query = urlencode({"click_id": click_id, "event": "first_win", "payout": "25"})
     assert stack.postback(f"/postback/{merchant['postback_token']}?{query}", method="GET").status == 400
     wanted = {"filter": {"merchant_id": merchant["merchant_id"], "outcome": "refused"}, "dry": True}
