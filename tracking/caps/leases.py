@@ -16,8 +16,12 @@ def lease_target(limit: int, left: int, hosts: int, used_per_s: float) -> int:
     """Return how much unused capacity a host should hold; at least 1. `used_per_s` may be infinite.
 
     `left` is what no host holds. A host never asks for more than half of its share of that, so that the capacity that
-    hosts hold and do not use shrinks as the cap nears its limit, and each of them can go on until the end.
+    hosts hold and do not use shrinks as the cap nears its limit, and each of them can go on until the end. A host that
+    is alone holds all of it: it would refuse clicks between two rounds of its agent, and there is nobody else to use
+    what is left.
     """
+    if hosts <= 1:
+        return max(1, left)
     share = left // (2 * max(1, hosts))
     least = min(_LEAST_MAX, max(_LEAST_MIN, limit // _PART))
     return max(1, int(min(share, max(least, used_per_s * AHEAD_S))))

@@ -13,7 +13,7 @@ from tracking.caps import LIMIT_MAX, lease_target
 @given(
     limit=st.integers(1, LIMIT_MAX),
     part=st.floats(0, 1),
-    hosts=st.integers(0, 100),
+    hosts=st.integers(2, 100),
     rate=st.floats(0, 100_000),
 )
 def test_a_lease_is_at_least_one_and_at_most_half_a_hosts_share(
@@ -21,7 +21,13 @@ def test_a_lease_is_at_least_one_and_at_most_half_a_hosts_share(
 ) -> None:
     left = int(limit * part)
     target = lease_target(limit, left, hosts, rate)
-    assert 1 <= target <= max(1, left // (2 * max(1, hosts)))
+    assert 1 <= target <= max(1, left // (2 * hosts))
+
+
+@given(limit=st.integers(1, LIMIT_MAX), part=st.floats(0, 1), hosts=st.integers(0, 1), rate=st.floats(0, 100_000))
+def test_a_host_that_is_alone_holds_all_that_is_left(limit: int, part: float, hosts: int, rate: float) -> None:
+    left = int(limit * part)
+    assert lease_target(limit, left, hosts, rate) == max(1, left)
 
 
 def test_a_lease_covers_the_next_seconds() -> None:
