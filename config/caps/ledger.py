@@ -83,7 +83,10 @@ if held < 0 then
 end
 local left, given = math.max(0, limit - others - held), 0
 if ready then
-    given = math.min(more, left, math.max(1, math.floor(left / (2 * tonumber(ARGV[5])))))
+    local share = math.floor(left / (2 * tonumber(ARGV[5])))
+    -- A host that is alone may have all but the last click, which says when the cap is exhausted.
+    if tonumber(ARGV[5]) <= 1 then share = left - 1 end
+    given = math.min(more, left, math.max(1, share))
     left = left - given
 end
 redis.call('HSET', KEYS[1], ARGV[1], held + given)
