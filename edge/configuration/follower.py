@@ -64,9 +64,10 @@ class Follower:
             # is.
             return
         self._checked_at = monotonic()
-        if self._needs_resync(published) and not self._resync(published):
-            return
-        self._confirmed_path.touch()
+        if self._needs_resync(published):
+            self._resync(published)
+        else:
+            self._confirmed_path.touch()
 
     def _needs_resync(self, published: PublishedMeta) -> bool:
         """Whether everything must be copied, since no change set of the stream leads to what is published."""
@@ -95,8 +96,8 @@ class Follower:
         self._meta = meta
         return True
 
-    def _resync(self, published: PublishedMeta) -> bool:
-        """Copy everything that is published. Return False if that is nothing and the mirror holds something."""
+    def _resync(self, published: PublishedMeta) -> None:
+        """Copy everything that is published, unless that is nothing and the mirror holds something."""
         entries = fetch_everything(self._redis)
         first = next(entries, None)
         if first is None and self._mirror_holds_something():
@@ -107,14 +108,14 @@ class Follower:
                 # The position moves on, so the stream's entry is not read again at once. Epoch and version stay, so
                 # each check looks again.
                 self._meta = self._meta._replace(last_id=published.last_id)
-            return False
+            return
         self._refused_empty = False
         meta = mirror_meta(published.epoch, published.version, published.last_id)
         self._mirror.replace(meta, chain([first] if first else [], entries))
         # Set last: if Redis goes away in the middle of the copy, the mirror is what it was.
         self._meta = meta
+        self._confirmed_path.touch()
         _log.info("mirror resynced to version %d", published.version)
-        return True
 
     def _mirror_holds_something(self) -> bool:
         meta = self._mirror.meta()

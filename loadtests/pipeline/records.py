@@ -15,15 +15,24 @@ _LANGUAGES = ("en-US,en;q=0.9", "de-DE,de;q=0.9,en;q=0.8", "pt-BR,pt;q=0.9", "en
 _SUB_DEFAULTS: list[str | None] = ["newsletter", *[None] * 9]
 
 
-def payload_source(mint: Callable[[], tuple[str, int]]) -> Callable[[], bytes]:
-    """Return what gives one spool payload after another, each with a fresh id, repeating 5,000 different visits."""
+def payload_source(mint: Callable[[], tuple[str, int]], new_visitors_of: int = 0) -> Callable[[], bytes]:
+    """Return what gives one spool payload after another, each with a fresh id, repeating 5,000 different visits.
+
+    With `new_visitors_of`, each click is of an address of its own, but one in so many repeats a visit of just before.
+    """
     visits = _visits()
-    at = 0
+    at = count = 0
+    random = Random(mint()[0])
+    visit = visits[0]
 
     def payload() -> bytes:
-        nonlocal at
-        visit = visits[at]
-        at = (at + 1) % _VISITS
+        nonlocal at, count, visit
+        count += 1
+        if not new_visitors_of or count % new_visitors_of:
+            visit = visits[at]
+            at = (at + 1) % _VISITS
+            if new_visitors_of:
+                visit = visit._replace(ip=f"2001:db8::{random.getrandbits(16):x}:{random.getrandbits(16):x}")
         click_id, at_ms = mint()
         return encode_click(visit._replace(click_id=click_id, at_ms=at_ms, location=visit.location + click_id))
 

@@ -34,10 +34,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m loadtests.pipeline.writer", description=__doc__)
     parser.add_argument("--count", type=int, required=True)
     parser.add_argument("--rate", type=float, default=0.0, help="records a second; 0 is as fast as it goes")
+    parser.add_argument("--new-visitors-of", type=int, default=0, help="one click in so many repeats the one before")
     parser.add_argument("--spools", type=int, default=2)
     arguments = parser.parse_args()
     settings = edge_settings()
-    spools = [_open(settings) for _ in range(arguments.spools)]
+    spools = [_open(settings, arguments.new_visitors_of) for _ in range(arguments.spools)]
     stopping = Event()
     syncing = Thread(target=_sync, args=(spools, settings.spool_fsync_ms / 1000, stopping))
     syncing.start()
@@ -53,10 +54,12 @@ def main() -> None:
     sys.stdout.buffer.write(orjson.dumps({"written": written, "bytes": size_bytes, "seconds": seconds}) + b"\n")
 
 
-def _open(settings: EdgeSettings) -> _Spool:
+def _open(settings: EdgeSettings, new_visitors_of: int) -> _Spool:
     slot = Slot(settings.spool_dir, settings.node_id)
     writer = SpoolWriter(slot.spool_directory("clicks"), settings.spool_segment_bytes)
-    return _Spool(slot, writer, payload_source(ClickIdMint(settings.click_id_keys, slot.identity).mint))
+    return _Spool(
+        slot, writer, payload_source(ClickIdMint(settings.click_id_keys, slot.identity).mint, new_visitors_of)
+    )
 
 
 def _write(spools: list[_Spool], count: int, rate: float) -> tuple[int, int]:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from enum import StrEnum
 from functools import lru_cache
-from ipaddress import IPv6Address, ip_address, ip_network
 from urllib.parse import quote
 
 # What is left names a few hundred homes (IPv4), or a site (IPv6).
 IPV4_BITS_KEPT = 24
 IPV6_BITS_KEPT = 48
+_GROUPS = 8
+_GROUPS_KEPT = IPV6_BITS_KEPT // 16
 
 
 class AddressStorage(StrEnum):
@@ -21,7 +22,6 @@ class AddressStorage(StrEnum):
     HASHED = "hashed"
 
 
-@lru_cache(maxsize=16_384)
 def stored_address(address: str, storage: AddressStorage) -> str | None:
     """Return an address as it is stored, as PostgreSQL's inet; None where nothing is. `address` is valid, or empty.
 
@@ -31,11 +31,7 @@ def stored_address(address: str, storage: AddressStorage) -> str | None:
         return None
     if storage is AddressStorage.WHOLE:
         return address
-    parsed = ip_address(address)
-    if isinstance(parsed, IPv6Address) and parsed.ipv4_mapped is not None:
-        parsed = parsed.ipv4_mapped
-    bits = IPV4_BITS_KEPT if parsed.version == 4 else IPV6_BITS_KEPT
-    return str(ip_network((parsed, bits), strict=False))
+    return _ipv6_network(address) if ":" in address else _ipv4_network(address)
 
 
 def without_address(text: str, address: str, storage: AddressStorage) -> str:
@@ -49,11 +45,36 @@ def without_address(text: str, address: str, storage: AddressStorage) -> str:
     if ":" not in address:
         return text if address not in text else _pattern(address).sub(_kept(address, storage), text)
     lowered = text.lower()
+    wanted = address.lower()
+    # PERF: most texts have neither. quote() takes 3 microseconds.
+    if wanted not in lowered and wanted.replace(":", "%3a") not in lowered:
+        return text
     for written in (address, quote(address, safe="")):
         if written.lower() in lowered:
             kept = _kept(address, storage)
             text = _pattern(written).sub(kept if written == address else quote(kept, safe=""), text)
     return text
+
+
+def _ipv4_network(address: str) -> str:
+    return f"{address.rpartition('.')[0]}.0/{IPV4_BITS_KEPT}"
+
+
+def _ipv6_network(address: str) -> str:
+    """Return the network of an address of IPv6. PERF: by its text, since ipaddress takes 30 microseconds."""
+    bare = address.partition("%")[0].lower()
+    if bare.startswith("::ffff:") and "." in bare:
+        return _ipv4_network(bare.rpartition(":")[2])
+    begin, gap, end = bare.partition("::")
+    groups = begin.split(":") if begin else []
+    if gap and len(groups) < _GROUPS_KEPT:
+        after = end.split(":") if end else []
+        # Four numbers with dots are two groups.
+        groups += ["0"] * (_GROUPS - len(groups) - len(after) - ("." in end)) + after
+    kept = [f"{int(group, 16):x}" for group in groups[:_GROUPS_KEPT]]
+    while kept and kept[-1] == "0":
+        kept.pop()
+    return f"{':'.join(kept)}::/{IPV6_BITS_KEPT}"
 
 
 def _kept(address: str, storage: AddressStorage) -> str:

@@ -23,7 +23,7 @@ from tracking.visitors import (
 )
 from worker.clicks.copy_text import NULL, field
 from worker.clicks.kept_addresses import Storages
-from worker.spool import check_ip
+from worker.spool import canonical_ip, check_ip
 
 # PERF: a fact that is remembered takes 0.05 microseconds. All of them together take about 30 MB.
 REMEMBERED = 16_384
@@ -106,6 +106,7 @@ class Visitors:
         address = check_ip(raw)
         if address is None:
             return AddressFacts(NULL, _place_columns(_NOWHERE), _NOWHERE, None, False)
+        address = canonical_ip(address)
         place = self._geo.lookup(address)
         datacenter = self.lists.is_datacenter(address, place.asn, place.anonymous)
         # Behind a proxy that TRUSTED_PROXIES does not name, all visitors have the proxy's address. They would be one

@@ -15,7 +15,7 @@ from worker.spool.progress import (
     save_progress,
     within,
 )
-from worker.spool.record_rules import BIGINT_MAX, DAY_MS, Rules, check_ip, check_moment
+from worker.spool.record_rules import BIGINT_MAX, DAY_MS, Rules, canonical_ip, check_ip, check_moment
 
 __all__ = [
     "BIGINT_MAX",
@@ -23,6 +23,7 @@ __all__ = [
     "Counts",
     "Poison",
     "Rules",
+    "canonical_ip",
     "check_batch",
     "check_ip",
     "check_moment",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from ipaddress import IPv4Address, IPv6Address, ip_network
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -18,6 +20,12 @@ WHOLE, TRUNCATED, HASHED = AddressStorage
         ("203.0.113.0", "203.0.113.0/24"),
         ("2001:db8:1:2:3:4:5:6", "2001:db8:1::/48"),
         ("::1", "::/48"),
+        ("::1:2:3:4:5:6", "0:0:1::/48"),
+        ("::1:2:3:4:5:6:7", "0:1:2::/48"),
+        ("::2:3:4:5:198.51.100.7", "0:0:2::/48"),
+        ("2001::5:6", "2001::/48"),
+        ("2001:db8:0:3::", "2001:db8::/48"),
+        ("1:0:3::4", "1:0:3::/48"),
         ("::ffff:203.0.113.77", "203.0.113.0/24"),
     ],
 )
@@ -25,6 +33,16 @@ def test_a_truncated_address_is_its_network(address: str, network: str) -> None:
     assert stored_address(address, TRUNCATED) == network
     assert stored_address(address, WHOLE) == address
     assert stored_address(address, HASHED) is None
+
+
+@given(st.ip_addresses())
+def test_a_truncated_address_is_the_network_that_it_is_in(address: IPv4Address | IPv6Address) -> None:
+    mapped = getattr(address, "ipv4_mapped", None)
+    bits = 24 if address.version == 4 else 48
+    if mapped is None:
+        assert stored_address(str(address), TRUNCATED) == str(ip_network((address, bits), strict=False))
+    if address.version == 6:
+        assert stored_address(address.exploded.upper(), TRUNCATED) == str(ip_network((address, bits), strict=False))
 
 
 def test_without_an_address_nothing_is_stored() -> None:

@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_network
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tracking.visitors import address_range, is_local, visitor_key, visitor_number
+from tracking.visitors import address_range, canonical_address, is_local, visitor_key, visitor_number
+from worker.spool import canonical_ip
 
 KEY = visitor_key(bytes(range(32)))
 # Stored clicks have numbers made like this; another way to make them would make every visitor new.
 STORED = 6967212239024637304
+LOCAL = [
+    ip_network(text)
+    for text in (
+        *("127.0.0.0/8", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16"),
+        *("fc00::/7", "fe80::/10", "::1/128"),
+    )
+]
 texts = st.text(st.characters(max_codepoint=255), max_size=60)
 
 
@@ -71,4 +81,24 @@ def test_without_an_address_nobody_knows_the_visitor() -> None:
     ],
 )
 def test_an_address_of_a_local_network_is_a_proxys_and_no_visitors(address: str, local: bool) -> None:
-    assert is_local(address) is local
+    assert is_local(canonical_address(address)) is local
+
+
+@given(st.ip_addresses())
+def test_a_local_address_is_known_by_its_text(address: IPv4Address | IPv6Address) -> None:
+    assert is_local(str(address)) is any(address in network for network in LOCAL if network.version == address.version)
+
+
+@pytest.mark.parametrize("network", LOCAL)
+def test_the_ends_of_local_networks_are_local_and_what_is_beyond_is_not(network: IPv4Network | IPv6Network) -> None:
+    ends = (network[0], network[-1])
+    assert all(is_local(canonical_address(str(end))) for end in ends)
+    for beyond in (int(ends[0]) - 1, int(ends[1]) + 1):
+        # Beside ::1 is what is no address of anybody.
+        if 1 < beyond < 2**network.max_prefixlen and network != LOCAL[-1]:
+            assert not is_local(str(type(ends[0])(beyond)))
+
+
+@given(st.ip_addresses().map(str) | st.sampled_from(["::1.2.3.4", "::ffff:1.2.3.4", "2001:DB8::1", "::", "1::"]))
+def test_the_worker_writes_an_address_in_the_same_way(address: str) -> None:
+    assert canonical_ip(address) == canonical_address(address)

@@ -1,0 +1,1 @@
+"""Compares packages that know the countries of addresses without a database of the operator's."""
