@@ -8,7 +8,7 @@ from http import HTTPStatus
 import falcon
 
 from admin_api.configuration.profiles import PROFILES
-from admin_api.http import Shown, operation
+from admin_api.http import Revisions, Shown, operation, require_revision
 from admin_api.resources import load_one
 from admin_api.runtime import Database, Pool, save_change
 
@@ -34,20 +34,21 @@ class NextHopSecrets:
         """The newest two secrets work, so that signers can change over."""
         secret = secrets.token_urlsafe(_SECRET_BYTES)
         with self._pool.connection() as database:
-            _change(database, profile_id, secret)
+            _change(database, profile_id, secret, allowed=None)
         return NewNextHopSecret(profile_id=profile_id, secret=secret)
 
     @operation("Delete the secrets that sign next hops", statuses=(HTTPStatus.NO_CONTENT,))
-    def on_delete(self, req: falcon.Request, resp: falcon.Response, profile_id: int) -> None:
-        """From then on, no signature is accepted."""
+    def on_delete(self, req: falcon.Request, resp: falcon.Response, profile_id: int, allowed: Revisions) -> None:
+        """If-Match takes the ETag of the profile. From then on, no signature is accepted."""
         with self._pool.connection() as database:
-            _change(database, profile_id, None)
+            _change(database, profile_id, None, allowed)
 
 
-def _change(database: Database, profile_id: int, added: str | None) -> None:
+def _change(database: Database, profile_id: int, added: str | None, allowed: Revisions) -> None:
     """Store a profile's secrets with one more, or none, and publish the profile."""
     with database.transaction():
         row = load_one(database, PROFILES, profile_id, lock=True)
+        require_revision(row["revision"], allowed, "profile")
         kept = [] if added is None else [added, *row["next_hop_secrets"]][:SECRETS_MAX]
         database.execute(
             "update profiles set next_hop_secrets = %s, revision = revision + 1, updated_at = now()"

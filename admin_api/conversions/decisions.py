@@ -12,9 +12,16 @@ from uuid import UUID
 
 from psycopg import sql
 
-from admin_api.conversions.listing import TABLES, ConversionFilter
+from admin_api.conversions.listing import TABLES, ConversionFilter, load_revision
 from admin_api.conversions.objects import ConversionSum
-from admin_api.http import ConflictError, NotFoundError, preview_token, require_preview
+from admin_api.http import (
+    ConflictError,
+    NotFoundError,
+    Revisions,
+    preview_token,
+    require_preview,
+    require_revision,
+)
 from admin_api.runtime import Database, Row
 from config.tables import conversions
 from tracking.conversions import LEGAL_TRANSITIONS, ConversionStatus, PostbackReason
@@ -52,14 +59,28 @@ def attribute(database: Database, actor: str, note: str | None) -> None:
     database.execute(conversions.ATTRIBUTE, {"cause": "operator", "postback": "", "actor": actor, "note": note or ""})
 
 
-def decide(database: Database, conversion_id: UUID, status: ConversionStatus, actor: str, note: str | None) -> None:
-    """Give a conversion another status. Raises ConflictError if that is not allowed; the same status is no change."""
+class Decided(NamedTuple):
+    """What an operator decided about a conversion, and why."""
+
+    status: ConversionStatus
+    actor: str
+    note: str | None
+
+
+def decide(database: Database, conversion_id: UUID, decided: Decided, allowed: Revisions) -> None:
+    """Give a conversion another status. The same status is no change.
+
+    Raises NotFoundError, RevisionError, and ConflictError if the status is not allowed.
+    """
+    status = decided.status
     with database.transaction():
         row = database.execute(
             "select status from conversions where conversion_id = %s for update", [conversion_id]
         ).fetchone()
         if row is None:
             raise NotFoundError(f"there is no conversion {conversion_id}")
+        # While the conversion is locked, nobody else can add a change.
+        require_revision(load_revision(database, conversion_id), allowed, "conversion")
         before = ConversionStatus(row["status"])
         if before is status:
             return
@@ -71,7 +92,7 @@ def decide(database: Database, conversion_id: UUID, status: ConversionStatus, ac
                 code="illegal-transition",
                 field="status",
             )
-        attribute(database, actor, note)
+        attribute(database, decided.actor, decided.note)
         _save(database, [conversion_id], status)
 
 

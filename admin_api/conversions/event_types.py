@@ -25,6 +25,7 @@ from admin_api.http import (
     Text,
     changes_of,
     operation,
+    require_revision,
 )
 from admin_api.resources import Addresses, Resource, insert, load_one, remove, save_changes, save_new
 from admin_api.runtime import Database, Pool, Row
@@ -148,7 +149,9 @@ class EventTypeItem:
     def on_delete(self, req: falcon.Request, resp: falcon.Response, event: str, allowed: Revisions) -> None:
         """A built-in type cannot be deleted, nor can a type that conversions have."""
         with self._pool.connection() as database, database.transaction():
-            if load_one(database, EVENT_TYPES, _known_word(event), lock=True)["built_in"]:
+            before = load_one(database, EVENT_TYPES, _known_word(event), lock=True)
+            require_revision(before["revision"], allowed, EVENT_TYPES.singular)
+            if before["built_in"]:
                 raise ConflictError(
                     "a built-in event type cannot be deleted; set its active to false instead", code="built-in"
                 )

@@ -124,6 +124,16 @@ def load_conversion(database: Database, conversion_id: UUID) -> Row:
     return _with_amounts(row)
 
 
+def load_revision(database: Database, conversion_id: UUID) -> int:
+    """Return the revision of a conversion: the number of its last change, which a trigger wrote."""
+    row = database.execute(
+        "select coalesce(max(change_id), 1) as revision from conversion_changes where conversion_id = %s",
+        [conversion_id],
+    ).fetchone()
+    assert row is not None
+    return int(row["revision"])
+
+
 def load_changes(database: Database, conversion_id: UUID) -> list[Row]:
     """Return all changes of a conversion, the oldest first."""
     return database.execute(_CHANGES, [conversion_id]).fetchall()

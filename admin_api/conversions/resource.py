@@ -6,8 +6,14 @@ from uuid import UUID
 
 import falcon
 
-from admin_api.conversions.decisions import Action, Found, decide, decide_all, preview
-from admin_api.conversions.listing import ConversionFilter, load_changes, load_conversion, load_conversions
+from admin_api.conversions.decisions import Action, Decided, Found, decide, decide_all, preview
+from admin_api.conversions.listing import (
+    ConversionFilter,
+    load_changes,
+    load_conversion,
+    load_conversions,
+    load_revision,
+)
 from admin_api.conversions.objects import (
     BulkDecision,
     BulkDecisionResult,
@@ -16,7 +22,17 @@ from admin_api.conversions.objects import (
     ConversionDetails,
     Decision,
 )
-from admin_api.http import OUTDATED, Page, TimedPageQuery, actor_of, add_operation, encode_place, operation, page_of
+from admin_api.http import (
+    OUTDATED,
+    Page,
+    Revisions,
+    TimedPageQuery,
+    actor_of,
+    add_operation,
+    encode_place,
+    operation,
+    page_of,
+)
 from admin_api.money import load_entries_of
 from admin_api.runtime import Database, Pool
 from tracking.conversions import ConversionStatus
@@ -58,20 +74,23 @@ class ConversionItem:
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
 
-    @operation("Show a conversion")
+    @operation("Show a conversion", versioned=True)
     def on_get(self, req: falcon.Request, resp: falcon.Response, conversion_id: UUID) -> ConversionDetails:
         """The answer has all changes of the conversion and all entries that were booked for it."""
-        with self._pool.connection() as database:
-            return load_details(database, conversion_id)
+        with self._pool.connection() as database, database.transaction():
+            database.execute("set transaction isolation level repeatable read, read only")
+            return _details(resp, database, conversion_id)
 
-    @operation("Decide on a conversion", conflicts=("illegal-transition",))
+    @operation("Decide on a conversion", versioned=True, conflicts=("illegal-transition",))
     def on_patch(
-        self, req: falcon.Request, resp: falcon.Response, conversion_id: UUID, body: Decision
+        self, req: falcon.Request, resp: falcon.Response, conversion_id: UUID, body: Decision, allowed: Revisions
     ) -> ConversionDetails:
         """Approve, reject or reverse it. Bookkeeping follows. Setting the status that it has changes nothing."""
-        with self._pool.connection() as database:
-            decide(database, conversion_id, ConversionStatus(body.status), actor_of(req), body.note)
-            return load_details(database, conversion_id)
+        decided = Decided(ConversionStatus(body.status), actor_of(req), body.note)
+        # In one transaction, the answer shows the conversion as this decision left it.
+        with self._pool.connection() as database, database.transaction():
+            decide(database, conversion_id, decided, allowed)
+            return _details(resp, database, conversion_id)
 
 
 class BulkDecisions:
@@ -92,13 +111,12 @@ class BulkDecisions:
         return _result(done, token=None, changed=len(done.conversion_ids))
 
 
-def load_details(database: Database, conversion_id: UUID) -> ConversionDetails:
-    """Return a conversion with its changes and entries from one state of the database, or raise NotFoundError."""
-    with database.transaction():
-        database.execute("set transaction isolation level repeatable read, read only")
-        row = load_conversion(database, conversion_id)
-        changes = [ConversionChange.of(change) for change in load_changes(database, conversion_id)]
-        return ConversionDetails.of(row, changes=changes, entries=load_entries_of(database, conversion_id))
+def _details(resp: falcon.Response, database: Database, conversion_id: UUID) -> ConversionDetails:
+    """Return a conversion with its changes and entries inside the caller's transaction, or raise NotFoundError."""
+    row = load_conversion(database, conversion_id)
+    changes = [ConversionChange.of(change) for change in load_changes(database, conversion_id)]
+    resp.etag = str(load_revision(database, conversion_id))
+    return ConversionDetails.of(row, changes=changes, entries=load_entries_of(database, conversion_id))
 
 
 def _result(found: Found, *, token: str | None, changed: int | None) -> BulkDecisionResult:

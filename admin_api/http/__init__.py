@@ -57,7 +57,7 @@ from admin_api.http.parameters import (
 )
 from admin_api.http.previews import OUTDATED, PreviewToken, preview_token, require_preview
 from admin_api.http.problems import CONTENT_TYPE, SCHEMA, handle_error
-from admin_api.http.requests import Revisions, require_revision
+from admin_api.http.requests import ONLY_REVISION, Revisions, require_revision
 from admin_api.http.uploads import Upload, received
 from admin_api.http.validation import decode_json, decode_values
 
@@ -67,6 +67,7 @@ __all__ = [
     "ENCODINGS",
     "ID_MAX",
     "METHODS",
+    "ONLY_REVISION",
     "OUTDATED",
     "SCHEMA",
     "AmountMinor",

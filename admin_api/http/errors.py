@@ -44,3 +44,9 @@ class RevisionError(WaypostError):
     """If-Match names a revision that is no longer the current one."""
 
     code = "revision-mismatch"
+
+
+class PreconditionError(WaypostError):
+    """An edit that does not say which revision it is based on."""
+
+    code = "precondition-required"

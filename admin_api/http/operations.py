@@ -102,12 +102,12 @@ def operation(
 
         def responder(self: Any, req: falcon.Request, resp: falcon.Response, **parts: str) -> None:
             given: dict[str, Any] = {each.parameter: each.decode(parts[each.name]) for each in declared.path}
+            if declared.conditional:
+                given["allowed"] = decode_revisions(req)
             if declared.query is not None:
                 given["query"] = decode_query(req, declared.query)
             if declared.body is not None:
                 given["body"] = decode_body(req, declared.body, required=declared.body_required)
-            if declared.conditional:
-                given["allowed"] = decode_revisions(req)
             resp.status = declared.statuses[0]
             answer = handler(self, req, resp, **given)
             if answer is not None:

@@ -19,6 +19,7 @@ from admin_api.http.errors import (
     ConflictError,
     InvalidFieldsError,
     NotFoundError,
+    PreconditionError,
     RevisionError,
 )
 from tracking.runtime import FieldError, WaypostError
@@ -58,6 +59,7 @@ _STATUSES: dict[type[WaypostError], HTTPStatus] = {
     NotFoundError: HTTPStatus.NOT_FOUND,
     ConflictError: HTTPStatus.CONFLICT,
     RevisionError: HTTPStatus.PRECONDITION_FAILED,
+    PreconditionError: HTTPStatus.PRECONDITION_REQUIRED,
 }
 # The errors that Falcon raises by itself. Others get the name of their status.
 _FALCON_CODES = {

@@ -6,7 +6,7 @@ import re
 
 import falcon
 
-from admin_api.http.errors import NotFoundError, RevisionError
+from admin_api.http.errors import NotFoundError, PreconditionError, RevisionError
 
 # The revisions that an If-Match header allows; None allows any.
 Revisions = frozenset[int] | None
@@ -23,13 +23,24 @@ def decode_id(text: str, singular: str) -> int:
 
 
 def decode_revisions(req: falcon.Request) -> Revisions:
-    """Return the revisions that If-Match allows, or None when it allows any."""
+    """Return the revisions that If-Match allows, or None when it allows any.
+
+    Raises PreconditionError without an If-Match: an edit that is based on nothing would silently undo somebody else's.
+    """
     tags = req.if_match
-    if tags is None or "*" in tags:
+    if tags is None:
+        raise PreconditionError(
+            "send If-Match with the ETag of what your change is based on, or `If-Match: *` to change it whatever it is"
+        )
+    if "*" in tags:
         return None
     # A weak tag never matches, since RFC 9110 asks for the strong comparison here.
     strong = [str(tag) for tag in tags if isinstance(tag, falcon.ETag) and not tag.is_weak]
     return frozenset(int(tag) for tag in strong if _ID.fullmatch(tag))
+
+
+# The revision of an object that never changes once it is made, so that deleting it works like every other edit.
+ONLY_REVISION = 1
 
 
 def require_revision(current: int, allowed: Revisions, singular: str) -> None:

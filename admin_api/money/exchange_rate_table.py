@@ -9,7 +9,20 @@ from psycopg import sql
 from psycopg.errors import UniqueViolation
 from pydantic import Field
 
-from admin_api.http import AnyOf, Chosen, Condition, ConflictError, CurrencyCode, Filter, Moment, NotFoundError, Values
+from admin_api.http import (
+    ONLY_REVISION,
+    AnyOf,
+    Chosen,
+    Condition,
+    ConflictError,
+    CurrencyCode,
+    Filter,
+    Moment,
+    NotFoundError,
+    Revisions,
+    Values,
+    require_revision,
+)
 from admin_api.resources import insert_row
 from admin_api.runtime import Database, Row
 from config.tables import exchange_rates
@@ -60,10 +73,12 @@ def save_rate(database: Database, values: Values) -> Row:
         ) from error
 
 
-def delete_rate(database: Database, rate_id: int) -> None:
-    """Delete an operator's rate. Raises NotFoundError, or ConflictError for a rate of the bank."""
+def delete_rate(database: Database, rate_id: int, allowed: Revisions) -> None:
+    """Delete an operator's rate. Raises NotFoundError, RevisionError, or ConflictError for a rate of the bank."""
     with database.transaction():
-        if load_rate(database, rate_id)["origin"] != RateOrigin.OPERATOR:
+        rate = load_rate(database, rate_id)
+        require_revision(ONLY_REVISION, allowed, "exchange rate")
+        if rate["origin"] != RateOrigin.OPERATOR:
             raise ConflictError(
                 "only rates of your own can be deleted; add one of your own, which comes first", code="not-yours"
             )

@@ -12,6 +12,7 @@ import falcon
 from pydantic import Field, WithJsonSchema
 
 from admin_api.http import (
+    ONLY_REVISION,
     Body,
     Currency,
     CurrencyCode,
@@ -21,6 +22,7 @@ from admin_api.http import (
     NumberedPageQuery,
     Page,
     Query,
+    Revisions,
     Shown,
     Text,
     checked,
@@ -133,7 +135,7 @@ class ExchangeRates:
             rows = load_rates(database, query.chosen(), query.after, query.limit + 1)
         return page_of(Page[ExchangeRate], rows, query.limit, ExchangeRate.of, lambda row: str(row["rate_id"]))
 
-    @operation("Add an exchange rate", statuses=(HTTPStatus.CREATED,), conflicts=("rate-taken",))
+    @operation("Add an exchange rate", statuses=(HTTPStatus.CREATED,), versioned=True, conflicts=("rate-taken",))
     def on_post(self, req: falcon.Request, resp: falcon.Response, body: NewExchangeRate) -> ExchangeRate:
         """Add a rate of your own. Conversions that waited for it are booked within a minute."""
         if body.base == body.quote:
@@ -141,6 +143,7 @@ class ExchangeRates:
         with self._pool.connection() as database:
             row = save_rate(database, body.values())
         resp.location = f"/v1/exchange-rates/{row['rate_id']}"
+        resp.etag = str(ONLY_REVISION)
         return ExchangeRate.of(row)
 
 
@@ -150,17 +153,19 @@ class ExchangeRateItem:
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
 
-    @operation("Show an exchange rate")
+    @operation("Show an exchange rate", versioned=True)
     def on_get(self, req: falcon.Request, resp: falcon.Response, rate_id: int) -> ExchangeRate:
         """A rate of the bank, or one of your own."""
         with self._pool.connection() as database:
-            return ExchangeRate.of(load_rate(database, rate_id))
+            row = load_rate(database, rate_id)
+        resp.etag = str(ONLY_REVISION)
+        return ExchangeRate.of(row)
 
     @operation("Delete an exchange rate", statuses=(HTTPStatus.NO_CONTENT,), conflicts=("not-yours",))
-    def on_delete(self, req: falcon.Request, resp: falcon.Response, rate_id: int) -> None:
+    def on_delete(self, req: falcon.Request, resp: falcon.Response, rate_id: int, allowed: Revisions) -> None:
         """You can only delete a rate of your own. What was booked with it stays as it was booked."""
         with self._pool.connection() as database:
-            delete_rate(database, rate_id)
+            delete_rate(database, rate_id, allowed)
 
 
 class ExchangeRateLookup:

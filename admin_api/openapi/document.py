@@ -30,8 +30,16 @@ _TITLE = "Waypost admin API"
 _ABOUT = (
     "Everything an operator configures, sees and decides. Every route under /v1 but this document needs an API token."
     " Errors are RFC 9457 problem details with a stable `code`. Lists are read page by page: send `next_cursor` as"
-    " `cursor`. A change may carry the ETag of what it is based on as `If-Match`."
+    " `cursor`. A change of one object carries the ETag of what it is based on as `If-Match`."
 )
+_IF_MATCH = {
+    "name": "If-Match",
+    "in": "header",
+    "required": True,
+    "schema": {"type": "string", "pattern": r'^(\*|"[1-9][0-9]{0,17}")$'},
+    "example": "*",
+    "description": "The ETag of what the change is based on; another revision is answered 412. `*` allows any.",
+}
 Schemas = Mapping[Any, Mapping[str, Any]]
 
 
@@ -90,8 +98,7 @@ def _operation(
     if declared.query is not None:
         parameters += _query_parameters(components[_name(schemas[declared.query, "validation"])])
     if declared.conditional:
-        about = "The ETag of what the change is based on; another revision is answered 412."
-        parameters.append({"name": "If-Match", "in": "header", "schema": {"type": "string"}, "description": about})
+        parameters.append(_IF_MATCH)
     shown: dict[str, Any] = {
         "operationId": f"{method}_" + re.sub(r"\W+", "_", path.removeprefix("/v1")).strip("_"),
         "summary": declared.summary,
@@ -206,6 +213,7 @@ def _problems(declared: Operation) -> dict[HTTPStatus, str]:
         problems[HTTPStatus.CONFLICT] = ", ".join(declared.conflicts)
     if declared.conditional:
         problems[HTTPStatus.PRECONDITION_FAILED] = "revision-mismatch"
+        problems[HTTPStatus.PRECONDITION_REQUIRED] = "precondition-required"
     return problems
 
 

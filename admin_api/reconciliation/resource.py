@@ -10,12 +10,14 @@ import falcon
 from pydantic import Field, WithJsonSchema
 
 from admin_api.http import (
+    ONLY_REVISION,
     Body,
     Condition,
     Filter,
     Number,
     NumberedPageQuery,
     Page,
+    Revisions,
     checked,
     operation,
     page_of,
@@ -77,7 +79,12 @@ class Reconciliations:
         self._pool = pool
         self._keys = click_id_keys
 
-    @operation("Compare a merchant's report with what is stored", statuses=(HTTPStatus.CREATED,), form=ReportSettings)
+    @operation(
+        "Compare a merchant's report with what is stored",
+        statuses=(HTTPStatus.CREATED,),
+        form=ReportSettings,
+        versioned=True,
+    )
     def on_post(self, req: falcon.Request, resp: falcon.Response) -> Reconciliation:
         """Conversions stay as they are. The answer comes when all rows are compared."""
         with received(req) as upload:
@@ -86,6 +93,7 @@ class Reconciliations:
                 run = save_run(database, upload, settings, self._keys)
                 row = load_run(database, run)
         resp.location = f"/v1/reconciliations/{run}"
+        resp.etag = str(ONLY_REVISION)
         return Reconciliation.of_row(row)
 
     @operation("List reconciliations")
@@ -104,17 +112,19 @@ class ReconciliationItem:
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
 
-    @operation("Show a reconciliation")
+    @operation("Show a reconciliation", versioned=True)
     def on_get(self, req: falcon.Request, resp: falcon.Response, reconciliation_id: int) -> Reconciliation:
         """The answer has the settings by which the report was read, and the figures of each class of rows."""
         with self._pool.connection() as database:
-            return Reconciliation.of_row(load_run(database, reconciliation_id))
+            row = load_run(database, reconciliation_id)
+        resp.etag = str(ONLY_REVISION)
+        return Reconciliation.of_row(row)
 
     @operation("Remove a reconciliation", statuses=(HTTPStatus.NO_CONTENT,))
-    def on_delete(self, req: falcon.Request, resp: falcon.Response, reconciliation_id: int) -> None:
+    def on_delete(self, req: falcon.Request, resp: falcon.Response, reconciliation_id: int, allowed: Revisions) -> None:
         """The run is removed with its rows. Conversions and issues stay as they are."""
         with self._pool.connection() as database:
-            delete_run(database, reconciliation_id)
+            delete_run(database, reconciliation_id, allowed)
 
 
 class ReconciliationIssues:

@@ -10,7 +10,7 @@ from uuid import UUID
 from psycopg import sql
 from psycopg.types.json import Jsonb
 
-from admin_api.http import Chosen, NotFoundError, Upload
+from admin_api.http import ONLY_REVISION, Chosen, NotFoundError, Revisions, Upload, require_revision
 from admin_api.reconciliation.matching import Period, compare_report
 from admin_api.reconciliation.report_rows import report_lines
 from admin_api.reconciliation.report_rules import Account
@@ -85,11 +85,12 @@ def load_runs(database: Database, chosen: Chosen, before: int | None, limit: int
     return database.execute(query, chosen.values | {"before": before, "limit": limit}).fetchall()
 
 
-def delete_run(database: Database, run: int) -> None:
-    """Remove a run with its rows, or raise NotFoundError."""
-    found = database.execute("delete from reconciliations where reconciliation_id = %s", [run])
-    if found.rowcount == 0:
-        raise NotFoundError(f"there is no reconciliation {run}")
+def delete_run(database: Database, run: int, allowed: Revisions) -> None:
+    """Remove a run with its rows. Raises NotFoundError and RevisionError."""
+    with database.transaction():
+        load_run(database, run)
+        require_revision(ONLY_REVISION, allowed, "reconciliation")
+        database.execute("delete from reconciliations where reconciliation_id = %s", [run])
 
 
 def _load_account(database: Database, merchant_id: int) -> Account:

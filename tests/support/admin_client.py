@@ -30,10 +30,15 @@ class AdminClient:
         self.web = TestClient(create_app(collaborators))
 
     def request(self, method: str, path: str, body: Any = None, **headers: str) -> Result:
-        """Send one request; header names are given with underscores."""
-        sent = {"Authorization": f"ApiKey {self.token}"} | {
+        """Send one request; header names are given with underscores.
+
+        Unless a test says otherwise, an edit is of whatever the object is now. An empty `If_Match` leaves it out.
+        """
+        sent = {"Authorization": f"ApiKey {self.token}", "If-Match": "*"} | {
             name.replace("_", "-"): value for name, value in headers.items()
         }
+        if method == "GET" or not sent["If-Match"]:
+            del sent["If-Match"]
         return self.web.simulate_request(method, path, json=body, headers=sent)
 
     def created(self, plural: str, **fields: Any) -> dict[str, Any]:

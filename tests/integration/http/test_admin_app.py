@@ -81,7 +81,7 @@ def test_a_bad_body_is_refused(admin: AdminClient) -> None:
     path = f"/v1/sources/{admin.created('sources', name='S')['source_id']}"
     for method, route in (("POST", "/v1/sources"), ("PATCH", path)):
         for body, content_type, answer in BAD_BODIES:
-            headers = {"Authorization": f"ApiKey {admin.token}", "Content-Type": content_type}
+            headers = {"Authorization": f"ApiKey {admin.token}", "Content-Type": content_type, "If-Match": "*"}
             result = admin.web.simulate_request(method, route, body=body, headers=headers)
             assert problem(result) == answer, (method, body[:40])
 
