@@ -19,7 +19,7 @@ from admin_api.domain_check import domain_check_routes
 from admin_api.dry_run import dry_run_routes
 from admin_api.event_log import event_log_routes
 from admin_api.health import health_routes
-from admin_api.http import Authentication, Route, handle_error, open_paths
+from admin_api.http import Authentication, RateLimit, Route, handle_error, open_paths
 from admin_api.issues import issue_routes
 from admin_api.link_test import LinkTester, OwnEdge, Web, link_test_routes
 from admin_api.money import money_routes
@@ -55,6 +55,8 @@ class Collaborators:
     edge_host: str = "127.0.0.1"
     # Where tracking domains are to point.
     public_place: PublicPlace = field(default_factory=PublicPlace)
+    # How many requests each caller may make; 0 is no limit.
+    requests_per_minute: int = 0
 
 
 class Accounting:
@@ -77,7 +79,8 @@ def create_app(collaborators: Collaborators) -> App:
     """Return the WSGI app."""
     routes = documented(routes_of(collaborators))
     authentication = Authentication(collaborators.pool, open_paths(routes))
-    app: App = falcon.App(middleware=[Accounting(collaborators.measurements), authentication])
+    limit = RateLimit(collaborators.requests_per_minute)
+    app: App = falcon.App(middleware=[Accounting(collaborators.measurements), authentication, limit])
     json = JSONHandler(dumps=partial(orjson.dumps, option=orjson.OPT_UTC_Z), loads=orjson.loads)
     for options in (app.req_options, app.resp_options):
         options.media_handlers.clear()

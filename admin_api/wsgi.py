@@ -19,7 +19,7 @@ def start(settings: AdminSettings) -> App:
     )
     # The pool logs every attempt during an outage; the answers of /readyz and the 503s report the outage already.
     logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
-    pool = open_pool(settings.database_url, settings.threads + 1)
+    pool = open_pool(settings.admin_database_url, settings.threads + 1)
     redis = connect_redis(settings.redis_url)
     collaborators = Collaborators(
         pool=pool,
@@ -30,8 +30,9 @@ def start(settings: AdminSettings) -> App:
         retention=settings.retention,
         edge_host=settings.edge_host,
         public_place=settings.public_place,
+        requests_per_minute=settings.requests_per_minute,
     )
-    publisher = Publisher(settings.database_url, connect_redis(settings.redis_url), collaborators.measurements)
+    publisher = Publisher(settings.admin_database_url, connect_redis(settings.redis_url), collaborators.measurements)
     publisher.start()
     # These run in reverse: first the publisher ends, then what it and the requests used.
     atexit.register(redis.close)

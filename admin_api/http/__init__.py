@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from admin_api.http.authentication import Authentication, actor_of, caller_of
+from admin_api.http.callers import caller_key
 from admin_api.http.csv_export import csv_pieces, unguarded
 from admin_api.http.delimited import DELIMITERS, ENCODINGS, Unreadable, delimited_rows, encoding_of
 from admin_api.http.errors import ConflictError, InvalidFieldsError, NotFoundError
@@ -57,6 +58,7 @@ from admin_api.http.parameters import (
 )
 from admin_api.http.previews import OUTDATED, PreviewToken, preview_token, require_preview
 from admin_api.http.problems import CONTENT_TYPE, SCHEMA, handle_error
+from admin_api.http.rate_limit import RateLimit
 from admin_api.http.requests import ONLY_REVISION, Revisions, require_revision
 from admin_api.http.uploads import Upload, received
 from admin_api.http.validation import decode_json, decode_values
@@ -103,6 +105,7 @@ __all__ = [
     "PlainUrl",
     "PreviewToken",
     "Query",
+    "RateLimit",
     "RedirectHost",
     "Revisions",
     "Route",
@@ -115,6 +118,7 @@ __all__ = [
     "Values",
     "actor_of",
     "add_operation",
+    "caller_key",
     "caller_of",
     "changes_of",
     "checked",

@@ -40,6 +40,16 @@ class ConflictError(WaypostError):
     code = "conflict"
 
 
+class TooManyRequestsError(WaypostError):
+    """The caller has made all requests of this minute."""
+
+    code = "too-many-requests"
+
+    def __init__(self, message: str, retry_after_s: int) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
 class RevisionError(WaypostError):
     """If-Match names a revision that is no longer the current one."""
 

@@ -21,6 +21,7 @@ from admin_api.http.errors import (
     NotFoundError,
     PreconditionError,
     RevisionError,
+    TooManyRequestsError,
 )
 from tracking.runtime import FieldError, WaypostError
 
@@ -60,6 +61,7 @@ _STATUSES: dict[type[WaypostError], HTTPStatus] = {
     ConflictError: HTTPStatus.CONFLICT,
     RevisionError: HTTPStatus.PRECONDITION_FAILED,
     PreconditionError: HTTPStatus.PRECONDITION_REQUIRED,
+    TooManyRequestsError: HTTPStatus.TOO_MANY_REQUESTS,
 }
 # The errors that Falcon raises by itself. Others get the name of their status.
 _FALCON_CODES = {
@@ -91,8 +93,7 @@ def problem_of(error: Exception) -> Problem:
     """Return the problem that tells a client about an error."""
     if isinstance(error, WaypostError):
         status = next((found for kind, found in _STATUSES.items() if isinstance(error, kind)), HTTPStatus.BAD_REQUEST)
-        headers = {"WWW-Authenticate": "ApiKey, Bearer"} if status == HTTPStatus.UNAUTHORIZED else {}
-        return Problem(status, error.code, error.message, error.field, _field_errors(error), headers)
+        return Problem(status, error.code, error.message, error.field, _field_errors(error), _headers(error, status))
     if isinstance(error, falcon.HTTPError):
         status = HTTPStatus(error.status_code)
         code = _FALCON_CODES.get(status, status.phrase.lower().replace(" ", "-"))
@@ -106,6 +107,12 @@ def problem_of(error: Exception) -> Problem:
         detail = "the database did not answer; nothing was changed for certain, so read before you repeat"
         return Problem(HTTPStatus.SERVICE_UNAVAILABLE, "database-away", detail, headers=retry)
     return Problem(HTTPStatus.INTERNAL_SERVER_ERROR, "internal-error", "this should not have happened; it was logged")
+
+
+def _headers(error: WaypostError, status: HTTPStatus) -> Mapping[str, str]:
+    if isinstance(error, TooManyRequestsError):
+        return {"Retry-After": str(error.retry_after_s)}
+    return {"WWW-Authenticate": "ApiKey, Bearer"} if status == HTTPStatus.UNAUTHORIZED else {}
 
 
 def _field_errors(error: WaypostError) -> tuple[FieldError, ...]:

@@ -207,6 +207,7 @@ def _problems(declared: Operation) -> dict[HTTPStatus, str]:
         problems[HTTPStatus.LENGTH_REQUIRED] = "length-required"
     if not declared.open:
         problems[HTTPStatus.UNAUTHORIZED] = "bad-token"
+        problems[HTTPStatus.TOO_MANY_REQUESTS] = "too-many-requests"
     if declared.path or declared.not_found:
         problems[HTTPStatus.NOT_FOUND] = ", ".join(declared.not_found or ("not-found",))
     if declared.conflicts:

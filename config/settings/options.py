@@ -23,6 +23,11 @@ OPTIONS: dict[str, Option] = {
     for option in (
         Option("WAYPOST_HOME", ".waypost", "directory for keys, spool, mirror and the embedded servers' data"),
         Option("DATABASE_URL", "", "PostgreSQL 15 or newer; empty starts the embedded PostgreSQL"),
+        Option(
+            "ADMIN_DATABASE_URL",
+            "",
+            "the same database for the admin API, by a login that owns no table; empty uses DATABASE_URL",
+        ),
         Option("REDIS_URL", "", "Redis 6.2 or newer, or Valkey; empty starts the embedded Valkey"),
         Option("EMBEDDED_POSTGRES_PORT", "54320", "port of the embedded PostgreSQL on 127.0.0.1"),
         Option("EMBEDDED_VALKEY_PORT", "63790", "port of the embedded Valkey on 127.0.0.1"),
@@ -102,6 +107,7 @@ OPTIONS: dict[str, Option] = {
         Option("ADMIN_HOST", "127.0.0.1", "address the admin API listens on"),
         Option("ADMIN_PORT", "8081", "port the admin API listens on"),
         Option("ADMIN_THREADS", "8", "threads of the admin API"),
+        Option("ADMIN_REQUESTS_PER_MINUTE", "3000", "requests a minute of one user or API token; 0 is no limit"),
         Option("PUBLIC_SCHEME", "https", "scheme of the tracking URLs shown to the operator"),
         Option("PUBLIC_NAME", "", "host name that tracking domains may be a CNAME of, such as edge.example.com"),
         Option(

@@ -76,11 +76,14 @@ class AdminSettings:
     """
 
     home: Path
+    # The owner's, for migrations alone, and that of the login the API works with.
     database_url: str
+    admin_database_url: str
     redis_url: str
     host: str
     port: int
     threads: int
+    requests_per_minute: int
     edge_host: str
     edge_port: int
     intake_port: int
@@ -166,10 +169,12 @@ def admin_settings(environ: Mapping[str, str] = os.environ) -> AdminSettings:
     return AdminSettings(
         home=read.home,
         database_url=read.database_url(),
+        admin_database_url=read.admin_database_url(),
         redis_url=read.redis_url(),
         host=read.text("ADMIN_HOST"),
         port=read.port("ADMIN_PORT"),
         threads=read.number("ADMIN_THREADS", 1, 64),
+        requests_per_minute=read.number("ADMIN_REQUESTS_PER_MINUTE", 0, 1_000_000),
         edge_host=read.text("EDGE_HOST"),
         edge_port=read.port("EDGE_PORT"),
         intake_port=read.intake_port(),
