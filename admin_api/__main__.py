@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import NoReturn
 
 import config
+from admin_api.database_roles import require_roles
 from admin_api.runtime import connect_database, connect_redis
 from config.database import require_schema
 from config.settings import admin_settings
@@ -22,7 +23,8 @@ def main() -> NoReturn:
     try:
         settings = admin_settings()
         connect_redis(settings.redis_url).close()
-        with closing(connect_database(settings.database_url)) as database:
+        with closing(connect_database(settings.admin_database_url)) as database:
+            require_roles(database)
             require_schema(database)
     except WaypostError as error:
         sys.exit(f"waypost: {error.message}")

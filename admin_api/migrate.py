@@ -12,9 +12,10 @@ from pathlib import Path
 
 from psycopg.errors import Error as DatabaseError
 
+from admin_api.database_roles import admit_login, give_rights, make_roles
 from admin_api.runtime import Database, connect_database
 from config.configuration import hash_token
-from config.database import SchemaError, applied_migrations, migration_files
+from config.database import GRANTS_SINCE, SchemaError, applied_migrations, migration_files
 from config.settings import admin_settings, secret
 from tracking.runtime import WaypostError
 
@@ -49,11 +50,14 @@ def migrate(database: Database, files: list[Path]) -> list[str]:
             f"the database that DATABASE_URL names has migration {unknown[-1]}, which this release does not know: it"
             " belongs to a newer release of Waypost; run that one, or set DATABASE_URL to another database"
         )
+    make_roles(database)
     missing = [path for path in files if path.stem not in applied]
     for path in missing:
         with database.transaction():
             database.execute(path.read_bytes())
             database.execute("insert into schema_migrations (name) values (%s)", [path.stem])
+    if any(path.stem >= GRANTS_SINCE for path in files):
+        give_rights(database)
     return [path.stem for path in missing]
 
 
@@ -81,6 +85,7 @@ def main() -> int:
         with closing(connect_database(settings.database_url)) as database:
             for name in migrate(database, migration_files()):
                 sys.stdout.write(f"applied {name}\n")
+            admit_login(database, settings.admin_database_url)
             path = keep_first_token(database, settings.home)
     except WaypostError as error:
         sys.stderr.write(f"waypost: {error.message}\n")

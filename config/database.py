@@ -11,6 +11,9 @@ from psycopg.rows import tuple_row
 from tracking.runtime import WaypostError
 
 MIGRATIONS_DIR = Path(__file__).resolve().parent.parent / "migrations"
+GRANTS_FILE = MIGRATIONS_DIR / "grants.sql"
+# From this migration on the roles of the admin API have rights.
+GRANTS_SINCE = "0023_row_rules"
 
 
 class SchemaError(WaypostError):

@@ -17,12 +17,14 @@ from contextlib import closing
 from itertools import islice
 
 import psycopg
+from psycopg import sql
 from psycopg.rows import dict_row
 from redis import Redis
 from redis.exceptions import RedisError
 
 from admin_api.configuration.compilation import load_served, stream_served
 from admin_api.runtime import (
+    ADMIN_ROLE,
     CHANNEL,
     Database,
     Measurements,
@@ -83,6 +85,7 @@ class Publisher:
         with closing(
             psycopg.connect(self._database_url, autocommit=True, row_factory=dict_row, **patience)  # type: ignore[arg-type]
         ) as database:
+            database.execute(sql.SQL("set role {}").format(sql.Identifier(ADMIN_ROLE)))
             while not _try_lock(database):
                 if self._stopping.wait(RETRY_S):
                     return

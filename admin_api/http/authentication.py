@@ -10,7 +10,7 @@ from collections.abc import Collection
 import falcon
 
 from admin_api.http.errors import AuthenticationError
-from admin_api.runtime import Actor, Database, Pool
+from admin_api.runtime import Actor, Database, Pool, act_for, act_for_nobody
 from config.configuration import hash_token
 
 TOKEN_CHARACTERS_MAX = 200
@@ -26,6 +26,7 @@ class Authentication:
 
     def process_request(self, req: falcon.Request, resp: falcon.Response) -> None:
         """Raise AuthenticationError unless the request carries a valid token."""
+        act_for_nobody()
         # This runs before routing, so that a stranger cannot find out which routes exist.
         if req.path in self._open_paths:
             return
@@ -35,6 +36,7 @@ class Authentication:
         if actor is None:
             raise AuthenticationError("this API token is unknown, expired or revoked")
         req.context.actor = actor
+        act_for(actor, req.remote_addr)
 
 
 def actor_of(req: falcon.Request) -> str:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from admin_api.runtime.attribution import Actor, attributed
-from admin_api.runtime.connections import Database, Pool, Row, connect_database, connect_redis, open_pool
+from admin_api.runtime.acting import ADMIN_ROLE, PARTNER_ROLE, Actor, act_for, act_for_nobody, acting_for, standing
+from admin_api.runtime.attribution import attributed
+from admin_api.runtime.connections import Database, Row, UnreachableError, connect_database, connect_redis
 from admin_api.runtime.measurements import LEDGER_FIGURES, Measurements
 from admin_api.runtime.outbox import (
     CHANNEL,
@@ -17,15 +18,22 @@ from admin_api.runtime.outbox import (
     save_epoch,
     save_published,
 )
+from admin_api.runtime.pool import Pool, open_pool
 
 __all__ = [
+    "ADMIN_ROLE",
     "CHANNEL",
     "LEDGER_FIGURES",
+    "PARTNER_ROLE",
     "Actor",
     "Database",
     "Measurements",
     "Pool",
     "Row",
+    "UnreachableError",
+    "act_for",
+    "act_for_nobody",
+    "acting_for",
     "attributed",
     "claim_versions",
     "connect_database",
@@ -39,4 +47,5 @@ __all__ = [
     "save_change",
     "save_epoch",
     "save_published",
+    "standing",
 ]

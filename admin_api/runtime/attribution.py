@@ -4,16 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import NamedTuple
 
+from admin_api.runtime.acting import Actor
 from admin_api.runtime.connections import Database
-
-
-class Actor(NamedTuple):
-    """Who makes a request: an API token, by its number and its name."""
-
-    token_id: int
-    name: str
 
 
 @contextmanager

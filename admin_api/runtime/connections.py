@@ -9,8 +9,6 @@ import psycopg
 from psycopg import Connection
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import dict_row
-from psycopg.types.json import JsonbDumper
-from psycopg_pool import ConnectionPool
 from redis import Redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
@@ -19,11 +17,7 @@ from tracking.runtime import WaypostError
 
 Row = dict[str, Any]
 Database = Connection[Row]
-Pool = ConnectionPool[Connection[Row]]
 
-CHECKOUT_TIMEOUT_S = 3.0
-# After this long the pool stops reconnecting, and the next request tries again: at most this late after an outage.
-RECONNECT_TIMEOUT_S = 3.0
 CONNECT_TIMEOUT_S = 5
 REDIS_TIMEOUT_S = 5
 SERVER_VERSION_MIN = 15_00_00
@@ -33,24 +27,6 @@ class UnreachableError(WaypostError):
     """A server cannot be used. The message names the setting and never shows a password."""
 
     code = "unreachable"
-
-
-def open_pool(database_url: str, size_max: int) -> Pool:
-    """Return a pool that opens connections when they are needed. The database need not answer yet."""
-    pool: Pool = ConnectionPool(
-        database_url,
-        kwargs={"autocommit": True, "row_factory": dict_row, "connect_timeout": CONNECT_TIMEOUT_S},
-        min_size=1,
-        max_size=size_max,
-        timeout=CHECKOUT_TIMEOUT_S,
-        reconnect_timeout=RECONNECT_TIMEOUT_S,
-        configure=_configure,
-        # If PostgreSQL closed an idle connection, the pool replaces it before a request gets it.
-        check=ConnectionPool.check_connection,
-        open=False,
-    )
-    pool.open(wait=False)
-    return pool
 
 
 def connect_database(database_url: str) -> Database:
@@ -93,11 +69,3 @@ def connect_redis(url: str) -> Redis:
 def _place(conninfo: Mapping[str, object]) -> str:
     host = conninfo.get("host") or conninfo.get("hostaddr") or "the local socket"
     return f"{host}:{conninfo.get('port') or 5432}, database {conninfo.get('dbname') or conninfo.get('user') or ''}"
-
-
-def _configure(database: Database) -> None:
-    # A JSON object of a request is stored as one: columns for JSON objects are jsonb.
-    database.adapters.register_dumper(dict, JsonbDumper)
-    database.execute("set timezone to 'UTC'")
-    # This limits what one request can hold up. The ledger's counts are the slowest statements.
-    database.execute("set statement_timeout to '30s'")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from config.settings.errors import SettingError
 from config.settings.options import OPTIONS
-from config.settings.secrets import embedded_database_url, embedded_redis_url, secret
+from config.settings.secrets import embedded_admin_database_url, embedded_database_url, embedded_redis_url, secret
 from tracking.clicks import KEY_BYTES_MIN, NODE_MAX
 
 
@@ -54,6 +54,14 @@ class EnvironmentReader:
 
     def database_url(self) -> str:
         return self.text("DATABASE_URL") or embedded_database_url(self.home, self.port("EMBEDDED_POSTGRES_PORT"))
+
+    def admin_database_url(self) -> str:
+        """Return the URL of the admin API's login: one of its own in the embedded PostgreSQL, else DATABASE_URL's."""
+        if self.text("ADMIN_DATABASE_URL"):
+            return self.text("ADMIN_DATABASE_URL")
+        if self.text("DATABASE_URL"):
+            return self.text("DATABASE_URL")
+        return embedded_admin_database_url(self.home, self.port("EMBEDDED_POSTGRES_PORT"))
 
     def click_id_keys(self) -> tuple[bytes, ...]:
         text = self.text("CLICK_ID_KEYS") or secret(self.home, "click-id-keys", 32)

@@ -15,6 +15,11 @@ def embedded_database_url(home: Path, port: int) -> str:
     return f"postgresql://waypost:{secret(home, 'postgres-password', 24)}@127.0.0.1:{port}/waypost"
 
 
+def embedded_admin_database_url(home: Path, port: int) -> str:
+    """Return the URL of the embedded PostgreSQL of `home` for the admin API, whose login owns no table."""
+    return f"postgresql://waypost_api:{secret(home, 'admin-database-password', 24)}@127.0.0.1:{port}/waypost"
+
+
 def embedded_redis_url(home: Path, port: int) -> str:
     """Return the URL of the embedded Valkey of `home`."""
     return f"redis://:{secret(home, 'valkey-password', 24)}@127.0.0.1:{port}/0"
