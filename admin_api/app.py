@@ -19,7 +19,7 @@ from admin_api.domain_check import domain_check_routes
 from admin_api.dry_run import dry_run_routes
 from admin_api.event_log import event_log_routes
 from admin_api.health import health_routes
-from admin_api.http import Authentication, RateLimit, Route, handle_error, open_paths
+from admin_api.http import Authentication, KeptAnswers, RateLimit, Route, handle_error, open_paths
 from admin_api.issues import issue_routes
 from admin_api.link_test import LinkTester, OwnEdge, Web, link_test_routes
 from admin_api.money import money_routes
@@ -80,7 +80,9 @@ def create_app(collaborators: Collaborators) -> App:
     routes = documented(routes_of(collaborators))
     authentication = Authentication(collaborators.pool, open_paths(routes))
     limit = RateLimit(collaborators.requests_per_minute)
-    app: App = falcon.App(middleware=[Accounting(collaborators.measurements), authentication, limit])
+    app: App = falcon.App(
+        middleware=[Accounting(collaborators.measurements), authentication, limit, KeptAnswers(collaborators.pool)]
+    )
     json = JSONHandler(dumps=partial(orjson.dumps, option=orjson.OPT_UTC_Z), loads=orjson.loads)
     for options in (app.req_options, app.resp_options):
         options.media_handlers.clear()

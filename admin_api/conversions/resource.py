@@ -81,7 +81,7 @@ class ConversionItem:
             database.execute("set transaction isolation level repeatable read, read only")
             return _details(resp, database, conversion_id)
 
-    @operation("Decide on a conversion", versioned=True, conflicts=("illegal-transition",))
+    @operation("Decide on a conversion", versioned=True, moves_money=True, conflicts=("illegal-transition",))
     def on_patch(
         self, req: falcon.Request, resp: falcon.Response, conversion_id: UUID, body: Decision, allowed: Revisions
     ) -> ConversionDetails:
@@ -99,7 +99,7 @@ class BulkDecisions:
     def __init__(self, pool: Pool, action: Action) -> None:
         self._pool = pool
         self._action = action
-        add_operation(self, "post", type(self).act, _SUMMARIES[action], conflicts=(OUTDATED,))
+        add_operation(self, "post", type(self).act, _SUMMARIES[action], moves_money=True, conflicts=(OUTDATED,))
 
     def act(self, req: falcon.Request, resp: falcon.Response, body: BulkDecision) -> BulkDecisionResult:
         """Up to 10,000 conversions of a filter. Without a token the answer is a preview; repeat it with its token."""

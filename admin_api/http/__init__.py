@@ -28,6 +28,13 @@ from admin_api.http.field_types import (
     refuse_control,
 )
 from admin_api.http.filters import Chosen, Condition, Filter, Query
+from admin_api.http.idempotency import (
+    IDEMPOTENCY_IN_USE,
+    IDEMPOTENCY_KEY,
+    IDEMPOTENCY_PATTERN,
+    IDEMPOTENCY_REPLAYED,
+    KeptAnswers,
+)
 from admin_api.http.models import Body, Page, Shown, Values, changes_of, shown_of
 from admin_api.http.operations import (
     METHODS,
@@ -67,6 +74,10 @@ __all__ = [
     "CONTENT_TYPE",
     "DELIMITERS",
     "ENCODINGS",
+    "IDEMPOTENCY_IN_USE",
+    "IDEMPOTENCY_KEY",
+    "IDEMPOTENCY_PATTERN",
+    "IDEMPOTENCY_REPLAYED",
     "ID_MAX",
     "METHODS",
     "ONLY_REVISION",
@@ -90,6 +101,7 @@ __all__ = [
     "Filter",
     "Flag",
     "InvalidFieldsError",
+    "KeptAnswers",
     "Matching",
     "Moment",
     "NotFoundError",

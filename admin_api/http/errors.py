@@ -50,6 +50,12 @@ class TooManyRequestsError(WaypostError):
         self.retry_after_s = retry_after_s
 
 
+class ReusedKeyError(WaypostError):
+    """The Idempotency-Key came with another request before."""
+
+    code = "idempotency-key-reused"
+
+
 class RevisionError(WaypostError):
     """If-Match names a revision that is no longer the current one."""
 

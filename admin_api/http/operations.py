@@ -19,6 +19,7 @@ import falcon
 from pydantic import BaseModel
 
 from admin_api.http.errors import NotFoundError
+from admin_api.http.idempotency import decode_repeatable
 from admin_api.http.models import Shown
 from admin_api.http.requests import decode_id, decode_revisions
 from admin_api.http.validation import decode_body, decode_query
@@ -77,11 +78,19 @@ class Operation:
     # Whether it takes If-Match, and whether its answer has an ETag.
     conditional: bool = False
     versioned: bool = False
+    # Whether it moves money, so that a client must be able to repeat it without doing it twice.
+    moves_money: bool = False
     # Whether it needs no API token.
     open: bool = False
     conflicts: tuple[str, ...] = ()
     not_found: tuple[str, ...] = ()
     refused: tuple[str, ...] = ()
+
+    @property
+    def repeatable(self) -> bool:
+        """Whether it takes an Idempotency-Key."""
+        made = self.moves_money or HTTPStatus.CREATED in self.statuses
+        return made and self.form is None and not self.open
 
 
 def operation(
@@ -108,11 +117,20 @@ def operation(
                 given["query"] = decode_query(req, declared.query)
             if declared.body is not None:
                 given["body"] = decode_body(req, declared.body, required=declared.body_required)
-            resp.status = declared.statuses[0]
-            answer = handler(self, req, resp, **given)
-            if answer is not None:
-                resp.content_type = falcon.MEDIA_JSON
-                resp.data = answer.model_dump_json().encode()
+
+
+            def act() -> None:
+                resp.status = declared.statuses[0]
+                answer = handler(self, req, resp, **given)
+                if answer is not None:
+                    resp.content_type = falcon.MEDIA_JSON
+                    resp.data = answer.model_dump_json().encode()
+
+            asked = decode_repeatable(req, given.get("body")) if declared.repeatable else None
+            if asked is None:
+                act()
+            else:
+                req.context.kept_answers.answer_once(req, resp, asked, act)
 
         responder.__doc__ = handler.__doc__
         responder.__name__ = handler.__name__

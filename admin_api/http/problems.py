@@ -20,6 +20,7 @@ from admin_api.http.errors import (
     InvalidFieldsError,
     NotFoundError,
     PreconditionError,
+    ReusedKeyError,
     RevisionError,
     TooManyRequestsError,
 )
@@ -61,6 +62,7 @@ _STATUSES: dict[type[WaypostError], HTTPStatus] = {
     ConflictError: HTTPStatus.CONFLICT,
     RevisionError: HTTPStatus.PRECONDITION_FAILED,
     PreconditionError: HTTPStatus.PRECONDITION_REQUIRED,
+    ReusedKeyError: HTTPStatus.UNPROCESSABLE_ENTITY,
     TooManyRequestsError: HTTPStatus.TOO_MANY_REQUESTS,
 }
 # The errors that Falcon raises by itself. Others get the name of their status.

@@ -82,7 +82,11 @@ class PayoutItem:
             return _answer(resp, load_payout(database, payout_id))
 
     @operation(
-        "Change a payout", types={"body": PayoutChanges}, versioned=True, conflicts=("payout-state", "note-required")
+        "Change a payout",
+        types={"body": PayoutChanges},
+        versioned=True,
+        moves_money=True,
+        conflicts=("payout-state", "note-required"),
     )
     def on_patch(
         self, req: falcon.Request, resp: falcon.Response, payout_id: int, body: Body, allowed: Revisions
@@ -98,7 +102,13 @@ class PayoutApproval:
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
 
-    @operation("Approve a payout", versioned=True, body_required=False, conflicts=("payout-state", "nothing-to-pay"))
+    @operation(
+        "Approve a payout",
+        versioned=True,
+        moves_money=True,
+        body_required=False,
+        conflicts=("payout-state", "nothing-to-pay"),
+    )
     def on_post(
         self, req: falcon.Request, resp: falcon.Response, payout_id: int, body: Approval, allowed: Revisions
     ) -> Payout:
@@ -113,7 +123,7 @@ class PayoutRejection:
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
 
-    @operation("Reject a payout", versioned=True, conflicts=("payout-state",))
+    @operation("Reject a payout", versioned=True, moves_money=True, conflicts=("payout-state",))
     def on_post(
         self, req: falcon.Request, resp: falcon.Response, payout_id: int, body: Rejection, allowed: Revisions
     ) -> Payout:
@@ -128,7 +138,7 @@ class PayoutPayment:
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
 
-    @operation("Pay a payout", versioned=True, body_required=False, conflicts=("payout-state",))
+    @operation("Pay a payout", versioned=True, moves_money=True, body_required=False, conflicts=("payout-state",))
     def on_post(
         self, req: falcon.Request, resp: falcon.Response, payout_id: int, body: Payment, allowed: Revisions
     ) -> Payout:

@@ -12,7 +12,18 @@ import falcon
 from pydantic import BaseModel
 from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
-from admin_api.http import CONTENT_TYPE, ID_MAX, METHODS, SCHEMA, Operation, PathParameter, Route, operation_of
+from admin_api.http import (
+    CONTENT_TYPE,
+    ID_MAX,
+    IDEMPOTENCY_IN_USE,
+    METHODS,
+    SCHEMA,
+    Operation,
+    PathParameter,
+    Route,
+    operation_of,
+)
+from admin_api.openapi.headers import answer_headers, header_parameters
 
 MEDIA_MULTIPART = "multipart/form-data"
 _PROBLEM = "Problem"
@@ -32,14 +43,6 @@ _ABOUT = (
     " Errors are RFC 9457 problem details with a stable `code`. Lists are read page by page: send `next_cursor` as"
     " `cursor`. A change of one object carries the ETag of what it is based on as `If-Match`."
 )
-_IF_MATCH = {
-    "name": "If-Match",
-    "in": "header",
-    "required": True,
-    "schema": {"type": "string", "pattern": r'^(\*|"[1-9][0-9]{0,17}")$'},
-    "example": "*",
-    "description": "The ETag of what the change is based on; another revision is answered 412. `*` allows any.",
-}
 Schemas = Mapping[Any, Mapping[str, Any]]
 
 
@@ -97,8 +100,7 @@ def _operation(
     parameters = [_path_parameter(each) for each in declared.path]
     if declared.query is not None:
         parameters += _query_parameters(components[_name(schemas[declared.query, "validation"])])
-    if declared.conditional:
-        parameters.append(_IF_MATCH)
+    parameters += map(dict, header_parameters(declared))
     shown: dict[str, Any] = {
         "operationId": f"{method}_" + re.sub(r"\W+", "_", path.removeprefix("/v1")).strip("_"),
         "summary": declared.summary,
@@ -176,8 +178,9 @@ def _responses(declared: Operation, method: str, schemas: Schemas) -> dict[str, 
             answer["content"] = {falcon.MEDIA_JSON: {"schema": schemas[declared.returns, "serialization"]}}
         elif declared.produces != falcon.MEDIA_JSON:
             answer["content"] = {declared.produces: {"schema": {"type": "string"}}}
-        if declared.versioned:
-            answer["headers"] = {"ETag": {"required": True, "schema": {"type": "string"}}}
+        headers = answer_headers(declared)
+        if headers:
+            answer["headers"] = headers
         responses[str(status.value)] = answer
     problems = _problems(declared)
     return responses | {
@@ -210,8 +213,12 @@ def _problems(declared: Operation) -> dict[HTTPStatus, str]:
         problems[HTTPStatus.TOO_MANY_REQUESTS] = "too-many-requests"
     if declared.path or declared.not_found:
         problems[HTTPStatus.NOT_FOUND] = ", ".join(declared.not_found or ("not-found",))
-    if declared.conflicts:
-        problems[HTTPStatus.CONFLICT] = ", ".join(declared.conflicts)
+    conflicts = (*declared.conflicts, *[IDEMPOTENCY_IN_USE] * declared.repeatable)
+    if conflicts:
+        problems[HTTPStatus.CONFLICT] = ", ".join(conflicts)
+    if declared.repeatable:
+        problems[HTTPStatus.UNPROCESSABLE_ENTITY] = "idempotency-key-reused"
+        problems.setdefault(HTTPStatus.BAD_REQUEST, "invalid-field")
     if declared.conditional:
         problems[HTTPStatus.PRECONDITION_FAILED] = "revision-mismatch"
         problems[HTTPStatus.PRECONDITION_REQUIRED] = "precondition-required"
