@@ -12,6 +12,7 @@ import falcon
 from admin_api.http.errors import AuthenticationError
 from admin_api.runtime import Actor, Database, Pool, act_for, act_for_nobody
 from config.configuration import hash_token
+from tracking.rights import Role, rights_of
 
 TOKEN_CHARACTERS_MAX = 200
 _SCHEMES = ("apikey", "bearer")
@@ -69,4 +70,6 @@ def load_actor(database: Database, token: str) -> Actor | None:
         " and (expires_at is null or expires_at > now())",
         [hash_token(token)],
     ).fetchone()
-    return None if found is None else Actor(**found)
+    if found is None:
+        return None
+    return Actor(found["name"], found["token_id"], None, Role.OWNER, rights_of(Role.OWNER), None)

@@ -13,17 +13,25 @@ from typing import NamedTuple
 
 import orjson
 
+from tracking.rights import Right, Role
+
 ADMIN_ROLE = "waypost_admin"
 PARTNER_ROLE = "waypost_partner"
 
 
 class Actor(NamedTuple):
-    """Who makes a request: an API token, by its number and its name."""
+    """Who makes a request: a user, or an API token of a user or of the installation itself (without a user).
 
-    token_id: int
+    `rights` is what this request may do: of a user what the role gives, of a token the part of it that is its scope.
+    `source_id` is the only source that a partner, or a partner's token, sees; everybody else's is None.
+    """
+
     name: str
-    user_id: int | None = None
-    source_id: int | None = None
+    token_id: int | None
+    user_id: int | None
+    role: Role
+    rights: frozenset[Right]
+    source_id: int | None
 
 
 class Standing(NamedTuple):

@@ -15,6 +15,6 @@ def attributed(database: Database, actor: Actor) -> Iterator[None]:
     with database.transaction():
         database.execute(
             "select set_config('waypost.token_id', %s, true), set_config('waypost.actor', %s, true)",
-            [str(actor.token_id), actor.name],
+            ["" if actor.token_id is None else str(actor.token_id), actor.name],
         )
         yield

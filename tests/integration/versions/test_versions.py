@@ -16,6 +16,7 @@ from admin_api.runtime import Actor, Database, attributed
 from admin_client import AdminClient, connect
 from config.database import migration_files
 from documented import assert_as_documented
+from tracking.rights import Role, rights_of
 
 
 def versions(admin: AdminClient, link: dict[str, Any], query: str = "") -> list[dict[str, Any]]:
@@ -59,7 +60,7 @@ def test_a_change_by_hand_and_one_of_many_links_are_versions_too(admin: AdminCli
     merchant = admin.merchant()
     links = [admin.link(merchant) for _ in range(3)]
     database.execute("update links set active = false")
-    with attributed(database, Actor(7, "an import")):
+    with attributed(database, Actor("an import", 7, None, Role.OWNER, rights_of(Role.OWNER), None)):
         database.execute("update links set active = true, revision = revision + 1")
     for link in links:
         shown = [(each["revision"], each["changed_by"]) for each in versions(admin, link)]

@@ -12,6 +12,7 @@ from falcon.testing import TestClient
 
 from admin_api.http import RateLimit, caller_key, handle_error
 from admin_api.runtime import Actor
+from tracking.rights import Role, rights_of
 
 
 class Clock:
@@ -95,5 +96,5 @@ def test_callers_that_went_away_are_forgotten() -> None:
 
 
 def test_a_token_and_its_user_have_quotas_of_their_own() -> None:
-    token = Actor(**{**dict.fromkeys(Actor._fields), "name": "T", "token_id": 3, "user_id": 9})  # type: ignore[arg-type]
-    assert {caller_key(token), caller_key(token._replace(token_id=None))} == {"token:3", "user:9"}  # type: ignore[arg-type]
+    token = Actor("T", 3, 9, Role.MANAGER, rights_of(Role.MANAGER), None)
+    assert {caller_key(token), caller_key(token._replace(token_id=None))} == {"token:3", "user:9"}
