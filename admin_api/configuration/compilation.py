@@ -28,6 +28,7 @@ from config.configuration import (
     profile_key,
     rotation_key,
 )
+from config.sealing import unseal
 from tracking.clicks import DEFAULT_PREFIX, SUB_NAMES, check_url, compile_destination, with_source_prefix
 from tracking.postbacks import MAPPING_NAMES
 from tracking.routing import UNREADABLE, compile_plan, compile_rotation
@@ -53,8 +54,8 @@ _EVENTS: LiteralString = (
 )
 _ROTATIONS: LiteralString = "select rotation_id, destinations, assignment, revision from rotations"
 _LINKS: LiteralString = (
-    "select link_id, profile_id, slug, active, destination_url, routing, links.revision, sources.name as source,"
-    " sources.prefix,"
+    "select link_id, profile_id, slug, active and links.archived_at is null as active, destination_url, routing,"
+    " links.revision, sources.name as source, sources.prefix,"
     " sub1, sub2, sub3, sub4, sub5, sub6, sub7, sub8, sub9, sub10 from links left join sources using (source_id)"
 )
 # The query has two halves, since no index serves a join on equal-or-both-null.
@@ -133,7 +134,9 @@ def compile_profile(row: Row) -> Served:
 
 def _next_hops(row: Row) -> list[Any] | None:
     hosts, parameter = row["redirect_hosts"], row["next_hop_parameter"]
-    return [hosts, parameter, row["next_hop_secrets"]] if hosts or parameter is not None else None
+    if not hosts and parameter is None:
+        return None
+    return [hosts, parameter, [unseal(each) for each in row["next_hop_secrets"]]]
 
 
 def _good_urls(urls: Sequence[str | None], profile_id: int, field: str) -> list[str]:
@@ -162,7 +165,7 @@ def compile_account(row: Row) -> Served:
             authentication=row["postback_auth"],
             networks=row["postback_addresses"],
             rate_per_minute=row["postback_rate_per_minute"],
-            secrets=row["secrets"],
+            secrets=[unseal(each) for each in row["secrets"]],
             mapping={name: row[name] for name in MAPPING_NAMES},
         )
     )

@@ -10,9 +10,19 @@ from pydantic import Field
 from admin_api.configuration.postback_mapping import MAPPING_CONFLICTS, MappingFields
 from admin_api.http import Currency, Matching, ObjectId, Shown, Text, Values
 from admin_api.money import missing_plan
-from admin_api.resources import Addresses, Created, Resource, insert, load_one
+from admin_api.resources import (
+    Addresses,
+    Created,
+    Reference,
+    Resource,
+    insert,
+    load_one,
+    refuse_archived,
+    refuse_if_named,
+)
 from admin_api.runtime import Database, save_change
 from config.configuration import account_key, hash_token, token_key
+from config.sealing import seal
 from tracking.postbacks import PLATFORMS
 from tracking.runtime import SECRET_BYTES, encode_secret
 
@@ -110,7 +120,7 @@ def has_conversions(database: Database, merchant_id: int) -> bool:
 def _add_secret(database: Database, merchant_id: int) -> str:
     # Unlike a token, it is kept as it is: the edge computes the same signature with it.
     secret = encode_secret(secrets.token_bytes(SECRET_BYTES))
-    database.execute("insert into merchant_secrets (secret, merchant_id) values (%s, %s)", [secret, merchant_id])
+    database.execute("insert into merchant_secrets (secret, merchant_id) values (%s, %s)", [seal(secret), merchant_id])
     return secret
 
 
@@ -139,7 +149,7 @@ MERCHANTS: Resource = Resource(
     create=create_merchant,
     in_use=(
         "links, commission plans, conversions or entries still name this merchant; delete or move links and plans"
-        " first, and keep a merchant that has conversions"
+        " first, or archive the merchant"
     ),
     conflicts={"merchants_default_plan_id_fkey": missing_plan("default_plan_id"), **MAPPING_CONFLICTS},
     once_types={
@@ -150,6 +160,13 @@ MERCHANTS: Resource = Resource(
         ],
     },
     is_needed=has_conversions,
+    check=lambda database, row: refuse_archived(
+        database, row, (Reference("default_plan_id", "commission plan", "commission_plans", "plan_id"),)
+    ),
+    archivable=True,
+    refuse_archive=lambda database, row: refuse_if_named(
+        database, row["merchant_id"], {"links": "from links where merchant_id = %s and archived_at is null"}
+    ),
     keys=lambda row: [account_key(row["merchant_id"]), *(f"t:{token_hash}" for token_hash in row["token_hashes"])],
     shown_types={
         "active_tokens": Annotated[int, Field(description="How many postback tokens work.")],

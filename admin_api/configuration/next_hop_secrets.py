@@ -11,6 +11,7 @@ from admin_api.configuration.profiles import PROFILES
 from admin_api.http import Revisions, Shown, operation, require_revision
 from admin_api.resources import load_one
 from admin_api.runtime import Database, Pool, save_change
+from config.sealing import seal
 
 SECRETS_MAX = 2
 _SECRET_BYTES = 32
@@ -49,7 +50,7 @@ def _change(database: Database, profile_id: int, added: str | None, allowed: Rev
     with database.transaction():
         row = load_one(database, PROFILES, profile_id, lock=True)
         require_revision(row["revision"], allowed, "profile")
-        kept = [] if added is None else [added, *row["next_hop_secrets"]][:SECRETS_MAX]
+        kept = [] if added is None else [seal(added), *row["next_hop_secrets"]][:SECRETS_MAX]
         database.execute(
             "update profiles set next_hop_secrets = %s, revision = revision + 1, updated_at = now()"
             " where profile_id = %s",

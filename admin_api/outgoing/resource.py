@@ -13,10 +13,23 @@ import falcon
 from psycopg.types.json import Jsonb
 from pydantic import Field
 
-from admin_api.http import Body, EventName, ObjectId, OneOf, Shown, Text, Values, checked, operation, refuse_control
+from admin_api.http import (
+    Body,
+    ConflictError,
+    EventName,
+    ObjectId,
+    OneOf,
+    Shown,
+    Text,
+    Values,
+    checked,
+    operation,
+    refuse_control,
+)
 from admin_api.resources import Addresses, Created, Resource, insert, load_one
 from admin_api.runtime import Database, Pool, Row
 from config.postback_templates import fill_template, postback_templates
+from config.sealing import seal
 from tracking.conversions import ConversionStatus
 from tracking.outgoing import Network, OutgoingState, compile_outgoing, sample_facts
 from tracking.runtime import SECRET_BYTES, FieldError, encode_secret
@@ -78,7 +91,7 @@ def outgoing_postbacks(allowed: tuple[Network, ...]) -> Resource:
 
     def create(database: Database, values: Values, addresses: Addresses) -> Created:
         secret = mint_secret()
-        made = insert(database, resource, values | {"secrets": [secret]})
+        made = insert(database, resource, values | {"secrets": [seal(secret)]})
         return Created(made.object_id, {"secret": secret})
 
     def prepare(database: Database, values: Values, before: Row | None) -> Values:
@@ -101,7 +114,7 @@ def outgoing_postbacks(allowed: tuple[Network, ...]) -> Resource:
         prepare=prepare,
         select=_SELECT,
         create=create,
-        in_use="conversions were reported with it; set its state to disabled instead",
+        in_use="conversions were reported with it; disable and archive it instead",
         conflicts={
             "outgoing_postbacks_source_id_fkey": partial(
                 FieldError,
@@ -118,8 +131,15 @@ def outgoing_postbacks(allowed: tuple[Network, ...]) -> Resource:
         },
         once_types={"secret": Annotated[str, Field(description="Signs what is sent. Shown this once.")]},
         is_needed=_has_deliveries,
+        archivable=True,
+        refuse_archive=_refuse_archive,
     )
     return resource
+
+
+def _refuse_archive(database: Database, row: Row) -> None:
+    if row["state"] != OutgoingState.DISABLED:
+        raise ConflictError("this outgoing postback is not disabled; disable it before you archive it", code="in-use")
 
 
 def _with_url(values: Values) -> Values:
@@ -148,7 +168,7 @@ class OutgoingPostbackSecret:
         secret = mint_secret()
         with self._pool.connection() as database, database.transaction():
             row = load_one(database, self._resource, outgoing_postback_id, lock=True)
-            kept = [secret, *row["secrets"]][:SECRETS_MAX]
+            kept = [seal(secret), *row["secrets"]][:SECRETS_MAX]
             database.execute(
                 "update outgoing_postbacks set secrets = %s, revision = revision + 1, updated_at = now()"
                 " where outgoing_postback_id = %s",

@@ -15,9 +15,11 @@ from config.settings.programs import (
     embedded_settings,
     inherited_environment,
     search_path,
+    secrets_keys,
     worker_settings,
 )
 from config.settings.public_place import PublicPlace
+from config.settings.reports import ReportSettings
 from config.settings.retention import RetentionDays, default_retention
 from config.settings.secrets import embedded_database_url, embedded_redis_url, secret
 
@@ -29,6 +31,7 @@ __all__ = [
     "GeoSettings",
     "OutgoingSettings",
     "PublicPlace",
+    "ReportSettings",
     "RetentionDays",
     "SettingError",
     "admin_settings",
@@ -40,5 +43,6 @@ __all__ = [
     "inherited_environment",
     "search_path",
     "secret",
+    "secrets_keys",
     "worker_settings",
 ]

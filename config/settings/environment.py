@@ -4,6 +4,7 @@ fix.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -11,6 +12,9 @@ from config.settings.errors import SettingError
 from config.settings.options import OPTIONS
 from config.settings.secrets import embedded_admin_database_url, embedded_database_url, embedded_redis_url, secret
 from tracking.clicks import KEY_BYTES_MIN, NODE_MAX
+
+SEAL_KEY_BYTES = 32
+_SEAL_KEY = re.compile(rf"[0-9A-Fa-f]{{{2 * SEAL_KEY_BYTES}}}")
 
 
 class EnvironmentReader:
@@ -35,6 +39,10 @@ class EnvironmentReader:
     def intake_port(self) -> int:
         """Return the port of the postback intake, 0 if there is none."""
         return self.number("INTAKE_PORT", 0, 65535)
+
+    def stream_port(self) -> int:
+        """Return the port of the live stream, 0 if there is none."""
+        return self.number("STREAM_PORT", 0, 65535)
 
     def choice(self, name: str, choices: tuple[str, ...]) -> str:
         text = self.text(name).lower()
@@ -76,6 +84,14 @@ class EnvironmentReader:
                 "CLICK_ID_KEYS must be keys of 16 to 64 bytes (32 to 128 hex digits)", field="CLICK_ID_KEYS"
             )
         return keys
+
+    def secrets_keys(self) -> tuple[bytes, ...]:
+        """Return the keys that seal stored secrets; the first one seals."""
+        text = self.text("SECRETS_KEYS") or secret(self.home, "secrets-keys", SEAL_KEY_BYTES)
+        # SECURITY: the message repeats nothing of what was given.
+        if any(not _SEAL_KEY.fullmatch(part) for part in text.split(",")):
+            raise SettingError("SECRETS_KEYS must be keys of 64 hex digits, separated by commas", field="SECRETS_KEYS")
+        return tuple(bytes.fromhex(part) for part in text.split(","))
 
     def node_id(self) -> int:
         if not self.text("EDGE_NODE_ID"):

@@ -76,6 +76,12 @@ OPTIONS: dict[str, Option] = {
             "",
             "comma-separated hex keys of at least 16 bytes, first one mints; empty keeps one in WAYPOST_HOME",
         ),
+        Option(
+            "SECRETS_KEYS",
+            "",
+            "comma-separated keys of 64 hex digits that encrypt stored secrets, first one encrypts; empty keeps one in"
+            " WAYPOST_HOME",
+        ),
         Option("SPOOL_DIR", "", "directory of the spool; empty means WAYPOST_HOME/spool"),
         Option("SPOOL_SEGMENT_BYTES", "16777216", "size at which a spool segment is closed and the next one begun"),
         Option(
@@ -106,6 +112,7 @@ OPTIONS: dict[str, Option] = {
         Option("AGENT_RETRY_S", "30", "after how many seconds without confirmation a job is looked after"),
         Option("ADMIN_HOST", "127.0.0.1", "address the admin API listens on"),
         Option("ADMIN_PORT", "8081", "port the admin API listens on"),
+        Option("STREAM_PORT", "8084", "port of the live stream, on ADMIN_HOST; 0 leaves it out"),
         Option("ADMIN_THREADS", "8", "threads of the admin API"),
         Option("ADMIN_REQUESTS_PER_MINUTE", "3000", "requests a minute of one user or API token; 0 is no limit"),
         Option("PUBLIC_SCHEME", "https", "scheme of the tracking URLs shown to the operator"),
@@ -127,6 +134,15 @@ OPTIONS: dict[str, Option] = {
                 f"days for which {RETENTION_WORDS[kind]} are kept; 0 means for ever",
             )
             for kind, rule in RETENTION_RULES.items()
+        ),
+        Option("REPORT_TIME_ZONE", "UTC", "time zone of the days of reports, such as Europe/Vienna"),
+        Option("REPORT_CURRENCY", "EUR", "currency that reports show money in when none is asked for"),
+        Option("COST_CURRENCY", "", "currency of the costs that clicks state; empty means REPORT_CURRENCY"),
+        Option("REPORT_HOURS_DAYS", "31", "days for which roll-ups by the hour are kept, 1 to 3660"),
+        Option(
+            "REPORT_VALUES_MAX",
+            "20000",
+            "most values that a day's roll-up by something visitors choose may have, 100 to 10000000",
         ),
         Option("LOG_LEVEL", "info", "debug, info, warning or error"),
     )

@@ -14,6 +14,7 @@ from config.settings.environment import EnvironmentReader
 from config.settings.geo import GeoSettings, geo_settings
 from config.settings.outgoing import OutgoingSettings, outgoing_settings
 from config.settings.public_place import PublicPlace, public_place
+from config.settings.reports import ReportSettings, report_settings
 from config.settings.retention import RetentionDays, retention_days
 from config.settings.traffic import traffic_limits
 from tracking.runtime import BATCH_RECORDS_MAX
@@ -63,8 +64,10 @@ class WorkerSettings:
     geo: GeoSettings
     exchange_rates_file: Path | None
     click_id_keys: tuple[bytes, ...]
+    secrets_keys: tuple[bytes, ...]
     outgoing: OutgoingSettings
     retention: RetentionDays
+    reports: ReportSettings
     traffic: TrafficLimits
     log_level: str
 
@@ -82,6 +85,7 @@ class AdminSettings:
     redis_url: str
     host: str
     port: int
+    stream_port: int
     threads: int
     requests_per_minute: int
     edge_host: str
@@ -90,8 +94,10 @@ class AdminSettings:
     public_scheme: str
     public_place: PublicPlace
     click_id_keys: tuple[bytes, ...]
+    secrets_keys: tuple[bytes, ...]
     outgoing: OutgoingSettings
     retention: RetentionDays
+    reports: ReportSettings
     log_level: str
 
 
@@ -110,6 +116,7 @@ class EmbeddedSettings:
     intake_port: int
     admin_host: str
     admin_port: int
+    stream_port: int
     log_level: str
 
 
@@ -156,8 +163,10 @@ def worker_settings(environ: Mapping[str, str] = os.environ) -> WorkerSettings:
         geo=geo_settings(read),
         exchange_rates_file=read.optional_path("EXCHANGE_RATES_FILE"),
         click_id_keys=read.click_id_keys(),
+        secrets_keys=read.secrets_keys(),
         outgoing=outgoing_settings(read),
         retention=retention_days(read),
+        reports=report_settings(read),
         traffic=traffic_limits(read),
         log_level=read.log_level(),
     )
@@ -173,6 +182,7 @@ def admin_settings(environ: Mapping[str, str] = os.environ) -> AdminSettings:
         redis_url=read.redis_url(),
         host=read.text("ADMIN_HOST"),
         port=read.port("ADMIN_PORT"),
+        stream_port=read.stream_port(),
         threads=read.number("ADMIN_THREADS", 1, 64),
         requests_per_minute=read.number("ADMIN_REQUESTS_PER_MINUTE", 0, 1_000_000),
         edge_host=read.text("EDGE_HOST"),
@@ -181,8 +191,10 @@ def admin_settings(environ: Mapping[str, str] = os.environ) -> AdminSettings:
         public_scheme=read.choice("PUBLIC_SCHEME", ("http", "https")),
         public_place=public_place(read),
         click_id_keys=read.click_id_keys(),
+        secrets_keys=read.secrets_keys(),
         outgoing=outgoing_settings(read),
         retention=retention_days(read),
+        reports=report_settings(read),
         log_level=read.log_level(),
     )
 
@@ -202,8 +214,14 @@ def embedded_settings(environ: Mapping[str, str] = os.environ) -> EmbeddedSettin
         intake_port=read.intake_port(),
         admin_host=read.text("ADMIN_HOST"),
         admin_port=read.port("ADMIN_PORT"),
+        stream_port=read.stream_port(),
         log_level=read.log_level(),
     )
+
+
+def secrets_keys(environ: Mapping[str, str] = os.environ) -> tuple[bytes, ...]:
+    """Return the keys that seal stored secrets, or raise SettingError. The first one seals."""
+    return EnvironmentReader(environ).secrets_keys()
 
 
 def inherited_environment() -> dict[str, str]:

@@ -12,6 +12,7 @@ from uuid import UUID
 import orjson
 
 from config.connections import OutgoingError
+from config.sealing import unseal
 from tracking.outgoing import AttemptError, compile_outgoing, parse_retry_after, render_body, render_url
 from tracking.runtime import FieldError, signature_headers
 from worker.outgoing.client import OutgoingClient, Request, Response
@@ -85,7 +86,7 @@ def compose(claimed: ClaimedDelivery, client: OutgoingClient, now_s: float) -> R
     if claimed.method == "GET":
         return Request("GET", url, headers, b"")
     body = orjson.dumps(render_body(claimed.facts, is_test=claimed.is_test))
-    signed = signature_headers(delivery_id, int(now_s), body, claimed.secrets)
+    signed = signature_headers(delivery_id, int(now_s), body, [unseal(each) for each in claimed.secrets])
     return Request("POST", url, {**headers, "Content-Type": "application/json", **signed}, body)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from admin_api.runtime import Database
 from admin_client import AdminClient
 from config.postback_templates import postback_templates
+from config.sealing import unseal
 from hostile_urls import HOSTILE_TEMPLATES, HOSTILE_URLS
 from tracking.outgoing import parse_networks
 from tracking.runtime import SECRET_BYTES, decode_secret
@@ -104,7 +105,9 @@ def test_two_secrets_sign_and_a_third_replaces_the_oldest(admin: AdminClient, da
     path = f"{PATH}/{made['outgoing_postback_id']}/secret"
     second, third = (admin.request("POST", path).json["secret"] for _ in range(2))
     row = database.execute("select secrets from outgoing_postbacks").fetchone()
-    assert row == {"secrets": [third, second]}
+    assert row is not None
+    assert [unseal(each) for each in row["secrets"]] == [third, second]
+    assert third not in str(row)
     assert admin.request("POST", f"{PATH}/99/secret").status_code == 404
 
 
