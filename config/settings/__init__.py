@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from config.settings.errors import SettingError
 from config.settings.geo import GeoSettings
+from config.settings.mail import MailSettings
 from config.settings.outgoing import OutgoingSettings
 from config.settings.programs import (
     EDGE_SERVERS,
@@ -29,6 +30,7 @@ __all__ = [
     "EdgeSettings",
     "EmbeddedSettings",
     "GeoSettings",
+    "MailSettings",
     "OutgoingSettings",
     "PublicPlace",
     "ReportSettings",

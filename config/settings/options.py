@@ -115,6 +115,18 @@ OPTIONS: dict[str, Option] = {
         Option("STREAM_PORT", "8084", "port of the live stream, on ADMIN_HOST; 0 leaves it out"),
         Option("ADMIN_THREADS", "8", "threads of the admin API"),
         Option("ADMIN_REQUESTS_PER_MINUTE", "3000", "requests a minute of one user or API token; 0 is no limit"),
+        Option(
+            "SMTP_URL",
+            "",
+            "mail server of scheduled reports: smtps://user:password@host:465, smtp://host:587 (STARTTLS) or"
+            " smtp+plain://host:25; empty takes SMTP_HOST",
+        ),
+        Option("SMTP_HOST", "", "mail server, instead of SMTP_URL; both empty send no mail"),
+        Option("SMTP_PORT", "", "its port; empty means 587 for starttls, 465 for tls and 25 for none"),
+        Option("SMTP_USER", "", "user of a login at the mail server; empty logs in nowhere"),
+        Option("SMTP_PASSWORD", "", "password of that login"),
+        Option("SMTP_SECURITY", "starttls", "starttls, tls or none; the first two check the server's certificate"),
+        Option("MAIL_FROM", "", "address that mail comes from, such as Waypost <reports@example.com>"),
         Option("PUBLIC_SCHEME", "https", "scheme of the tracking URLs shown to the operator"),
         Option("PUBLIC_NAME", "", "host name that tracking domains may be a CNAME of, such as edge.example.com"),
         Option(

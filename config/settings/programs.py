@@ -12,6 +12,7 @@ from pathlib import Path
 
 from config.settings.environment import EnvironmentReader
 from config.settings.geo import GeoSettings, geo_settings
+from config.settings.mail import MailSettings, mail_settings
 from config.settings.outgoing import OutgoingSettings, outgoing_settings
 from config.settings.public_place import PublicPlace, public_place
 from config.settings.reports import ReportSettings, report_settings
@@ -98,6 +99,8 @@ class AdminSettings:
     outgoing: OutgoingSettings
     retention: RetentionDays
     reports: ReportSettings
+    # None sends no mail.
+    mail: MailSettings | None
     log_level: str
 
 
@@ -195,6 +198,7 @@ def admin_settings(environ: Mapping[str, str] = os.environ) -> AdminSettings:
         outgoing=outgoing_settings(read),
         retention=retention_days(read),
         reports=report_settings(read),
+        mail=mail_settings(read),
         log_level=read.log_level(),
     )
 
