@@ -90,6 +90,7 @@ def main(arguments: list[str]) -> int:
         rates_file=settings.exchange_rates_file,
         retention=settings.retention,
         traffic=settings.traffic,
+        reports=settings.reports,
     )
     install(used)
     if name is QueueName.MAINTENANCE:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 from time import monotonic
 from typing import NamedTuple
 from uuid import uuid4
@@ -18,6 +19,7 @@ from worker.spool import DAY_MS
 
 PARTITION_DAYS = range(-1, 8)
 RECENT_S = 3600.0
+NOTES_KEPT = timedelta(hours=1)
 _DUE_KEY = "waypost:due"
 
 
@@ -45,7 +47,11 @@ SCHEDULE = (
     PeriodicTask("counts", Task.CHECK_COUNTS, (), 3600.0),
     PeriodicTask("classing", Task.CLASS_AGAIN, (), 10.0),
     PeriodicTask("settling", Task.SETTLE_CLICKS, (), 2.0),
+    # Behind settling, which changes what is folded.
+    PeriodicTask("reports", Task.FOLD_REPORTS, (), 2.0),
+    PeriodicTask("report-hours", Task.DROP_REPORT_HOURS, (), 3600.0),
     PeriodicTask("payouts", Task.MAKE_PAYOUTS, (), 3600.0, timeout_s=600),
+    PeriodicTask("notes", Task.FORGET_NOTES, (), 60.0),
     PeriodicTask("erasures", Task.ERASE, (), 5.0),
     PeriodicTask("months", Task.MAKE_MONTHS, (), 3600.0),
     PeriodicTask("retention", Task.DROP_OLD, (), 3600.0, timeout_s=600),
@@ -70,6 +76,13 @@ def make_partitions() -> None:
         )
     )
     used.tally.add(partitions=made)
+
+
+def forget_notes() -> None:
+    """Forget what the live stream was to read an hour ago. A viewer that was away for longer has a gap."""
+    resources.current().database.run(
+        lambda connection: connection.execute("select forget_stream_notes(%s)", [NOTES_KEPT])
+    )
 
 
 class Schedule:

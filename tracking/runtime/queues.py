@@ -42,6 +42,9 @@ class Task(StrEnum):
     CLASS_AGAIN = "worker.traffic.class_again"
     SETTLE_CLICKS = "worker.traffic.settle_clicks"
     COUNT_CAP_CONVERSIONS = "worker.caps.count_conversions"
+    FOLD_REPORTS = "worker.reports.fold_reports"
+    DROP_REPORT_HOURS = "worker.reports.drop_report_hours"
+    FORGET_NOTES = "worker.maintenance.forget_notes"
     MAKE_PAYOUTS = "worker.money.make_payouts"
 
 

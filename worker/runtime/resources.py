@@ -12,7 +12,7 @@ from time import monotonic, time
 from redis import Redis
 
 from config.geo import GeoDatabases
-from config.settings import RetentionDays, default_retention
+from config.settings import ReportSettings, RetentionDays, default_retention
 from tracking.traffic import TrafficLimits
 from worker.runtime.database import Database
 from worker.runtime.errors import PermanentError
@@ -47,6 +47,7 @@ class Resources:
     rates_file: Path | None = None
     turn_s: float = TURN_S
     traffic: TrafficLimits = field(default_factory=TrafficLimits)
+    reports: ReportSettings = field(default_factory=ReportSettings)
 
     def now_ms(self) -> int:
         """Return Unix milliseconds."""
