@@ -1,6 +1,6 @@
 # Names for what bin/ does; make itself is not needed.
 .DEFAULT_GOAL := help
-.PHONY: help up demo test test-fast lint fmt bench bench-pipeline bench-deliveries faults
+.PHONY: help up demo test test-fast lint fmt bench bench-pipeline bench-reports bench-deliveries faults
 
 help:  ## Show this list.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' Makefile
@@ -29,6 +29,9 @@ bench:  ## Measure the edge under each WSGI server. Needs wrk, and nginx for the
 
 bench-pipeline:  ## Measure how many clicks a second are stored. About five minutes. Needs wrk.
 	@exec bin/bench-pipeline
+
+bench-reports:  ## Measure how fast reports are at 100 million clicks. About ten minutes; 25 GB of disk.
+	@exec bin/bench-reports
 
 bench-deliveries:  ## Measure what a dead partner costs the others' deliveries. About two minutes.
 	@exec bin/bench-deliveries

@@ -28,7 +28,7 @@ def main() -> int:
     parser.add_argument("--rate", type=int, default=10_500, help="clicks a second of the steady stream")
     parser.add_argument("--seconds", type=int, default=60, help="how long the steady stream and the requests last")
     parser.add_argument("--count", type=int, default=1_000_000, help="clicks of the backlog")
-    parser.add_argument("--workers", type=int, default=_click_workers(), help="click workers; else the Procfile's")
+    parser.add_argument("--workers", type=int, default=click_workers(), help="click workers; else the Procfile's")
     parser.add_argument("--connections", type=int, default=32, help="connections that send requests")
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a setting of the stack")
     parser.add_argument("--save", type=Path, help="directory for the dated results")
@@ -57,7 +57,8 @@ def main() -> int:
     return 0
 
 
-def _click_workers() -> int:
+def click_workers() -> int:
+    """Return how many click workers `make up` runs."""
     programs = parse_procfile((ROOT / "Procfile").read_text()).processes
     return sum(command.endswith("worker clicks") for command in programs.values())
 

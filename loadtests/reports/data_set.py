@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from importlib.resources import files
 
-from tracking.reports import number_of_day
+from tracking.reports import day_of, number_of_day
 
 # Monday first: the share of a day in an average one. They sum to seven.
 WEEKDAYS = (1.08, 1.05, 1.04, 1.03, 1.0, 0.88, 0.92)
@@ -52,6 +52,14 @@ class DataSet:
     def first_raw_day(self) -> int:
         """The first day whose single clicks are stored, as days since 1970-01-01."""
         return self.last_number - self.raw_days + 1
+
+    def day_before_end(self, days: int) -> date:
+        """Return the first of the last so many days."""
+        return self.last_day - timedelta(days=min(days, self.days) - 1)
+
+    def raw_bounds(self) -> dict[str, str]:
+        """Return when the days of the single clicks begin and end, as the API takes moments."""
+        return {"from": f"{day_of(self.first_raw_day)}T00:00:00Z", "to": f"{day_of(self.last_number + 1)}T00:00:00Z"}
 
     def visits_of(self, weekday: int) -> int:
         """Return how many clicks a day has; 0 is Monday."""

@@ -13,6 +13,8 @@ from psycopg import Connection
 from loadtests.reports.data_set import DataSet
 
 _SEED = 0.42
+# The share of valid clicks, and how many conversions a click has that converts.
+_VALID, EVENTS_A_CLICK = 0.86, 1.6
 CLASSES = ("valid", "duplicate", "bot", "datacenter", "rate", "head", "prefetch")
 DEVICES = ("desktop", "phone", "tablet")
 SYSTEMS = ("Windows", "Mac OS X", "Linux", "Android", "iOS", "Chrome OS")
@@ -74,7 +76,7 @@ select %(weekday)s, number, second, link_id, {source_of("link_id", data_set)},
     case device when 0 then (array[0, 1, 2, 3, 5])[1 + taste %% 5] else (array[4, 5, 6, 7])[1 + taste %% 4] end,
     language, host, sub1, sub2, class, class = 0 and fresh < 0.75,
     case when link_id %% 5 = 0 and class < 5 then 20000 + 1000 * (link_id %% 80) else 0 end,
-    class = 0 and converting < {data_set.conversions_of_a_thousand / 1000 / 0.8}
+    class = 0 and converting < {data_set.conversions_of_a_thousand / 1000 / _VALID / EVENTS_A_CLICK}
 from (
     select number,
         least(86399, greatest(0, floor(86400 * (random() + random() + random()) / 3)))::integer as second,
