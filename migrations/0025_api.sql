@@ -17,3 +17,23 @@ create table idempotency_keys (
     primary key (caller, key_hash)
 );
 create index idempotency_keys_by_age on idempotency_keys (created_at);
+
+-- What is archived is out of use but not gone: lists hide it, nothing new may name it, and archived links redirect no more.
+alter table profiles add column archived_at timestamptz;
+alter table merchants add column archived_at timestamptz;
+alter table sources add column archived_at timestamptz;
+alter table links add column archived_at timestamptz;
+alter table rotations add column archived_at timestamptz;
+alter table commission_plans add column archived_at timestamptz;
+alter table outgoing_postbacks add column archived_at timestamptz;
+-- Only what is switched off can be archived where workers ask for that alone.
+alter table commission_plans add constraint commission_plans_archived check (archived_at is null or not active);
+alter table outgoing_postbacks add constraint outgoing_postbacks_archived check (archived_at is null or state = 'disabled');
+-- The list of links sorted by name.
+create index links_by_name on links (name, link_id);
+
+-- Row rules: the key of a partner opens no answer of anybody else's.
+alter table idempotency_keys enable row level security;
+create policy admin on idempotency_keys to waypost_admin using (true) with check (true);
+create policy partner on idempotency_keys to waypost_partner using (caller = (select viewer_caller()))
+    with check (caller = (select viewer_caller()));
