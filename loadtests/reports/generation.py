@@ -30,18 +30,23 @@ def generate(stack: Stack, data_set: DataSet) -> Seconds:
         raise BenchError(f"{free / 1e9:.0f} GB of disk are free, and making the data set takes {DISK_BYTES / 1e9:.0f}")
     seconds: Seconds = {}
     with stack.database() as connection:
-        connection.execute("set jit = off")
-        _timed(seconds, "links and the like", lambda: make_scene(connection, data_set))
-        _timed(seconds, "a week of clicks", lambda: make_visits(connection, data_set))
-        _timed(seconds, "roll-ups of clicks", lambda: _clicks(connection, data_set))
-        _timed(seconds, "conversions", lambda: write_conversions(connection, data_set))
-        _timed(seconds, "roll-ups of conversions", lambda: _conversions(connection, data_set))
-        _timed(seconds, "single clicks", lambda: write_raw_clicks(connection, data_set))
-        _state(connection, data_set)
+        fill(connection, data_set, seconds)
         _timed(seconds, "check", lambda: check(connection, data_set))
-        connection.execute("drop schema bench cascade")
         connection.execute("checkpoint")
     return seconds
+
+
+def fill(connection: Connection[Any], data_set: DataSet, seconds: Seconds) -> None:
+    """Fill an empty database, and note in `seconds` how long each part takes."""
+    connection.execute("set jit = off")
+    _timed(seconds, "links and the like", lambda: make_scene(connection, data_set))
+    _timed(seconds, "a week of clicks", lambda: make_visits(connection, data_set))
+    _timed(seconds, "roll-ups of clicks", lambda: _clicks(connection, data_set))
+    _timed(seconds, "conversions", lambda: write_conversions(connection, data_set))
+    _timed(seconds, "roll-ups of conversions", lambda: _conversions(connection, data_set))
+    _timed(seconds, "single clicks", lambda: write_raw_clicks(connection, data_set))
+    _state(connection, data_set)
+    connection.execute("drop schema bench cascade")
 
 
 def _clicks(connection: Connection[Any], data_set: DataSet) -> None:
