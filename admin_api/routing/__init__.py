@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from admin_api.routing.conditions import TimeZone
 from admin_api.routing.copies import without_numbers
 from admin_api.routing.document import RoutingFields
 from admin_api.routing.explanation import RoutingDecision, load_decision
@@ -13,6 +14,7 @@ from admin_api.routing.shown import shown_like
 __all__ = [
     "RoutingDecision",
     "RoutingFields",
+    "TimeZone",
     "drafted_routing",
     "load_decision",
     "load_own_places",

@@ -18,6 +18,7 @@ class IssueKind(StrEnum):
     RATES_STALE = "rates-stale"
     BOOKING_FAILED = "booking-failed"
     COUNTS_DIFFER = "counts-differ"
+    REPORT_NOT_SENT = "report-not-sent"
 
 
 class IssueState(StrEnum):

@@ -1,0 +1,23 @@
+"""The routes of saved reports, their schedules and their mails."""
+
+from __future__ import annotations
+
+from admin_api.http import Route
+from admin_api.resources import Addresses, resource_routes
+from admin_api.runtime import Pool
+from admin_api.saved_reports.mailer import now_utc
+from admin_api.saved_reports.mails import mail_routes
+from admin_api.saved_reports.reports import CheckQuestion, saved_reports
+from admin_api.saved_reports.schedules import report_schedules
+from config.settings import MailSettings
+
+
+def saved_report_routes(
+    pool: Pool, addresses: Addresses, check_question: CheckQuestion, settings: MailSettings | None
+) -> list[Route]:
+    """Return the routes. `check_question` raises FieldError for a question that reports would refuse."""
+    return [
+        *resource_routes(saved_reports(check_question), pool, addresses),
+        *resource_routes(report_schedules(now_utc), pool, addresses),
+        *mail_routes(pool, settings),
+    ]
