@@ -1,7 +1,7 @@
 """`make up`: the servers, the migrations and the programs of the Procfile, kept running until Ctrl-C.
 
 It starts in this order: lock, leftovers, checks, Valkey and PostgreSQL, migrations, programs. It first stops the
-programs that take new work (edge, intake and admin), then the agent and the workers, then the servers.
+programs that take new work (edge, intake, admin and stream), then the agent and the workers, then the servers.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ from tracking.runtime import WaypostError
 
 ROOT = Path(__file__).resolve().parent.parent
 # Programs that take requests are stopped first. Everything else in the Procfile works off what they took.
-_IN_FRONT = ("edge", "intake", "admin")
+_IN_FRONT = ("edge", "intake", "admin", "stream")
 _SERVER_STOP_S = 30.0
 _READY_S = 60.0
 
@@ -82,6 +82,8 @@ def _programs(procfile: Path, settings: EmbeddedSettings) -> dict[str, str]:
     programs: dict[str, str] = parse_procfile(procfile.read_text()).processes
     if not settings.intake_port:
         programs.pop("intake", None)
+    if not settings.stream_port:
+        programs.pop("stream", None)
     return programs
 
 
@@ -177,6 +179,7 @@ def _start_programs(
         "edge": (settings.edge_host, settings.edge_port),
         "intake": (settings.edge_host, settings.intake_port),
         "admin": (settings.admin_host, settings.admin_port),
+        "stream": (settings.admin_host, settings.stream_port),
     }
     for name in filter(programs.__contains__, _IN_FRONT):
         url = f"{_base_url(*addresses[name])}/readyz"

@@ -2,11 +2,26 @@
 
 from __future__ import annotations
 
-from admin_api.http.authentication import Authentication, actor_of, caller_of
+from admin_api.http.authentication import (
+    SESSION_COOKIE,
+    Authentication,
+    actor_of,
+    caller_of,
+    load_actor,
+    parse_authorization,
+    session_of,
+)
 from admin_api.http.callers import caller_key
 from admin_api.http.csv_export import csv_pieces, unguarded
 from admin_api.http.delimited import DELIMITERS, ENCODINGS, Unreadable, delimited_rows, encoding_of
-from admin_api.http.errors import ConflictError, InvalidFieldsError, NotFoundError
+from admin_api.http.errors import (
+    AuthenticationError,
+    ConflictError,
+    ForbiddenError,
+    InvalidFieldsError,
+    NotFoundError,
+    TooManyRequestsError,
+)
 from admin_api.http.field_types import (
     ID_MAX,
     AmountMinor,
@@ -67,6 +82,7 @@ from admin_api.http.previews import OUTDATED, PreviewToken, preview_token, requi
 from admin_api.http.problems import CONTENT_TYPE, SCHEMA, handle_error
 from admin_api.http.rate_limit import RateLimit
 from admin_api.http.requests import ONLY_REVISION, Revisions, require_revision
+from admin_api.http.sorting import Column, Order, order_of, sorted_query
 from admin_api.http.uploads import Upload, received
 from admin_api.http.validation import decode_json, decode_values
 
@@ -83,11 +99,14 @@ __all__ = [
     "ONLY_REVISION",
     "OUTDATED",
     "SCHEMA",
+    "SESSION_COOKIE",
     "AmountMinor",
     "AnyOf",
     "Authentication",
+    "AuthenticationError",
     "Body",
     "Chosen",
+    "Column",
     "Condition",
     "ConflictError",
     "Countries",
@@ -100,6 +119,7 @@ __all__ = [
     "EventName",
     "Filter",
     "Flag",
+    "ForbiddenError",
     "InvalidFieldsError",
     "KeptAnswers",
     "Matching",
@@ -110,6 +130,7 @@ __all__ = [
     "ObjectId",
     "OneOf",
     "Operation",
+    "Order",
     "Page",
     "PathParameter",
     "Percent",
@@ -125,6 +146,7 @@ __all__ = [
     "Shown",
     "Text",
     "TimedPageQuery",
+    "TooManyRequestsError",
     "Unreadable",
     "Upload",
     "Values",
@@ -142,16 +164,21 @@ __all__ = [
     "encode_place",
     "encoding_of",
     "handle_error",
+    "load_actor",
     "open_paths",
     "operation",
     "operation_of",
+    "order_of",
     "page_of",
+    "parse_authorization",
     "parse_number",
     "preview_token",
     "received",
     "refuse_control",
     "require_preview",
     "require_revision",
+    "session_of",
     "shown_of",
+    "sorted_query",
     "unguarded",
 ]

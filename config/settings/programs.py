@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
 from config.settings.environment import EnvironmentReader
@@ -89,6 +90,9 @@ class AdminSettings:
     stream_port: int
     threads: int
     requests_per_minute: int
+    session_idle: timedelta
+    session_longest: timedelta
+    trusted_proxies: int
     edge_host: str
     edge_port: int
     intake_port: int
@@ -188,6 +192,9 @@ def admin_settings(environ: Mapping[str, str] = os.environ) -> AdminSettings:
         stream_port=read.stream_port(),
         threads=read.number("ADMIN_THREADS", 1, 64),
         requests_per_minute=read.number("ADMIN_REQUESTS_PER_MINUTE", 0, 1_000_000),
+        session_idle=timedelta(hours=read.number("SESSION_IDLE_HOURS", 1, 720)),
+        session_longest=timedelta(days=read.number("SESSION_DAYS", 1, 365)),
+        trusted_proxies=read.number("ADMIN_TRUSTED_PROXIES", 0, 16),
         edge_host=read.text("EDGE_HOST"),
         edge_port=read.port("EDGE_PORT"),
         intake_port=read.intake_port(),

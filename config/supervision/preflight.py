@@ -51,6 +51,8 @@ def check_ports(settings: EmbeddedSettings, left_out: Collection[str] = ()) -> N
     wanted = [("EDGE", settings.edge_host, settings.edge_port), ("ADMIN", settings.admin_host, settings.admin_port)]
     if settings.intake_port:
         wanted.append(("INTAKE", settings.edge_host, settings.intake_port))
+    if settings.stream_port:
+        wanted.append(("STREAM", settings.admin_host, settings.stream_port))
     if not settings.database_url:
         wanted.append(("EMBEDDED_POSTGRES", "127.0.0.1", settings.postgres_port))
     if not settings.redis_url:
@@ -107,7 +109,7 @@ def check_redis(url: str) -> None:
 
 
 def _port_problem(name: str, host: str, port: int) -> str | None:
-    host_setting = "EDGE_HOST" if name == "INTAKE" else f"{name}_HOST"
+    host_setting = {"INTAKE": "EDGE_HOST", "STREAM": "ADMIN_HOST"}.get(name, f"{name}_HOST")
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         with socket.socket(family, kind, protocol) as listener:

@@ -117,7 +117,9 @@ def _launch(directory: Path, server: str) -> BrokenStack:
     (home / "spool").mkdir(parents=True)
     home.chmod(0o755)
     inherited = inherited_environment()
-    ports = {name: _free_port() for name in ("EDGE", "INTAKE", "ADMIN", "EMBEDDED_POSTGRES", "EMBEDDED_VALKEY")}
+    ports = {
+        name: _free_port() for name in ("EDGE", "INTAKE", "ADMIN", "STREAM", "EMBEDDED_POSTGRES", "EMBEDDED_VALKEY")
+    }
     environ = {name: inherited[name] for name in _KEPT if name in inherited}
     environ |= {f"{name}_PORT": str(port) for name, port in ports.items()}
     # All requests come from one address, and each must be stored as what it is by itself.

@@ -89,7 +89,7 @@ def running_stack(settings: Mapping[str, str], with_edge: bool) -> Iterator[Stac
     directory = Path(tempfile.mkdtemp(prefix="waypost-pipeline-"))
     # PostgreSQL runs as an unprivileged user when we are root; it must be able to reach its data.
     directory.chmod(0o755)
-    ports = ("EDGE_PORT", "ADMIN_PORT", "EMBEDDED_POSTGRES_PORT", "EMBEDDED_VALKEY_PORT")
+    ports = ("EDGE_PORT", "ADMIN_PORT", "STREAM_PORT", "EMBEDDED_POSTGRES_PORT", "EMBEDDED_VALKEY_PORT")
     inherited = inherited_environment()
     environ = {name: inherited[name] for name in _KEPT if name in inherited}
     environ |= {name: str(_free_port()) for name in ports}

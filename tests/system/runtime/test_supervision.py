@@ -36,6 +36,7 @@ def launch(home: Path, tmp_path: Path, database_url: str, redis_url: str) -> Ite
         "EDGE_PORT": str(free_port()),
         "INTAKE_PORT": "0",
         "ADMIN_PORT": str(free_port()),
+        "STREAM_PORT": "0",
     }
     started = []
 

@@ -68,7 +68,8 @@ def test_a_second_one_on_the_same_home_is_refused(own_stack: Stack) -> None:
 
 
 @pytest.mark.parametrize(
-    "setting", ["EDGE_PORT", "INTAKE_PORT", "ADMIN_PORT", "EMBEDDED_POSTGRES_PORT", "EMBEDDED_VALKEY_PORT"]
+    "setting",
+    ["EDGE_PORT", "INTAKE_PORT", "ADMIN_PORT", "STREAM_PORT", "EMBEDDED_POSTGRES_PORT", "EMBEDDED_VALKEY_PORT"],
 )
 def test_a_taken_port_is_named_with_its_setting(new_home: Path, setting: str) -> None:
     with socket.socket() as taken:

@@ -13,6 +13,7 @@ from falcon.inspect import inspect_routes
 
 from admin_api.app import Collaborators as AdminParts
 from admin_api.app import create_app as create_admin
+from admin_api.stream import StreamParts, create_stream_app
 from config.configuration import MirrorReader, create_mirror
 from config.geo import GeoEvent
 from config.settings import edge_settings
@@ -85,7 +86,8 @@ def routes(home: Path) -> set[str]:
     )
     mirror.close()
     admin_app = create_admin(AdminParts(absent, absent, absent, ()))
-    return {route.path for app in (edge_app, admin_app) for route in inspect_routes(app)}
+    stream_app = create_stream_app(StreamParts(absent, absent, 0))
+    return {route.path for app in (edge_app, admin_app, stream_app) for route in inspect_routes(app)}
 
 
 def admin_operations() -> set[tuple[str, str]]:

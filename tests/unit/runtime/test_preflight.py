@@ -14,7 +14,7 @@ from waiting import free_port
 
 
 def _settings(home: Path, **overrides: str) -> EmbeddedSettings:
-    names = ("EDGE_PORT", "INTAKE_PORT", "ADMIN_PORT", "EMBEDDED_POSTGRES_PORT", "EMBEDDED_VALKEY_PORT")
+    names = ("EDGE_PORT", "INTAKE_PORT", "ADMIN_PORT", "STREAM_PORT", "EMBEDDED_POSTGRES_PORT", "EMBEDDED_VALKEY_PORT")
     environ: Mapping[str, str] = {"WAYPOST_HOME": str(home)} | {name: str(free_port()) for name in names} | overrides
     return embedded_settings(environ)
 
@@ -24,7 +24,7 @@ def test_free_ports_pass(home: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["EDGE_PORT", "INTAKE_PORT", "ADMIN_PORT", "EMBEDDED_POSTGRES_PORT", "EMBEDDED_VALKEY_PORT"]
+    "name", ["EDGE_PORT", "INTAKE_PORT", "ADMIN_PORT", "STREAM_PORT", "EMBEDDED_POSTGRES_PORT", "EMBEDDED_VALKEY_PORT"]
 )
 def test_taken_port_names_its_setting(home: Path, name: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
