@@ -77,7 +77,8 @@ def links_found(database: Database, wanted: LinkFilter, *more: sql.Composable, l
     """Yield the links of a filter, many at a time, in the order of their numbers. Raises FieldError for too many."""
     chosen = wanted.chosen()
     query = sql.SQL("select links.* from links {} order by links.link_id limit {} {}").format(
-        chosen.where(sql.SQL("links.link_id > %(after)s"), *more),
+        # What is archived stays as it is.
+        chosen.where(sql.SQL("links.archived_at is null and links.link_id > %(after)s"), *more),
         sql.Literal(ROWS_AT_ONCE),
         sql.SQL("for update" if lock else ""),
     )

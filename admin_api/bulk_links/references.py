@@ -18,23 +18,23 @@ class _Kind(NamedTuple):
 
 _KINDS: Mapping[str, _Kind] = {
     "profile": _Kind(
-        "select *, profile_id as id, domain as name from profiles where domain = any(%s)",
-        "select *, profile_id as id, domain as name from profiles where profile_id = any(%s)",
+        "select *, profile_id as id, domain as name from profiles where domain = any(%s) and archived_at is null",
+        "select *, profile_id as id, domain as name from profiles where profile_id = any(%s) and archived_at is null",
         "/v1/profiles",
     ),
     "merchant": _Kind(
-        "select merchant_id as id, name from merchants where name = any(%s)",
-        "select merchant_id as id, name from merchants where merchant_id = any(%s)",
+        "select merchant_id as id, name from merchants where name = any(%s) and archived_at is null",
+        "select merchant_id as id, name from merchants where merchant_id = any(%s) and archived_at is null",
         "/v1/merchants",
     ),
     "source": _Kind(
-        "select source_id as id, name from sources where name = any(%s)",
-        "select source_id as id, name from sources where source_id = any(%s)",
+        "select source_id as id, name from sources where name = any(%s) and archived_at is null",
+        "select source_id as id, name from sources where source_id = any(%s) and archived_at is null",
         "/v1/sources",
     ),
     "plan": _Kind(
-        "select plan_id as id, name from commission_plans where name = any(%s)",
-        "select plan_id as id, name from commission_plans where plan_id = any(%s)",
+        "select plan_id as id, name from commission_plans where name = any(%s) and archived_at is null",
+        "select plan_id as id, name from commission_plans where plan_id = any(%s) and archived_at is null",
         "/v1/commission-plans",
     ),
 }
@@ -87,7 +87,9 @@ class References:
         if number is not None and self._by_id[kind].get(number) is None:
             where = _KINDS[kind].where
             raise FieldError(
-                f"{kind}_id", f"{kind}_id names a {kind} that does not exist; see {where}", code="not-found"
+                f"{kind}_id",
+                f"{kind}_id names a {kind} that does not exist or is archived; see {where}",
+                code="not-found",
             )
 
     def require_raw(self, values: Mapping[str, Any]) -> None:

@@ -6,7 +6,8 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from admin_api.http import AnyOf, Condition, Filter, Flag, Matching, Moment, Number, SearchText, converted
+from admin_api.http import AnyOf, Condition, Flag, Matching, Moment, Number, SearchText, converted
+from admin_api.resources import Archived, ArchivedFilter, archived_condition
 
 LINK_IDS_MAX = 1000
 # A comma separates tags in a query and in CSV.
@@ -26,7 +27,7 @@ Tag = Annotated[
 ]
 
 
-class LinkFilter(Filter):
+class LinkFilter(ArchivedFilter):
     """The links to find. All given filters must hold."""
 
     link_id: Annotated[
@@ -41,15 +42,15 @@ class LinkFilter(Filter):
     """The source of its traffic."""
     plan_id: Annotated[Number | None, Condition("links.plan_id = %(plan_id)s")] = None
     """Its own commission plan."""
+    archived: Annotated[Archived, archived_condition("links")] = "false"
+    """Whether to show what is archived: `true` for only that, `any` for everything."""
     active: Annotated[Flag | None, Condition("links.active = %(active)s")] = None
     """Whether it is active."""
     tag: Annotated[AnyOf[Tag] | None, Condition("links.tags @> %(tag)s::text[]")] = None
     """It has this tag; several, with commas between them, must all be there."""
-    search: Annotated[
+    q: Annotated[
         SearchText | None,
-        Condition(
-            "(strpos(lower(links.name), lower(%(search)s)) > 0 or strpos(lower(links.slug), lower(%(search)s)) > 0)"
-        ),
+        Condition("(strpos(lower(links.name), lower(%(q)s)) > 0 or strpos(lower(links.slug), lower(%(q)s)) > 0)"),
     ] = None
     """Its name or its slug contains this text, in capitals or small letters."""
     destination: Annotated[SearchText | None, Condition("strpos(links.destination_url, %(destination)s) > 0")] = None

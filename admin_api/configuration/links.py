@@ -13,7 +13,7 @@ from pydantic import Field, WithJsonSchema
 from admin_api.configuration.link_filter import LinkFilter, Tag
 from admin_api.http import Body, ConflictError, DestinationUrl, Matching, ObjectId, Text, Values, checked
 from admin_api.money import missing_plan
-from admin_api.resources import Addresses, Created, Resource, insert
+from admin_api.resources import Addresses, Created, Reference, Resource, insert, refuse_archived
 from admin_api.routing import RoutingFields, prepared_routing, refuse_link_loop, shown_like
 from admin_api.runtime import Database, Row
 from config.configuration import link_key
@@ -32,6 +32,14 @@ TAGS_MAX = 50
 NOTES_CHARACTERS_MAX = 2000
 NOTES_LINES_MAX = 50
 _NOTES_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
+
+
+_REFERENCES = (
+    Reference("profile_id", "profile", "profiles", "profile_id"),
+    Reference("merchant_id", "merchant", "merchants", "merchant_id"),
+    Reference("source_id", "source", "sources", "source_id"),
+    Reference("plan_id", "commission plan", "commission_plans", "plan_id"),
+)
 
 
 def _check_tags(tags: list[str], field: str) -> list[str]:
@@ -126,6 +134,11 @@ def has_clicks(database: Database, link_id: int) -> bool:
     return found is not None and bool(found["exists"])
 
 
+def _check(database: Database, row: Row) -> None:
+    refuse_link_loop(database, row)
+    refuse_archived(database, row, _REFERENCES)
+
+
 def _missing(name: str, fix: str) -> partial[FieldError]:
     return partial(FieldError, f"{name}_id", f"{name}_id names a {name} that does not exist; {fix}")
 
@@ -140,9 +153,11 @@ LINKS: Resource = Resource(
     generated=("name", "slug"),
     select="select links.*, profiles.domain from links left join profiles using (profile_id)",
     prepare=_prepare,
-    check=refuse_link_loop,
+    check=_check,
+    sorts=("name", "slug", "created_at", "updated_at"),
+    archivable=True,
     create=create_link,
-    in_use="clicks of this link are stored; set its active to false instead",
+    in_use="clicks of this link are stored; archive it instead",
     conflicts={
         _SLUG_CONSTRAINT: partial(
             ConflictError, "another link of this profile already has this slug", code="slug-taken", field="slug"

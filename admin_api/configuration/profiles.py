@@ -9,8 +9,9 @@ from pydantic import Field
 
 from admin_api.http import Body, ConflictError, Domain, Matching, ObjectId, PlainUrl, RedirectHost, Text
 from admin_api.money import missing_plan
-from admin_api.resources import Resource, insert
+from admin_api.resources import Reference, Resource, insert, refuse_archived, refuse_if_named
 from admin_api.routing import refuse_profile_loop
+from admin_api.runtime import Database, Row
 from config.configuration import profile_key
 
 PIXELS_MAX = 20
@@ -49,6 +50,11 @@ class ProfileFields(Body):
     """The commission plan of links that name no plan of their own."""
 
 
+def _check(database: Database, row: Row) -> None:
+    refuse_profile_loop(database, row)
+    refuse_archived(database, row, (Reference("plan_id", "commission plan", "commission_plans", "plan_id"),))
+
+
 PROFILES: Resource = Resource(
     singular="profile",
     plural="profiles",
@@ -56,9 +62,14 @@ PROFILES: Resource = Resource(
     description="A tracking domain and how it redirects.",
     fields=ProfileFields,
     select="select * from profiles",
-    check=refuse_profile_loop,
+    check=_check,
+    sorts=("name", "domain", "created_at", "updated_at"),
+    archivable=True,
+    refuse_archive=lambda database, row: refuse_if_named(
+        database, row["profile_id"], {"links": "from links where profile_id = %s and archived_at is null"}
+    ),
     create=lambda database, values, addresses: insert(database, PROFILES, values),
-    in_use="links still use this profile; set its active to false instead",
+    in_use="links still use this profile; archive them and it instead",
     conflicts={
         "profiles_domain_key": partial(
             ConflictError, "another profile already answers on this domain", code="domain-taken", field="domain"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 from admin_api.http import Body, Matching, Text
-from admin_api.resources import Resource, insert
+from admin_api.resources import Resource, insert, refuse_if_named
 
 
 class SourceFields(Body):
@@ -25,6 +25,10 @@ SOURCES: Resource = Resource(
     fields=SourceFields,
     select="select * from sources",
     create=lambda database, values, addresses: insert(database, SOURCES, values),
-    in_use="links still use this source; give them another source first",
+    in_use="links, outgoing postbacks or entries still name this source; archive it instead",
+    archivable=True,
+    refuse_archive=lambda database, row: refuse_if_named(
+        database, row["source_id"], {"links": "from links where source_id = %s and archived_at is null"}
+    ),
     shown_by_links=True,
 )

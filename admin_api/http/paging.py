@@ -22,7 +22,7 @@ Stored = TypeVar("Stored")
 
 PAGE_ROWS = 100
 PAGE_ROWS_MAX = 500
-_CURSOR = "cursor must be the next_cursor of an earlier answer, unchanged"
+CURSOR_REFUSAL = "cursor must be the next_cursor of an earlier answer, unchanged"
 
 
 class Place(NamedTuple):
@@ -42,7 +42,7 @@ def parse_place(cursor: Any, field: str) -> Place:
             raise ValueError
         return Place(moment, UUID(row_id))
     except (ValueError, TypeError, binascii.Error):
-        raise FieldError(field, _CURSOR) from None
+        raise FieldError(field, CURSOR_REFUSAL) from None
 
 
 def encode_place(at: datetime, row_id: UUID) -> str:
@@ -56,7 +56,7 @@ def _parse_row_number(cursor: Any, field: str) -> int:
     except FieldError:
         number = 0
     if not 0 < number < 10**18:
-        raise FieldError(field, _CURSOR)
+        raise FieldError(field, CURSOR_REFUSAL)
     return int(number)
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Annotated
+from typing import Annotated, LiteralString
 
 from admin_api.http import AmountMinor, Body, ConflictError, Countries, Currency, Day, ObjectId, Percent, Text
-from admin_api.resources import Resource, insert
+from admin_api.resources import Resource, insert, refuse_if_named
+from admin_api.runtime import Database, Row
 from tracking.runtime import FieldError
 
 
@@ -44,6 +45,17 @@ def missing_plan(field: str) -> partial[FieldError]:
     )
 
 
+def _refuse_archive(database: Database, row: Row) -> None:
+    if row["active"]:
+        raise ConflictError("this plan is in use; set its active to false before you archive it", code="in-use")
+    refuse_if_named(database, row["plan_id"], _USERS)
+
+
+_USERS: dict[str, LiteralString] = {
+    "links": "from links where plan_id = %s and archived_at is null",
+    "profiles": "from profiles where plan_id = %s and archived_at is null",
+    "merchants": "from merchants where default_plan_id = %s and archived_at is null",
+}
 PLANS: Resource = Resource(
     singular="commission plan",
     plural="commission_plans",
@@ -55,8 +67,10 @@ PLANS: Resource = Resource(
     select=(
         "select commission_plans.*, commission_plans.revshare_percent::float8 as revshare_percent from commission_plans"
     ),
+    archivable=True,
+    refuse_archive=_refuse_archive,
     create=lambda database, values, addresses: insert(database, PLANS, values),
-    in_use="conversions were booked under this plan, or a link, profile or merchant names it; set its active to false",
+    in_use="conversions were booked under this plan, or a link, profile or merchant names it; archive it instead",
     conflicts={
         "commission_plans_terms_are_kept": partial(
             ConflictError,

@@ -6,7 +6,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
-from typing import Any, LiteralString, NamedTuple
+from typing import Annotated, Any, LiteralString, NamedTuple
+
+from pydantic import Field
 
 from admin_api.http import Body, Filter, Shown, Values, changes_of, shown_of
 from admin_api.resources.addresses import Addresses
@@ -65,6 +67,12 @@ class Resource:
     once_types: Mapping[str, Any] = field(default_factory=dict)
     # Fields that are generated where a new object leaves them out or gives null. A change may not make them null.
     generated: tuple[str, ...] = ()
+    # The columns that its list can be sorted by, beside its number. Those that end in _at are moments, the others text.
+    sorts: tuple[LiteralString, ...] = ("name", "created_at", "updated_at")
+    # Whether it can be archived: its table has the column archived_at. `refuse_archive` raises ConflictError with the
+    # code `in-use` while something in use needs it. The row is locked, so that nothing can begin to name it.
+    archivable: bool = False
+    refuse_archive: Callable[[Database, Row], None] = lambda database, row: None
     # Whether links show it at the edge, so that changing it changes all of its links.
     shown_by_links: bool = False
     # Whether something still needs it that no foreign key knows about.
@@ -79,6 +87,11 @@ class Resource:
     def item_path(self) -> str:
         """The path of one object, with its parameter."""
         return f"{self.collection_path}/{{{self.id_name}}}"
+
+    @property
+    def one(self) -> str:
+        """Its kind with an article, as in sentences."""
+        return f"{'an' if self.singular[0] in 'aeiou' else 'a'} {self.singular}"
 
     @property
     def new(self) -> type[Body]:
@@ -110,5 +123,8 @@ class Resource:
 
     def _shown_class(self, prefix: str, more: Mapping[str, Any]) -> type[Shown]:
         name = prefix + "".join(word.capitalize() for word in self.singular.split())
-        times = {"created_at": datetime, "updated_at": datetime}
+        times: dict[str, Any] = {"created_at": datetime, "updated_at": datetime}
+        if self.archivable:
+            text = "When it was archived. Null while it is in use."
+            times["archived_at"] = Annotated[datetime | None, Field(description=text)]
         return shown_of(name, self.fields, {self.id_name: int}, {**self.shown_types, **times, **more}, self.description)

@@ -6,10 +6,22 @@ from http import HTTPStatus
 from typing import Any
 
 import falcon
-from pydantic import BaseModel, create_model
 
-from admin_api.http import Body, NumberedPageQuery, Page, Revisions, Route, Shown, add_operation, caller_of
+from admin_api.http import (
+    Body,
+    Page,
+    Revisions,
+    Route,
+    Shown,
+    add_operation,
+    caller_of,
+    order_of,
+    page_of,
+    sorted_query,
+)
 from admin_api.resources.addresses import Addresses
+from admin_api.resources.archive import archive_routes
+from admin_api.resources.listing import list_columns, list_filters
 from admin_api.resources.resource import Resource
 from admin_api.resources.store import load_one, load_page, remove, save_changes, save_new
 from admin_api.runtime import Pool, attributed
@@ -22,13 +34,18 @@ class Collection:
         self._resource = resource
         self._pool = pool
         self._addresses = addresses
-        singular = resource.singular
+        self._columns = list_columns(resource.plural, resource.id_name, resource.sorts)
+        filters = list_filters(
+            resource.plural, resource.filters, named="name" in resource.sorts, archivable=resource.archivable
+        )
+        name = f"{resource.fields.__name__.removesuffix('Fields')}Query"
+        query = sorted_query(name, tuple(self._columns), resource.id_name, filters)
         self._page = Page[resource.shown]  # type: ignore[name-defined]
         add_operation(
             self,
             "post",
             type(self).create,
-            f"Create {_article(singular)}",
+            f"Create {resource.one}",
             statuses=(HTTPStatus.CREATED,),
             types={"body": resource.new, "return": resource.created},
             versioned=True,
@@ -39,7 +56,7 @@ class Collection:
             "get",
             type(self).list,
             f"List {resource.plural.replace('_', ' ')}",
-            types={"query": _query_of(resource), "return": self._page},
+            types={"query": query, "return": self._page},
         )
 
     def create(self, req: falcon.Request, resp: falcon.Response, body: Body) -> Shown:
@@ -51,14 +68,18 @@ class Collection:
         return self._resource.show_created(row, self._addresses, created.shown_once)
 
     def list(self, req: falcon.Request, resp: falcon.Response, query: Any) -> Shown:
-        """The objects are in the order of their ids."""
+        """The objects are in the order of their ids, unless `sort` says otherwise."""
+        order = order_of(query.sort, self._columns, f"{self._resource.plural}.{self._resource.id_name}")
         with self._pool.connection() as database:
-            rows = load_page(database, self._resource, query.chosen(), query.after, query.limit + 1)
-        page: Shown = self._page(
-            items=[self._resource.show(row, self._addresses) for row in rows[: query.limit]],
-            next_cursor=str(rows[query.limit - 1][self._resource.id_name]) if len(rows) > query.limit else None,
+            rows = load_page(database, self._resource, query.chosen(), order, query.cursor, query.limit + 1)
+        sorted_by = query.sort.removeprefix("-")
+        return page_of(
+            self._page,
+            rows,
+            query.limit,
+            lambda row: self._resource.show(row, self._addresses),
+            lambda row: order.cursor(row[sorted_by], row[self._resource.id_name]),
         )
-        return page
 
 
 class Item:
@@ -68,7 +89,7 @@ class Item:
         self._resource = resource
         self._pool = pool
         self._addresses = addresses
-        one = _article(resource.singular)
+        one = resource.one
         named: dict[str, Any] = {"path_names": {"object_id": resource.id_name}}
         shown = {"return": resource.shown}
         add_operation(self, "get", type(self).show, f"Show {one}", types=shown, versioned=True, **named)
@@ -79,7 +100,7 @@ class Item:
             f"Change {one}",
             types={"body": resource.changes, **shown},
             versioned=True,
-            conflicts=resource.conflict_codes,
+            conflicts=(*resource.conflict_codes, *["archived"] * resource.archivable),
             **named,
         )
         add_operation(
@@ -115,18 +136,9 @@ class Item:
 
 
 def resource_routes(resource: Resource, pool: Pool, addresses: Addresses) -> list[Route]:
-    """Return the two routes of a kind of object."""
+    """Return the routes of a kind of object: its collection, one of it, and its archive if it has one."""
     return [
         Route(resource.collection_path, Collection(resource, pool, addresses)),
         Route(resource.item_path, Item(resource, pool, addresses)),
+        *(archive_routes(resource, pool, addresses) if resource.archivable else ()),
     ]
-
-
-def _query_of(resource: Resource) -> type[BaseModel]:
-    """Return the class of the parameters of a list: its filters and the place of a page."""
-    name = f"{resource.fields.__name__.removesuffix('Fields')}Query"
-    return create_model(name, __base__=(resource.filters, NumberedPageQuery))
-
-
-def _article(singular: str) -> str:
-    return f"{'an' if singular[0] in 'aeiou' else 'a'} {singular}"

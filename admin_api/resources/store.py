@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 
 from psycopg import sql
 from psycopg.errors import ForeignKeyViolation, IntegrityError
 
-from admin_api.http import Chosen, ConflictError, NotFoundError, Revisions, Values, require_revision
+from admin_api.http import Chosen, ConflictError, NotFoundError, Order, Revisions, Values, require_revision
 from admin_api.resources.addresses import Addresses
 from admin_api.resources.resource import Created, Key, Resource
 from admin_api.resources.rows import insert_row, update_row
@@ -32,13 +33,16 @@ def load_one(database: Database, resource: Resource, object_id: Key, *, lock: bo
     return row
 
 
-def load_page(database: Database, resource: Resource, chosen: Chosen, after: int, limit: int) -> list[Row]:
-    """Return up to `limit` objects that filters find, with ids above `after`, in the order of their ids."""
-    column = sql.Identifier(resource.plural, resource.id_name)
-    query = sql.SQL("{} {} order by {} limit %(limit)s").format(
-        sql.SQL(resource.select), chosen.where(sql.SQL("{} > %(after)s").format(column)), column
-    )
-    return database.execute(query, {**chosen.values, "after": after, "limit": limit}).fetchall()
+def load_page(
+    database: Database, resource: Resource, chosen: Chosen, order: Order, cursor: str | None, limit: int
+) -> list[Row]:
+    """Return up to `limit` objects that filters find, in an order, after a cursor. Raises FieldError for a bad one.
+
+    The query is planned with its values, since the best index depends on the filters.
+    """
+    tail, values = order.page(chosen, cursor)
+    query = sql.SQL("{} {} limit %(limit)s").format(sql.SQL(resource.select), tail)
+    return database.execute(query, {**values, "limit": limit}, prepare=False).fetchall()
 
 
 def insert(database: Database, resource: Resource, values: Values) -> Created:
@@ -62,6 +66,10 @@ def save_changes(database: Database, resource: Resource, object_id: Key, changes
     """Change an object and return it. Raises the errors of `save_new`, NotFoundError and RevisionError."""
     with _conflicts_of(resource), database.transaction():
         before = _locked(database, resource, object_id, allowed)
+        if resource.archivable and before["archived_at"] is not None:
+            raise ConflictError(
+                f"this {resource.singular} is archived; restore it before you change it", code="archived"
+            )
         changes = resource.prepare(database, changes, before)
         if all(before[name] == value for name, value in changes.items()):
             return before
@@ -71,6 +79,32 @@ def save_changes(database: Database, resource: Resource, object_id: Key, changes
         save_change(
             database, resource.keys(before) + resource.keys(after), object_id if resource.shown_by_links else None
         )
+        _check_now(database)
+    return after
+
+
+def save_archived(database: Database, resource: Resource, object_id: Key, allowed: Revisions, *, archived: bool) -> Row:
+    """Archive an object or restore it, and return it. If it is already so, nothing changes.
+
+    Raises NotFoundError, RevisionError, and ConflictError while something needs it, or once it cannot be restored.
+    """
+    with _conflicts_of(resource), database.transaction():
+        before = _locked(database, resource, object_id, allowed)
+        if (before["archived_at"] is not None) is archived:
+            return before
+        if archived:
+            resource.refuse_archive(database, before)
+        update_row(
+            database,
+            resource.plural,
+            resource.id_name,
+            object_id,
+            {"archived_at": datetime.now(UTC) if archived else None},
+        )
+        after = load_one(database, resource, object_id)
+        if not archived:
+            resource.check(database, after)
+        save_change(database, resource.keys(after))
         _check_now(database)
     return after
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, LiteralString
 
 from psycopg.types.json import Jsonb
 from pydantic import Field
 
 from admin_api.http import Body, Text, Values
-from admin_api.resources import Resource, insert
+from admin_api.resources import Resource, insert, refuse_if_named
 from admin_api.routing.conditions import TimeZone
 from admin_api.routing.document import DESTINATIONS_MAX, RotationDestinationFields
 from admin_api.routing.loops import refuse_rotation_loop
@@ -41,6 +41,9 @@ def _prepare(database: Database, values: Values, before: Row | None) -> Values:
     return values | {"destinations": Jsonb(destinations)}
 
 
+_USERS: dict[str, LiteralString] = {
+    "links": "from link_rotations join links using (link_id) where rotation_id = %s and archived_at is null"
+}
 ROTATIONS: Resource = Resource(
     singular="rotation",
     plural="rotations",
@@ -52,6 +55,8 @@ ROTATIONS: Resource = Resource(
     check=refuse_rotation_loop,
     create=lambda database, values, addresses: insert(database, ROTATIONS, values),
     in_use="rules of links still use this rotation; take it out of them first",
+    archivable=True,
+    refuse_archive=lambda database, row: refuse_if_named(database, row["rotation_id"], _USERS),
     keys=lambda row: [rotation_key(row["rotation_id"])],
     shown_types={"destinations": list[shown_like(RotationDestinationFields)]},  # type: ignore[misc]
 )
