@@ -60,10 +60,16 @@ def _conversions(connection: Connection[Any], data_set: DataSet) -> None:
 
 
 def _state(connection: Connection[Any], data_set: DataSet) -> None:
-    """Say what the roll-ups hold, as folds would have done."""
+    """Say what the roll-ups hold, and that no single clicks are kept of the days before."""
     connection.execute(
         "update report_state set time_zone = 'UTC', built_day = %s, hours_from = %s",
         [data_set.last_number + 1, data_set.first_hour_day * 24],
+    )
+    ended_at = data_set.raw_bounds()["from"]
+    connection.execute(
+        "insert into retention_drops (class, partition_name, ends_at, rows, bytes, dropped_at)"
+        " values ('clicks', 'clicks_before', %s, 0, 0, now())",
+        [ended_at],
     )
     for group in GROUPS:
         if group.limited:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from time import time
+
 import psycopg
 import pytest
 
+from config.settings import ReportSettings
 from loadtests.pipeline.stack import BenchError
 from loadtests.reports.consistency import check
 from loadtests.reports.data_set import DataSet, until_yesterday
 from loadtests.reports.generation import fill
 from tracking.reports import GROUPS
+from worker.reports.checking import check as differences
 
 
 def test_groups_blocks_hours_and_rows_have_the_same_sums_and_one_wrong_row_is_found(database_url: str) -> None:
@@ -23,17 +27,23 @@ def test_groups_blocks_hours_and_rows_have_the_same_sums_and_one_wrong_row_is_fo
             check(connection, data_set)
 
 
-def test_a_tenth_of_the_merchants_pay_in_another_currency_and_all_statuses_occur(database_url: str) -> None:
+def test_the_workers_own_check_finds_no_difference(database_url: str) -> None:
     with psycopg.connect(database_url, autocommit=True) as connection:
         fill(connection, _small(), {})
-        found = connection.execute(
-            "select count(distinct event), sum(pending) > 0, sum(rejected) > 0, sum(reversed) > 0,"
-            " avg((currency = 'EUR')::int) between 0.03 and 0.2, sum(approved) > sum(pending) from report_conversions"
-        ).fetchone()
-        assert found == (3, True, True, True, True, True)
+        assert connection.execute(_VARIETY).fetchone() == (3, True, True, True, True, True)
+        settings = ReportSettings(time_zone="UTC", currency="USD", cost_currency="USD", hours_days=3)
+        assert list(differences(lambda work: work(connection), settings, time())) == []
+
+
+# Three events, all statuses, and about a tenth of them in another currency.
+_VARIETY = """
+select count(distinct event), sum(pending) > 0, sum(rejected) > 0, sum(reversed) > 0,
+    avg((currency = 'EUR')::int) between 0.03 and 0.2, sum(approved) > sum(pending)
+from report_conversions
+"""
 
 
 def _small() -> DataSet:
     return until_yesterday(
-        clicks=12_000, days=6, hour_days=3, raw_days=1, links=60, countries=20, conversions_of_a_thousand=100
+        clicks=12_000, days=6, hour_days=3, raw_days=2, links=60, countries=20, conversions_of_a_thousand=100
     )
