@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from functools import partial
 
 import falcon
@@ -25,6 +27,7 @@ from admin_api.link_test import LinkTester, OwnEdge, Web, link_test_routes
 from admin_api.money import money_routes
 from admin_api.openapi import documented
 from admin_api.outgoing import outgoing_routes
+from admin_api.people import Doorkeeper, Passwords, SessionLimits, people_routes
 from admin_api.postbacks import postback_routes
 from admin_api.privacy import privacy_routes
 from admin_api.reconciliation import reconciliation_routes
@@ -57,6 +60,12 @@ class Collaborators:
     public_place: PublicPlace = field(default_factory=PublicPlace)
     # How many requests each caller may make; 0 is no limit.
     requests_per_minute: int = 0
+    passwords: Passwords = field(default_factory=Passwords)
+    session_limits: SessionLimits = field(default_factory=SessionLimits)
+    # How many proxies in front of the admin API append to X-Forwarded-For.
+    trusted_proxies: int = 0
+    # The moment, as logins see it.
+    clock: Callable[[], datetime] = field(default=lambda: datetime.now(UTC))
 
 
 class Accounting:
@@ -78,7 +87,7 @@ class Accounting:
 def create_app(collaborators: Collaborators) -> App:
     """Return the WSGI app."""
     routes = documented(routes_of(collaborators))
-    authentication = Authentication(collaborators.pool, open_paths(routes))
+    authentication = Authentication(collaborators.pool, open_paths(routes), collaborators.trusted_proxies)
     limit = RateLimit(collaborators.requests_per_minute)
     app: App = falcon.App(
         middleware=[Accounting(collaborators.measurements), authentication, limit, KeptAnswers(collaborators.pool)]
@@ -105,6 +114,9 @@ def routes_of(collaborators: Collaborators) -> list[Route]:
     web = Web(collaborators.outgoing_networks)
     tester = LinkTester(edge, keys, web)
     return [
+        *people_routes(
+            pool, Doorkeeper(pool, collaborators.passwords, collaborators.session_limits, collaborators.clock)
+        ),
         *configuration_routes(pool, addresses),
         *routing_routes(pool, addresses),
         *dry_run_routes(pool),

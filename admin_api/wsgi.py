@@ -7,6 +7,7 @@ import logging
 
 from admin_api.app import App, Collaborators, create_app
 from admin_api.configuration import Publisher
+from admin_api.people import SessionLimits
 from admin_api.resources import Addresses
 from admin_api.runtime import connect_redis, open_pool
 from config.settings import AdminSettings, admin_settings
@@ -31,6 +32,8 @@ def start(settings: AdminSettings) -> App:
         edge_host=settings.edge_host,
         public_place=settings.public_place,
         requests_per_minute=settings.requests_per_minute,
+        session_limits=SessionLimits(settings.session_idle, settings.session_longest),
+        trusted_proxies=settings.trusted_proxies,
     )
     publisher = Publisher(settings.admin_database_url, connect_redis(settings.redis_url), collaborators.measurements)
     publisher.start()

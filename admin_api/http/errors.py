@@ -28,6 +28,24 @@ class AuthenticationError(WaypostError):
     code = "bad-token"
 
 
+class ForbiddenError(WaypostError):
+    """The caller is known and may not do this."""
+
+    code = "forbidden"
+
+
+class CrossSiteError(ForbiddenError):
+    """Another site made the caller's browser send the request."""
+
+    code = "cross-site"
+
+
+class SessionRequiredError(ForbiddenError):
+    """Only a user who is logged in may do this, and no API token."""
+
+    code = "session-required"
+
+
 class NotFoundError(WaypostError):
     """There is no such object."""
 

@@ -82,6 +82,8 @@ class Operation:
     moves_money: bool = False
     # Whether it needs no API token.
     open: bool = False
+    # Whether it checks a password or a code, so that guesses at it are slowed down.
+    guessable: bool = False
     conflicts: tuple[str, ...] = ()
     not_found: tuple[str, ...] = ()
     refused: tuple[str, ...] = ()
@@ -117,7 +119,6 @@ def operation(
                 given["query"] = decode_query(req, declared.query)
             if declared.body is not None:
                 given["body"] = decode_body(req, declared.body, required=declared.body_required)
-
 
             def act() -> None:
                 resp.status = declared.statuses[0]
@@ -188,9 +189,12 @@ def operation_of(resource: object, method: str) -> Operation | None:
 
 
 def open_paths(routes: Iterable[Route]) -> list[str]:
-    """Return the paths at which no operation needs a token."""
-    return [
-        route.path
-        for route in routes
-        if all(declared.open for method in METHODS if (declared := operation_of(route.resource, method)) is not None)
-    ]
+    """Return what needs no token: paths with open operations alone, and `POST /v1/session` where others are beside."""
+    opened: list[str] = []
+    for path, resource in routes:
+        declared = {method: found for method in METHODS if (found := operation_of(resource, method)) is not None}
+        if all(each.open for each in declared.values()):
+            opened.append(path)
+        else:
+            opened += [f"{method.upper()} {path}" for method, each in declared.items() if each.open]
+    return opened

@@ -211,6 +211,11 @@ def _problems(declared: Operation) -> dict[HTTPStatus, str]:
     if not declared.open:
         problems[HTTPStatus.UNAUTHORIZED] = "bad-token"
         problems[HTTPStatus.TOO_MANY_REQUESTS] = "too-many-requests"
+        problems[HTTPStatus.FORBIDDEN] = "forbidden, cross-site"
+    if declared.guessable:
+        problems[HTTPStatus.UNAUTHORIZED] = "bad-token, bad-login, code-required"
+        problems[HTTPStatus.TOO_MANY_REQUESTS] = "too-many-requests, too-many-attempts"
+        problems[HTTPStatus.FORBIDDEN] = "forbidden, cross-site"
     if declared.path or declared.not_found:
         problems[HTTPStatus.NOT_FOUND] = ", ".join(declared.not_found or ("not-found",))
     conflicts = (*declared.conflicts, *[IDEMPOTENCY_IN_USE] * declared.repeatable)

@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from admin_api.runtime.acting import ADMIN_ROLE, PARTNER_ROLE, Actor, act_for, act_for_nobody, acting_for, standing
+from admin_api.runtime.acting import (
+    ADMIN_ROLE,
+    PARTNER_ROLE,
+    Actor,
+    act_for,
+    act_for_nobody,
+    acting_for,
+    acting_for_nobody,
+    standing,
+)
 from admin_api.runtime.attribution import attributed
 from admin_api.runtime.connections import Database, Row, UnreachableError, connect_database, connect_redis
 from admin_api.runtime.measurements import LEDGER_FIGURES, Measurements
@@ -34,6 +43,7 @@ __all__ = [
     "act_for",
     "act_for_nobody",
     "acting_for",
+    "acting_for_nobody",
     "attributed",
     "claim_versions",
     "connect_database",

@@ -66,6 +66,16 @@ def acting_for(actor: Actor, address: str | None = None) -> Iterator[None]:
         _standing.reset(token)
 
 
+@contextmanager
+def acting_for_nobody() -> Iterator[None]:
+    """Be the admin process itself within somebody's request, for what is not shown: such as counts of wrong logins."""
+    token = _standing.set(NOBODY)
+    try:
+        yield
+    finally:
+        _standing.reset(token)
+
+
 def standing() -> Standing:
     """Return what PostgreSQL is to be told now."""
     return _standing.get()
