@@ -13,8 +13,8 @@ from config.settings import ReportSettings
 from tracking.reports import CLICK_MEASURES, GROUPS, RollupGroup, clicks_table
 from worker.reports.state import State, alone, load_state
 from worker.reports.statements import (
-    COLUMNS,
     DAY,
+    FOLDED,
     HOUR,
     MAKE_CLICKS,
     build_levels,
@@ -29,7 +29,7 @@ CLICKS_AT_ONCE = 50_000
 CHANGES_AT_ONCE = 50_000
 # A batch waits for being settled, which changes a tenth of its clicks, but no longer than this.
 UNSETTLED_S = 60.0
-_WIDE = listed(COLUMNS)
+_WIDE = listed(FOLDED)
 _INTO = f"insert into folding_clicks (hour, day, {_WIDE}, {listed(CLICK_MEASURES)})"
 _AT = f"{HOUR.format(moment='clicked_at')}, {DAY.format(moment='clicked_at')}"
 _READY = (

@@ -9,7 +9,7 @@ from __future__ import annotations
 from tracking.reports import CONVERSION_MEASURES, GROUPS
 from worker.reports.clicks import Turn
 from worker.reports.state import State, alone, load_state
-from worker.reports.statements import COLUMNS, DAY, HOUR, MAKE_CONVERSIONS, fold_conversions, listed
+from worker.reports.statements import COLUMNS, DAY, FOLDED, HOUR, MAKE_CONVERSIONS, fold_conversions, listed
 from worker.runtime import Connection
 
 # PERF: a conversion moves up to two hundred rows of roll-ups, since it counts by two dates; those of a turn share them.
@@ -32,10 +32,10 @@ _READ_FACTS = (
 _AXES = (("0", "clicked_at"), ("1", "received_at"))
 _ADD = (
     "insert into folding_conversions (axis, hour, day, event, currency, "  # noqa: S608
-    f"{listed(COLUMNS)}, {listed(CONVERSION_MEASURES)}) "
+    f"{listed(FOLDED)}, {listed(CONVERSION_MEASURES)}) "
     + " union all ".join(
         f"select {axis}, {HOUR.format(moment=moment)}, {DAY.format(moment=moment)}, event, currency,"  # noqa: S608
-        f" {listed(COLUMNS)}, {', '.join(f'({sign} * {name})::bigint' for name in CONVERSION_MEASURES)}"
+        f" {listed(FOLDED)}, {', '.join(f'({sign} * {name})::bigint' for name in CONVERSION_MEASURES)}"
         f" from {table} where {which}"
         for axis, moment in _AXES
         for sign, table, which in (

@@ -9,12 +9,20 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from tracking.reports import CLICK_MEASURES, CONVERSION_MEASURES, GROUPS, LEVELS, RollupGroup, clicks_table
-from worker.reports.statements import COLUMNS, DAY, HOUR, add_to, listed, measured, sums, tables
+from worker.reports.statements import COLUMNS, DAY, FOLDED, HOUR, MAKE_CLICKS, add_to, listed, measured, sums, tables
 from worker.runtime import Connection
 
 _SHOWN = 5
-_HOUR = HOUR.format(moment="clicked_at")
+_MINUS = ", ".join(f"-{name}" for name in CLICK_MEASURES)
+_AT = f"{HOUR.format(moment='clicked_at')}, %(day)s, {listed(FOLDED)}"
 _IN_DAY = "clicked_at >= %(from)s and clicked_at < %(to)s"
+# What is expected of the roll-ups: the clicks of the day, less what is not folded of it.
+_READ_CLICKS = (
+    f"insert into folding_clicks (hour, day, {listed(FOLDED)}, {listed(CLICK_MEASURES)})"  # noqa: S608
+    f" select {_AT}, {measured()} from report_click_rows"
+    f" where click_id >= %(low)s and click_id < %(high)s and {_IN_DAY}"
+    f" union all select {_AT}, {_MINUS} from report_unfolded_clicks where {_IN_DAY}"
+)
 _FACTS = ("conversion_id", "currency", "event", "clicked_at", "received_at", *COLUMNS, *CONVERSION_MEASURES)
 _WRONG_FACTS = (
     f"select distinct conversion_id from (select {listed(_FACTS)} from report_conversion_facts"  # noqa: S608
@@ -48,13 +56,18 @@ class Difference(NamedTuple):
 
 
 def clicks_of_day(connection: Connection, values: dict[str, Any], *, repair: bool) -> list[Difference]:
-    """Compare the hours and the day of `values` with its clicks and what is not folded; add what is missing."""
+    """Compare the hours and the day of `values` with its clicks and what is not folded; add what is missing.
+
+    PERF: the clicks of the day are read once, and added up by each group from a temporary table.
+    """
+    connection.execute(MAKE_CLICKS)
+    connection.execute(_READ_CLICKS, values, prepare=False)
+    connection.execute("analyze folding_clicks")
     found = []
     for group in GROUPS:
         roll = Roll(clicks_table(group), group.columns, CLICK_MEASURES)
-        if group.limited and _is_left_out(connection, group, values["day"]):
-            continue
-        found += _compare(connection, roll, _clicks_query(group, roll), values, repair=repair)
+        if not (group.limited and _is_left_out(connection, group, values["day"])):
+            found += _compare(connection, roll, _clicks_query(group, roll), values, repair=repair)
     return found
 
 
@@ -110,18 +123,13 @@ def wrong_facts(connection: Connection, *, repair: bool) -> list[Difference]:
 
 def _clicks_query(group: RollupGroup, roll: Roll) -> str:
     dims = "".join(f", {name}" for name in group.columns)
-    minus = ", ".join(f"-{name}" for name in CLICK_MEASURES)
-    in_range = "click_id >= %(low)s and click_id < %(high)s"
-    plain = f"select {{}}{dims}, {measured()} from report_click_rows where {in_range}"  # noqa: S608
-    tail = f"select {{}}{dims}, {minus} from report_unfolded_clicks where true"  # noqa: S608
-    parts = [f"{query.format('1, %(day)s')} and {_IN_DAY}" for query in (plain, tail)]
-    parts.append(f"select level, block{dims}, {minus} from {roll.table} where level = 1 and block = %(day)s")  # noqa: S608
+    day = f"select {{}}{dims}, {listed(CLICK_MEASURES)} from folding_clicks"  # noqa: S608
+    kept = f"select level, block{dims}, {_MINUS} from {roll.table}"  # noqa: S608
+    parts = [day.format("1, day"), f"{kept} where level = 1 and block = %(day)s"]
     if group.hours:
         span = "{0} >= %(first_hour)s and {0} < %(end_hour)s"
-        parts += [f"{query.format(f'0, {_HOUR}')} and {span.format(_HOUR)}" for query in (plain, tail)]
-        parts.append(
-            f"select level, block{dims}, {minus} from {roll.table} where level = 0 and {span.format('block')}"  # noqa: S608
-        )
+        parts.append(f"{day.format('0, hour')} where {span.format('hour')}")
+        parts.append(f"{kept} where level = 0 and {span.format('block')}")
     return " union all ".join(parts)
 
 

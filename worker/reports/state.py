@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 import psycopg
@@ -38,6 +38,10 @@ class State(NamedTuple):
     time_zone: str
     built_day: int
     hours_from: int
+
+    def values(self) -> dict[str, Any]:
+        """Return it as the parameters of statements."""
+        return {"zone": self.time_zone, "built_day": self.built_day, "hours_from": self.hours_from}
 
     def day_at(self, unix_s: float) -> int:
         """Return the number of the day at a moment."""

@@ -11,6 +11,7 @@ from tracking.reports import (
     CLICK_MEASURES,
     CONVERSION_MEASURES,
     DIMENSIONS,
+    GROUPS,
     LEVELS,
     DimensionKind,
     RollupGroup,
@@ -26,6 +27,8 @@ COLUMNS = tuple(
     for dimension in DIMENSIONS.values()
     if dimension.kind is kind
 )
+# Those that a group has.
+FOLDED = tuple(name for name in COLUMNS if any(name in group.columns for group in GROUPS))
 _CLASSES = frozenset(TrafficClass)
 DAY = "(({moment} at time zone %(zone)s)::date - date '1970-01-01')"
 HOUR = "floor(extract(epoch from {moment}) / 3600)::integer"
@@ -34,14 +37,14 @@ _TYPES = {
 }
 MAKE_CLICKS = (
     "create temp table if not exists folding_clicks (hour integer, day integer, "
-    + ", ".join(f"{name} {_TYPES[name]}" for name in COLUMNS)
+    + ", ".join(f"{name} {_TYPES[name]}" for name in FOLDED)
     + "".join(f", {name} bigint" for name in CLICK_MEASURES)
     + ") on commit delete rows"
 )
 MAKE_CONVERSIONS = (
     "create temp table if not exists folding_conversions (axis smallint, hour integer, day integer, event text,"
     " currency text, "
-    + ", ".join(f"{name} {_TYPES[name]}" for name in COLUMNS)
+    + ", ".join(f"{name} {_TYPES[name]}" for name in FOLDED)
     + "".join(f", {name} bigint" for name in CONVERSION_MEASURES)
     + ") on commit delete rows"
 )
