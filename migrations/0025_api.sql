@@ -4,15 +4,15 @@
 create table idempotency_keys (
     -- Such as token:12 or user:3.
     caller text not null check (length(caller) between 1 and 100),
-    -- SHA-256 of the key: the key itself opens `sealed`.
+    -- SHA-256 of the key.
     key_hash bytea not null check (length(key_hash) = 32),
     -- SHA-256 of method, path and body.
     request_hash bytea not null check (length(request_hash) = 32),
     status smallint check (status between 200 and 299),
     etag text,
     location text,
-    -- The body of the answer, encrypted: it may hold a secret that is shown only once.
-    sealed bytea,
+    -- The body of the answer, encrypted as signing secrets are: it may hold a secret that is shown only once.
+    sealed text,
     created_at timestamptz not null default now(),
     primary key (caller, key_hash)
 );

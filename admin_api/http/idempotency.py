@@ -20,6 +20,7 @@ from admin_api.http.authentication import caller_of
 from admin_api.http.callers import caller_key
 from admin_api.http.errors import ConflictError, ReusedKeyError
 from admin_api.runtime import Database, Pool, Row
+from config.sealing import seal, unseal
 from tracking.runtime import FieldError
 
 IDEMPOTENCY_KEY = "Idempotency-Key"
@@ -83,7 +84,8 @@ class KeptAnswers:
                     "status": resp.status_code,
                     "etag": resp.get_header("ETag"),
                     "location": resp.get_header("Location"),
-                    "sealed": resp.data,
+                    # SECURITY: some answers show a token or a secret that is stored nowhere else as it is.
+                    "sealed": None if resp.data is None else seal(resp.data.decode()),
                 }
                 database.execute(_KEEP, {**named, **kept})
                 return
@@ -138,4 +140,4 @@ def _repeat(resp: falcon.Response, row: Row) -> None:
             resp.set_header(name, row[name])
     if row["sealed"] is not None:
         resp.content_type = falcon.MEDIA_JSON
-        resp.data = bytes(row["sealed"])
+        resp.data = unseal(row["sealed"]).encode()

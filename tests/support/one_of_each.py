@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import uuid4
 
@@ -25,6 +26,7 @@ _RULES = (
     '{"merchant_id": 1, "from": "2026-10-01", "to": "2026-10-31", "format": "csv",'
     ' "columns": {"date": "A", "amount": "B", "order_id": "C"}}'
 )
+_A_DAY = timedelta(days=1)
 _WORD = re.compile(r"\{(\w+)\}")
 
 
@@ -33,6 +35,13 @@ class OneOfEach(NamedTuple):
 
     admin: AdminClient
     books: Books
+
+    def operations(self) -> list[tuple[str, str, dict[str, Any]]]:
+        """Return the method, the path and the declaration of every operation of the OpenAPI document."""
+        paths = self.admin.request("GET", "/v1/openapi.json").json["paths"]
+        return [
+            (method.upper(), path, declared) for path, methods in paths.items() for method, declared in methods.items()
+        ]
 
     def path_of(self, template: str) -> str:
         """Return the path of an object that exists. Its number is read from the list of its kind."""
@@ -53,6 +62,14 @@ def one_of_each(database_url: str, redis_url: str) -> Iterator[OneOfEach]:
         for collection, body in _BODIES.items():
             admin.created(collection, **body)
         books.conversion(status="pending")
+        admin.created("users", email="one@example.com", name="One", role="analyst")
+        books.add(
+            "user_sessions",
+            user_id=1,
+            token_hash="0" * 64,
+            idle="1 day",
+            expires_at=datetime.now(UTC) + timedelta(days=1),
+        )
         books.add("issues", kind="corrected-postback", subject_key="one", title="One")
         books.add(
             "payouts", source_id=1, currency="USD", payout_schedule="monthly", period_ends_at="2026-10-01T00:00:00Z"

@@ -22,8 +22,13 @@ from money_cases import opened_books
 SOURCE = {"name": "A source"}
 KEY = "7d2f7c38-0a6e-4f0e-9d59-0f3c1d0e7a11"
 _DUE = {
-    **{"party": "source", "kind": "commission", "source_id": 1, "amount_minor": 700, "currency": "USD"},
-    **{"payout_schedule": "monthly", "payable_at": "2026-01-01T00:00:00Z"},
+    "party": "source",
+    "kind": "commission",
+    "source_id": 1,
+    "amount_minor": 700,
+    "currency": "USD",
+    "payout_schedule": "monthly",
+    "payable_at": "2026-01-01T00:00:00Z",
 }
 # Answers one request in a process of its own, which is killed when the request has done everything but commit.
 _KILLED = """
@@ -192,6 +197,15 @@ def test_a_secret_that_is_shown_once_is_in_the_repeated_answer_too(admin: AdminC
     rotated = post(admin, "merchants/1/tokens", key="other")
     assert_repeated(rotated, post(admin, "merchants/1/tokens", key="other"))
     assert count(database, "merchant_tokens") == 2
+
+
+def test_what_is_kept_of_an_answer_cannot_be_read_in_the_database(admin: AdminClient, database: Database) -> None:
+    made = post(admin, "merchants", {"name": "M", "postback_auth": "hmac"})
+    row = database.execute("select to_jsonb(idempotency_keys)::text as kept from idempotency_keys").fetchone()
+    assert row is not None
+    for secret in (made.json["postback_token"], made.json["postback_secret"], "M", KEY):
+        assert f'"{secret}"' not in row["kept"]
+        assert len(secret) < 10 or secret not in row["kept"]
 
 
 def test_money_is_moved_once(database_url: str, redis_url: str, admin: AdminClient, database: Database) -> None:

@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-import secrets
-from collections.abc import Iterator
 from typing import Any, NamedTuple
-from urllib.parse import urlsplit
 
-import psycopg
-import pytest
-
-from one_of_each import OneOfEach, any_path, one_of_each
+from one_of_each import OneOfEach, any_path
 
 # What an edit needs in its body so that it comes as far as the revision.
 BODIES: dict[str, dict[str, Any]] = {
     "PATCH /v1/conversions/{conversion_id}": {"status": "approved"},
+    "PATCH /v1/api-tokens/{token_id}": {"name": "One"},
     "POST /v1/payouts/{payout_id}/reject": {"note": "One"},
     "POST /v1/links/{link_id}/rollback": {"revision": 1},
     "POST /v1/rotations/{rotation_id}/rollback": {"revision": 1},
 }
 # Edits that are of no stored object, so that there is no revision to be based on.
-WITHOUT_REVISION: set[str] = set()
+WITHOUT_REVISION = {"DELETE /v1/session"}
 
 
 class Edit(NamedTuple):
@@ -38,24 +33,8 @@ class Edit(NamedTuple):
         return None if self.method == "DELETE" else BODIES.get(self.name, {})
 
 
-@pytest.fixture(scope="module")
-def each(postgres_server: str, template_database: str, redis_server: str) -> Iterator[OneOfEach]:
-    name = f"waypost_edits_{secrets.token_hex(4)}"
-    with psycopg.connect(postgres_server, autocommit=True) as connection:
-        connection.execute(f"create database {name} template {template_database} strategy file_copy")
-    try:
-        with one_of_each(urlsplit(postgres_server)._replace(path=f"/{name}").geturl(), redis_server) as made:
-            yield made
-    finally:
-        with psycopg.connect(postgres_server, autocommit=True) as connection:
-            connection.execute(f"drop database {name} with (force)")
-
-
 def operations(each: OneOfEach) -> dict[Edit, dict[str, Any]]:
-    paths = each.admin.request("GET", "/v1/openapi.json").json["paths"]
-    return {
-        Edit(method.upper(), path): declared for path, methods in paths.items() for method, declared in methods.items()
-    }
+    return {Edit(method, path): declared for method, path, declared in each.operations()}
 
 
 def edits(each: OneOfEach) -> list[Edit]:
