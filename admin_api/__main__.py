@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import NoReturn
 
 import config
+from admin_api import invite
 from admin_api.database_roles import require_roles
 from admin_api.runtime import connect_database, connect_redis
 from config.database import require_schema
@@ -59,4 +60,6 @@ def main() -> NoReturn:
 
 
 if __name__ == "__main__":
+    if sys.argv[1:2] == ["invite"]:
+        sys.exit(invite.main(sys.argv[2:]))
     main()

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from admin_api.people.inviting import invite
 from admin_api.people.login import Doorkeeper
-from admin_api.people.one_time_links import Purpose, make_link
 from admin_api.people.passwords import Passwords
 from admin_api.people.routes import people_routes
 from admin_api.people.sessions import SessionLimits
+from admin_api.people.user_objects import parse_email
 
-__all__ = ["Doorkeeper", "Passwords", "Purpose", "SessionLimits", "make_link", "people_routes"]
+__all__ = ["Doorkeeper", "Passwords", "SessionLimits", "invite", "parse_email", "people_routes"]

@@ -7,9 +7,8 @@ from typing import Any
 
 import falcon
 
-from admin_api.http import Body, ConflictError, Page, Revisions, caller_of, changes_of, operation, order_of, page_of
-from admin_api.people.granting import require_held, rights_of_user
-from admin_api.people.one_time_links import Purpose, make_link
+from admin_api.http import Body, Page, Revisions, caller_of, changes_of, operation, order_of, page_of
+from admin_api.people.inviting import invite_new, link_again
 from admin_api.people.second_factor import remove_factor
 from admin_api.people.sessions import end_sessions
 from admin_api.people.user_objects import (
@@ -21,7 +20,7 @@ from admin_api.people.user_objects import (
     UserFields,
     UsersQuery,
 )
-from admin_api.people.user_table import load_user, load_users, lock_user, remove_user, save_new_user, save_user
+from admin_api.people.user_table import load_user, load_users, lock_user, remove_user, save_user
 from admin_api.runtime import Database, Pool, attributed
 
 UserChanges: Any = changes_of(EditableUser)
@@ -38,8 +37,7 @@ class Users:
         """The answer has a one-time link, which works for seven days. Nobody can give a role more than they hold."""
         actor = caller_of(req)
         with self._pool.connection() as database, attributed(database, actor):
-            user_id = save_new_user(database, actor, body.values())
-            made = make_link(database, user_id, Purpose.INVITATION)
+            user_id, made = invite_new(database, actor, body.values())
             row = load_user(database, user_id)
         resp.etag = str(row["revision"])
         resp.location = f"/v1/users/{user_id}"
@@ -107,12 +105,7 @@ class UserLink:
         """
         actor = caller_of(req)
         with self._pool.connection() as database, attributed(database, actor):
-            user = load_user(database, user_id, lock=True)
-            require_held(actor, rights_of_user(user), "this user")
-            if user["disabled_at"] is not None:
-                raise ConflictError("this user is disabled; enable the user first", code="user-disabled")
-            purpose = Purpose.INVITATION if user["password_hash"] is None else Purpose.RESET
-            return OneTimeLink.of_made(make_link(database, user_id, purpose))
+            return OneTimeLink.of_made(link_again(database, actor, load_user(database, user_id, lock=True)))
 
 
 class UserFactor:
