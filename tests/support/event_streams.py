@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -43,6 +43,9 @@ class EventStream:
     position: str | None = None
     events: list[ServerEvent] = field(default_factory=list)
     ended: bool = False
+    # Events that came and were not asked for yet, each with the position that comes with or after it.
+    waiting: list[tuple[ServerEvent, str | None]] = field(default_factory=list)
+    rest: bytes = b""
 
     async def block(self) -> bytes:
         """Return the next block, empty when the stream has ended."""
@@ -58,29 +61,32 @@ class EventStream:
                 return b""
             return piece[:-2]
 
-    async def follow(self) -> AsyncIterator[ServerEvent]:
-        """Yield events as they come, until the stream ends."""
-        rest = b""
-        while piece := await self.block():
-            *blocks, rest = (rest + piece).split(b"\n\n")
+    async def next(self) -> ServerEvent | None:
+        """Return the next event, or None when the stream has ended."""
+        while not self.waiting:
+            piece = await self.block()
+            if not piece:
+                return None
+            *blocks, self.rest = (self.rest + piece).split(b"\n\n")
             for each in blocks:
-                position = [line[4:] for line in each.split(b"\n") if line.startswith(b"id: ")]
-                for event in parse_events(each + b"\n\n"):
-                    self.events.append(event)
-                    yield event
-                if position:
-                    self.position = position[0].decode()
+                position = [line[4:].decode() for line in each.split(b"\n") if line.startswith(b"id: ")]
+                self.waiting += [(event, None) for event in parse_events(each)]
+                if position and self.waiting:
+                    self.waiting[-1] = (self.waiting[-1][0], position[0])
+                elif position:
+                    self.position = position[0]
+        event, moved = self.waiting.pop(0)
+        self.position = moved or self.position
+        self.events.append(event)
+        return event
 
     async def until(self, name: str, timeout_s: float = 20) -> ServerEvent:
         """Return the next event of a name."""
-
-        async def found() -> ServerEvent:
-            async for event in self.follow():
+        async with asyncio.timeout(timeout_s):
+            while (event := await self.next()) is not None:
                 if event.name == name:
                     return event
-            raise AssertionError(f"the stream ended before {name}; it had {self.events[-3:]}")
-
-        return await asyncio.wait_for(found(), timeout_s)
+        raise AssertionError(f"the stream ended before {name}; it had {self.events[-3:]}")
 
     def close(self) -> None:
         """Go."""
