@@ -19,6 +19,7 @@ from config.settings import EdgeSettings, SettingError, edge_settings
 from edge.caps import CapKeeper, CapRows, Grants
 from edge.configuration import Follower
 from edge.health import CONFIRMED_NAME
+from edge.host_report import HostReporter
 from edge.spool import Shipper
 
 _log = logging.getLogger(__name__)
@@ -33,13 +34,16 @@ def run(settings: EdgeSettings, stopping: Event) -> None:
     mirror = MirrorWriter(settings.mirror_dir, settings.mirror_max_bytes)
     follower = Follower(_connect(settings), mirror, settings.mirror_dir / CONFIRMED_NAME)
     shipper = Shipper(settings, _connect(settings))
+    reporter = HostReporter(settings, _connect(settings), mirror.meta, shipper.oldest_ms)
     keeper = CapKeeper(CapRows(Grants(settings.spool_dir), mirror), _connect(settings))
 
     def follow() -> None:
         follower.step()
 
     def ship() -> None:
-        if not shipper.step():
+        busy = shipper.step()
+        reporter.step()
+        if not busy:
             stopping.wait(_IDLE_S)
 
     def keep_caps() -> None:

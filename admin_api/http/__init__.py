@@ -8,6 +8,7 @@ from admin_api.http.authentication import (
     actor_of,
     caller_of,
     load_actor,
+    load_session_actor,
     parse_authorization,
     session_of,
 )
@@ -78,7 +79,7 @@ from admin_api.http.parameters import (
     SearchText,
     parse_number,
 )
-from admin_api.http.previews import OUTDATED, PreviewToken, preview_token, require_preview
+from admin_api.http.previews import OUTDATED, BulkResult, PreviewToken, preview_token, require_preview
 from admin_api.http.problems import CONTENT_TYPE, SCHEMA, handle_error
 from admin_api.http.rate_limit import RateLimit
 from admin_api.http.requests import ONLY_REVISION, Revisions, require_revision
@@ -105,6 +106,7 @@ __all__ = [
     "Authentication",
     "AuthenticationError",
     "Body",
+    "BulkResult",
     "Chosen",
     "Column",
     "Condition",
@@ -165,6 +167,7 @@ __all__ = [
     "encoding_of",
     "handle_error",
     "load_actor",
+    "load_session_actor",
     "open_paths",
     "operation",
     "operation_of",

@@ -7,13 +7,14 @@ name of who calls is recorded beside each change.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 import falcon
 
 from admin_api.http.addresses import client_address
 from admin_api.http.cross_site import refuse_cross_site
 from admin_api.http.errors import AuthenticationError, SessionRequiredError
+from admin_api.http.remembered import RememberedCallers
 from admin_api.runtime import Actor, Database, Pool, Row, act_for, act_for_nobody
 from config.configuration import hash_token
 from tracking.rights import Role, rights_of
@@ -45,6 +46,7 @@ class Authentication:
         self._pool = pool
         self._open_paths = frozenset(open_paths)
         self._trusted_proxies = trusted_proxies
+        self._remembered = RememberedCallers()
 
     def process_request(self, req: falcon.Request, resp: falcon.Response) -> None:
         """Raise AuthenticationError unless the request is somebody's, and CrossSiteError if another site made it."""
@@ -60,9 +62,10 @@ class Authentication:
         header, cookies = req.get_header("Authorization"), req.get_cookie_values(SESSION_COOKIE)
         if header is None and cookies:
             refuse_cross_site(req, by_cookie=True)
-            actor = self._of_session(req, cookies)
+            actor = self._remembered.identify(req, lambda: self._of_session(req, cookies))
         else:
-            actor = self._of_token(parse_authorization(header or ""))
+            token = parse_authorization(header or "")
+            actor = self._remembered.identify(req, lambda: self._of_token(token))
         req.context.actor = actor
         act_for(actor, address)
 
@@ -82,9 +85,7 @@ class Authentication:
         if found is None:
             raise AuthenticationError("this session is unknown or has ended; log in again")
         req.context.session_id = found["session_id"]
-        role = Role(found["role"])
-        rights = rights_of(role, sees_money=found["sees_money"])
-        return Actor(found["name"], None, found["user_id"], role, rights, found["source_id"])
+        return _actor_of_session(found)
 
 
 def actor_of(req: falcon.Request) -> str:
@@ -131,6 +132,23 @@ def load_actor(database: Database, token: str) -> Actor | None:
             [found["token_id"]],
         )
     return _actor_of_token(found)
+
+
+def load_session_actor(database: Database, cookies: Sequence[str]) -> Actor | None:
+    """Return whom the cookies of a session stand for, or None if there is no such session or it has ended.
+
+    It is not noted as use: a live stream that stays open must not keep a session from ending.
+    """
+    if len(cookies) != 1 or not _SESSION.fullmatch(cookies[0]):
+        return None
+    found = database.execute(_FIND_USER, [hash_token(cookies[0])]).fetchone()
+    return None if found is None else _actor_of_session(found)
+
+
+def _actor_of_session(found: Row) -> Actor:
+    role = Role(found["role"])
+    rights = rights_of(role, sees_money=found["sees_money"])
+    return Actor(found["name"], None, found["user_id"], role, rights, found["source_id"])
 
 
 def _actor_of_token(found: Row) -> Actor:

@@ -12,7 +12,7 @@ import falcon
 import falcon.asgi
 from redis import Redis
 
-from admin_api.http import handle_error, load_actor, parse_authorization
+from admin_api.http import handle_error, load_actor, load_session_actor, parse_authorization
 from admin_api.runtime import Actor, Pool
 from admin_api.stream.follower import Follower
 from admin_api.stream.process import Livez, Metrics, Readyz, StreamCollector
@@ -67,7 +67,10 @@ def create_stream_app(parts: StreamParts) -> App:
 
 def identify_viewer(pool: Pool, credential: Credential) -> Actor | None:
     """Return who a viewer is, or None if its token or session is no longer valid. Raises AuthenticationError."""
-    token = parse_authorization(credential.authorization)
+    if credential.authorization is None and credential.cookies:
+        with pool.connection() as database:
+            return load_session_actor(database, credential.cookies)
+    token = parse_authorization(credential.authorization or "")
     with pool.connection() as database:
         return load_actor(database, token)
 

@@ -12,7 +12,7 @@ import falcon
 import falcon.asgi
 from psycopg.errors import InvalidTextRepresentation
 
-from admin_api.http import AuthenticationError
+from admin_api.http import SESSION_COOKIE, AuthenticationError, ForbiddenError
 from admin_api.runtime import Actor, Pool
 from admin_api.stream.notes import is_position
 from admin_api.stream.rounds import CLICKS_SHOWN_RESUMED, gap_bytes, load_round
@@ -36,11 +36,11 @@ class Stream:
         self._threads = ThreadPoolExecutor(OPENING_THREADS, thread_name_prefix="opening")
 
     async def on_get(self, req: falcon.asgi.Request, resp: falcon.asgi.Response) -> None:
-        """Answer with events until the viewer goes. Raises AuthenticationError, FieldError and HTTPForbidden."""
+        """Answer with events until the viewer goes. Raises AuthenticationError, FieldError and ForbiddenError."""
         self._allow_origin(req, resp)
-        credential = Credential(req.get_header("Authorization") or "", req.get_header("Cookie") or "")
-        if not credential.authorization and req.get_header("Sec-Fetch-Site") == "cross-site":
-            raise falcon.HTTPForbidden(description="a page of another site may not open a stream")
+        credential = Credential(req.get_header("Authorization"), tuple(req.get_cookie_values(SESSION_COOKIE) or ()))
+        if credential.authorization is None and req.get_header("Sec-Fetch-Site") == "cross-site":
+            raise ForbiddenError("a page of another site may not open a stream")
         loop = asyncio.get_running_loop()
         actor = await loop.run_in_executor(self._threads, self._identify, credential)
         if actor is None:

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-import falcon
-
+from admin_api.http import ForbiddenError
 from admin_api.runtime import Actor
 from tracking.rights import Right
 from tracking.runtime import FieldError
@@ -78,7 +77,7 @@ class Selection:
 
 
 def select(actor: Actor, parameters: Mapping[str, str]) -> Selection:
-    """Return what an actor gets who asks with these query parameters. Raises FieldError and falcon.HTTPForbidden."""
+    """Return what an actor gets who asks with these query parameters. Raises FieldError and ForbiddenError."""
     for name in parameters:
         if name not in ("types", *FILTERS):
             raise FieldError(name[:_WORD_MAX], f"there is no such parameter; there are types, {', '.join(FILTERS)}")
@@ -99,9 +98,7 @@ def _types(actor: Actor, asked: str | None) -> frozenset[EventType]:
     )
     if asked is None:
         if not allowed:
-            raise falcon.HTTPForbidden(
-                description="this needs one of the rights traffic:read, conversions:read, money:read, health:read"
-            )
+            raise ForbiddenError("this needs one of the rights traffic:read, conversions:read, money:read, health:read")
         return allowed
     try:
         wanted = frozenset(EventType(word) for word in asked.split(",")[:_WORDS_MAX])
@@ -110,8 +107,8 @@ def _types(actor: Actor, asked: str | None) -> frozenset[EventType]:
     refused = sorted(wanted - allowed)
     if refused:
         needed = RIGHT_OF_TYPE[refused[0]]
-        raise falcon.HTTPForbidden(
-            description=f"{refused[0]} events need the right {needed}"
+        raise ForbiddenError(
+            f"{refused[0]} events need the right {needed}"
             if needed not in actor.rights
             else f"{refused[0]} events are not for partners"
         )

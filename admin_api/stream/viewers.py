@@ -37,10 +37,10 @@ class Piece(SSEvent):
 
 @dataclass(frozen=True, slots=True)
 class Credential:
-    """What a viewer proved itself with: the headers Authorization and Cookie as they came."""
+    """What a viewer proved itself with: the header Authorization, or if there is none the cookies of its session."""
 
-    authorization: str
-    cookie: str
+    authorization: str | None
+    cookies: tuple[str, ...] = ()
 
 
 @dataclass(eq=False, slots=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from config.configuration.mirror import MirrorMeta, MirrorReader, MirrorWriter, create_mirror, mirror_meta
 from config.configuration.mirror_changes import slug_checksum
 from config.configuration.publication import (
+    HOSTS_KEY,
     PROGRESS_KEY,
     SPOOLS_KEY,
     ChangeSet,
@@ -43,6 +44,7 @@ from config.configuration.published_caps import CAP_PREFIX, cap_key, decode_cap,
 
 __all__ = [
     "CAP_PREFIX",
+    "HOSTS_KEY",
     "NO_PROFILE",
     "PROGRESS_KEY",
     "SPOOLS_KEY",

@@ -33,6 +33,7 @@ STREAM_LENGTH_OF_LARGE = 1_000
 _LARGE_BYTES = 10_000
 PROGRESS_KEY = "waypost:progress"
 SPOOLS_KEY = "waypost:spools"
+HOSTS_KEY = "waypost:hosts"
 
 Changes = Mapping[str, bytes | None]
 

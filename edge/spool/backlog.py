@@ -11,7 +11,9 @@ import logging
 import os
 from bisect import bisect_right
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from time import monotonic
 from typing import NamedTuple
@@ -20,11 +22,12 @@ from edge.spool import segments
 from edge.spool.segments import FRAME_BYTES, HEADER_BYTES, SegmentError
 from edge.spool.slots import is_ended
 from edge.spool.spool_counts import INSTANT_TRIES, read_spool_counts
-from tracking.spool import Batch, Progress
+from tracking.spool import Batch, Progress, RecordError, decode_click, decode_postback, stream_of
 
 _log = logging.getLogger(__name__)
 _EXTENT_BYTES_MAX = 4 << 20
 _READ_BYTES = 8 << 20
+_RECORD_BYTES_MAX = segments.PAYLOAD_BYTES_MAX + FRAME_BYTES
 _QUARANTINE = "quarantine"
 
 
@@ -81,6 +84,7 @@ class Backlog:
         self._pending: deque[Extent] = deque()
         self._segments: list[_Segment] = []
         self._number = 0
+        self._oldest: tuple[int, int | None] = (-1, None)
 
     def scan(self) -> SpoolReport:
         """Index all records that the writer has finished by now, and return the report of this instant."""
@@ -127,6 +131,30 @@ class Backlog:
         if len(payloads) != extent.count:
             raise SegmentError(f"{extent.path} changed: {len(payloads)} records where there were {extent.count}")
         return Batch(self.spool_id, extent.first, payloads, extent.missing)
+
+    def oldest_ms(self, sent: Sequence[Extent]) -> int | None:
+        """Return when the oldest record was made of extents that were sent and of those that wait, in Unix ms.
+
+        None if there is none, or if it cannot be read.
+        """
+        waiting = [extent for extent in (*sent, *islice(self._pending, 1)) if extent.count]
+        if not waiting:
+            return None
+        extent = min(waiting, key=lambda each: each.first)
+        if self._oldest[0] != extent.first:
+            self._oldest = (extent.first, self._made_ms(extent))
+        return self._oldest[1]
+
+    def _made_ms(self, extent: Extent) -> int | None:
+        try:
+            with extent.path.open("rb") as file:
+                file.seek(extent.start)
+                data = file.read(min(extent.end - extent.start, _RECORD_BYTES_MAX))
+            frame = segments.frame_at(data, 0, len(data))
+            decode = decode_click if stream_of(self.spool_id) == "clicks" else decode_postback
+            return None if frame is None else decode(frame.payload).at_ms
+        except (OSError, RecordError):
+            return None
 
     def confirm(self, progress: Progress) -> None:
         """Note what is committed, and delete every segment that it covers, except for the newest one."""

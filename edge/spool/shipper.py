@@ -100,6 +100,16 @@ class Shipper:
                 backlog = self._backlogs[directory.name] = Backlog(directory, self._batch_records(directory.name))
             self._reports[directory.name] = backlog.scan()
 
+    def oldest_ms(self) -> dict[str, int | None]:
+        """Return of each stream when its oldest record that is not confirmed was made, in Unix ms; None: all are."""
+        found: dict[str, list[int]] = {stream: [] for stream in STREAM_QUEUES}
+        for backlog in self._backlogs.values():
+            waiting = [sent.extent for sent in self._sent if sent.backlog is backlog]
+            at_ms = backlog.oldest_ms(waiting)
+            if at_ms is not None:
+                found[stream_of(backlog.spool_id)].append(at_ms)
+        return {stream: min(moments, default=None) for stream, moments in found.items()}
+
     def _batch_records(self, spool_id: str) -> int:
         most = self._settings.agent_batch_records
         return most if stream_of(spool_id) == "clicks" else min(most, POSTBACK_BATCH_RECORDS_MAX)

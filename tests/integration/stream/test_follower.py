@@ -17,7 +17,7 @@ from config.configuration import hash_token
 from event_streams import ServerEvent, parse_events
 
 TOKEN = "wp_of_a_viewer_0000000000"
-CREDENTIAL = Credential(f"ApiKey {TOKEN}", "")
+CREDENTIAL = Credential(f"ApiKey {TOKEN}")
 Step = Callable[[Viewers, Callable[[], Viewer]], Awaitable[None]]
 
 
@@ -38,9 +38,9 @@ async def within(condition: Callable[[], object]) -> None:
 async def next_event(viewer: Viewer, name: str) -> ServerEvent:
     async with asyncio.timeout(10):
         while True:
-            for event in parse_events(await viewer.queue.get()):
-                if event.name == name:
-                    return event
+            (event,) = parse_events(await viewer.queue.get())
+            if event.name == name:
+                return event
 
 
 def run(database_url: str, redis_url: str, step: Step) -> None:
@@ -71,8 +71,11 @@ def test_what_is_stored_reaches_a_viewer_and_the_loss_meter_comes_by_itself(
     async def step(viewers: Viewers, join: Callable[[], Viewer]) -> None:
         viewer = join()
         database.execute("select open_issue('rates-stale', 'x', 'Old', '{}', null, null, null, null)")
-        assert (await next_event(viewer, "issue")).data["kind"] == "rates-stale"
-        assert (await next_event(viewer, "loss-meter")).data["difference"] == 0
+        async with asyncio.timeout(10):
+            pieces = [await viewer.queue.get() for _ in range(2)]
+        found = {event.name: event.data for piece in pieces for event in parse_events(piece)}
+        assert found["issue"]["kind"] == "rates-stale"
+        assert found["loss-meter"]["difference"] == 0
 
     run(database_url, redis_url, step)
 
@@ -130,3 +133,24 @@ def test_a_round_that_fails_does_not_end_the_follower(
         assert failed
 
     run(database_url, redis_url, step)
+
+
+def test_a_session_opens_a_stream_and_watching_does_not_keep_it_alive(database_url: str, database: Database) -> None:
+    cookie = "s" * 43
+    database.execute("insert into users (email, name, role) values ('a@x.example', 'Ann', 'analyst')")
+    database.execute(
+        "insert into user_sessions (user_id, token_hash, idle, expires_at, last_seen_at)"
+        " values (1, %s, '1 hour', now() + interval '1 day', now() - interval '30 minutes')",
+        [hash_token(cookie)],
+    )
+    pool = open_pool(database_url, 1)
+    try:
+        actor = application.identify_viewer(pool, Credential(None, (cookie,)))
+        assert actor is not None
+        assert (actor.name, actor.user_id, actor.token_id) == ("Ann", 1, None)
+        seen = database.execute("select last_seen_at < now() - interval '29 minutes' as old from user_sessions")
+        assert seen.fetchone() == {"old": True}
+        assert application.identify_viewer(pool, Credential(None, (cookie, cookie))) is None
+        assert application.identify_viewer(pool, Credential(None, ("nobody's",))) is None
+    finally:
+        pool.close()

@@ -19,7 +19,7 @@ OWNER = Actor("owner", 1, None, Role.OWNER, rights_of(Role.OWNER), None)
 
 
 def opened(viewers: Viewers, selection: Selection = SELECTION) -> Viewer:
-    return viewers.add(selection, Credential("ApiKey x", ""), OWNER)
+    return viewers.add(selection, Credential("ApiKey x"), OWNER)
 
 
 async def piece(stream: AsyncIterator[SSEvent]) -> bytes:
