@@ -37,6 +37,20 @@ create table report_queue (
 );
 create index report_queue_ranges on report_queue (low) where spool_id is null;
 
+-- The clicks of noted batches as they are now, with what reports ask of them. PERF: 150 bytes a click, and a hundredth of a
+-- millisecond less for each click that is not folded yet: a report would read them in `clicks` otherwise, among all else.
+create table report_recent (
+    queue_id bigint not null,
+    click_id uuid not null,
+    clicked_at timestamptz not null,
+    link_id bigint not null, profile_id bigint not null, rule_id bigint, destination_id bigint,
+    country text, region text, city text, device text, os text, browser text, language text, referrer_host text,
+    sub1 text, sub2 text, sub3 text, sub4 text, sub5 text, sub6 text, sub7 text, sub8 text, sub9 text, sub10 text,
+    class text not null, is_unique boolean not null, cost numeric
+) with (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 100000);
+-- PERF: what was folded and deleted is not read again, however late it is vacuumed.
+create index report_recent_by_batch on report_recent (queue_id);
+
 -- The records of each spool that were stored before: those of the row without a spool.
 create table report_marks (
     spool_id text primary key,
@@ -355,22 +369,31 @@ from clicks c
         where o.link_id = c.link_id and o.until > c.clicked_at order by o.until limit 1
     ) h on true;
 
--- The clicks of report_queue. `offset 0` keeps the planner from joining first: each range is looked up in the primary key,
--- and the days beside it are not opened. Ranges that overlap are read once.
+-- The clicks of report_queue, with the batch that they are of. PERF: owners are looked up where a question asks for them;
+-- a join would look them up for all.
 create view report_queued_clicks with (security_invoker = true) as
-with numbers as (
-    select spool_id, range_agg(int8range(first, past)) as numbers from report_queue where spool_id is not null group by 1
-), ranges as (
-    select unnest(range_agg(click_id_range(low, high, '[]'))) as ids from report_queue where spool_id is not null
-)
-select c.* from ranges cross join lateral (
-    select r.* from report_click_rows r
-    where r.click_id >= lower(ranges.ids) and r.click_id <= upper(ranges.ids)
-        and exists (select from numbers n where n.spool_id = r.spool_id and n.numbers @> r.spool_number)
-    offset 0
-) c
+select r.queue_id, r.clicked_at, r.link_id, r.profile_id,
+    coalesce((select o.merchant_id from link_history o where o.link_id = r.link_id and o.until > r.clicked_at
+        order by o.until limit 1), l.merchant_id, 0) as merchant_id,
+    coalesce((select coalesce(o.source_id, 0) from link_history o where o.link_id = r.link_id and o.until > r.clicked_at
+        order by o.until limit 1), l.source_id, 0) as source_id,
+    coalesce(r.rule_id, 0) as rule_id, coalesce(r.destination_id, 0) as destination_id,
+    left(coalesce(r.country, ''), 10) as country, left(coalesce(r.region, ''), 200) as region,
+    left(coalesce(r.city, ''), 300) as city, left(coalesce(r.device, ''), 100) as device,
+    left(coalesce(r.os, ''), 100) as os, left(coalesce(r.browser, ''), 100) as browser,
+    left(coalesce(r.language, ''), 100) as language, left(coalesce(r.referrer_host, ''), 300) as referrer_host,
+    left(coalesce(r.sub1, ''), 500) as sub1, left(coalesce(r.sub2, ''), 500) as sub2,
+    left(coalesce(r.sub3, ''), 500) as sub3, left(coalesce(r.sub4, ''), 500) as sub4,
+    left(coalesce(r.sub5, ''), 500) as sub5, left(coalesce(r.sub6, ''), 500) as sub6,
+    left(coalesce(r.sub7, ''), 500) as sub7, left(coalesce(r.sub8, ''), 500) as sub8,
+    left(coalesce(r.sub9, ''), 500) as sub9, left(coalesce(r.sub10, ''), 500) as sub10, r.class, r.is_unique,
+    case when r.cost is null or r.class in ('head', 'prefetch') then 0 else (least(r.cost, 10000) * 1000000)::bigint end as cost_micro
+from report_queue q join report_recent r on r.queue_id = q.queue_id left join links l on l.link_id = r.link_id
 union all
-select c.* from report_queue q cross join lateral (
+-- `offset 0` keeps the planner from joining first: the range is looked up in the primary key.
+select null, clicked_at, link_id, profile_id, merchant_id, source_id, rule_id, destination_id, country, region, city, device, os, browser,
+    language, referrer_host, sub1, sub2, sub3, sub4, sub5, sub6, sub7, sub8, sub9, sub10, class, is_unique, cost_micro
+from report_queue q cross join lateral (
     select r.* from report_click_rows r
     where r.click_id >= q.low and r.click_id <= q.high
         and exists (select from report_marks m where m.spool_id = r.spool_id and m.numbers @> r.spool_number)
@@ -487,12 +510,23 @@ $$;
 
 -- A batch is noted in its own transaction, with what notes it for settling: its records, less those that were stored before.
 -- Its progress is written after this. So a worker of the release before notes its batches too.
-create function note_report_batch() returns trigger language plpgsql as $$
+create function note_report_batch() returns trigger language plpgsql set plan_cache_mode = force_custom_plan set jit = off as $$
 begin
-    insert into report_queue (low, high, spool_id, first, past)
-        select new.low, new.high, new.spool_id, lower(gap), upper(gap)
-        from unnest(int8multirange(int8range(new.first, new.past)) - coalesce(
-            (select spool_numbers(done, ahead) from spool_progress where spool_id = new.spool_id), '{}')) as gap;
+    with noted as (
+        insert into report_queue (low, high, spool_id, first, past)
+            select new.low, new.high, new.spool_id, lower(gap), upper(gap)
+            from unnest(int8multirange(int8range(new.first, new.past)) - coalesce(
+                (select spool_numbers(done, ahead) from spool_progress where spool_id = new.spool_id), '{}')) as gap
+            returning queue_id, first, past
+    )
+    insert into report_recent (queue_id, click_id, clicked_at, link_id, profile_id, rule_id, destination_id, country, region, city,
+            device, os, browser, language, referrer_host, sub1, sub2, sub3, sub4, sub5, sub6, sub7, sub8, sub9, sub10, class, is_unique,
+            cost)
+        select n.queue_id, c.click_id, c.clicked_at, c.link_id, c.profile_id, c.rule_id, c.destination_id, c.country, c.region, c.city,
+            c.device, c.os, c.browser, c.language, c.referrer_host, c.sub1, c.sub2, c.sub3, c.sub4, c.sub5, c.sub6, c.sub7, c.sub8, c.sub9, c.sub10, c.class, c.is_unique,
+            c.cost
+        from clicks c join noted n on c.spool_number >= n.first and c.spool_number < n.past
+        where c.click_id >= new.low and c.click_id <= new.high and c.spool_id = new.spool_id;
     return null;
 end
 $$;
@@ -533,6 +567,12 @@ begin
             select o.link_id, o.merchant_id, o.source_id from link_history o
             where o.link_id = c.link_id and o.until > c.clicked_at order by o.until limit 1
         ) h on true;
+    update report_recent r
+        set (class, is_unique, cost, country, region, city, device, os, browser, language, referrer_host, sub1, sub2, sub3, sub4, sub5, sub6, sub7, sub8, sub9, sub10, rule_id, destination_id)
+            = (a.class, a.is_unique, a.cost, a.country, a.region, a.city, a.device, a.os, a.browser, a.language, a.referrer_host, a.sub1, a.sub2, a.sub3, a.sub4, a.sub5, a.sub6, a.sub7, a.sub8, a.sub9, a.sub10, a.rule_id, a.destination_id)
+        from after a join report_queue q
+            on q.spool_id = a.spool_id and a.spool_number >= q.first and a.spool_number < q.past
+        where r.queue_id = q.queue_id and r.click_id = a.click_id;
     select array_agg(a.click_id) into erased from after a join before b using (click_id)
         where a.erased_at is distinct from b.erased_at;
     if erased is not null then

@@ -44,6 +44,7 @@ begin
         ('profiles', 'profile_id in (select profile_id from links)', false),
         ('merchants', 'merchant_id in (select merchant_id from links)', false),
         ('clicks', as_at_click, false),
+        ('report_recent', as_at_click, false),
         ('conversions', as_at_click, false),
         ('conversion_changes', 'exists (select from conversions c where c.conversion_id = conversion_changes.conversion_id)', false),
         ('postbacks', 'click_id is not null and exists (select from clicks c where c.click_id = postbacks.click_id)', false),

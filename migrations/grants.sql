@@ -6,7 +6,7 @@ declare
     -- waypost_admin reads these. Workers write them, or triggers with the rights of the owner, or migrations.
     read constant text[] := '{audit_log, class_days, class_run_counts, click_days, clicks, poison_records, postback_days,
         postback_judgements, postback_nonces, postbacks, report_clicks_%, report_conversions%, report_days, report_events_%,
-        report_gaps, report_marks, report_queue, report_state, retention_drops, schema_migrations, settling,
+        report_gaps, report_marks, report_queue, report_recent, report_state, retention_drops, schema_migrations, settling,
         settling_minutes, settling_state, spool_progress}';
     -- waypost_admin appends to these and never changes them.
     appended constant text[] := '{conversion_changes, entries, link_history, link_versions, report_click_changes,
@@ -24,7 +24,7 @@ declare
         report_clicks_source, report_clicks_sub_, report_conversion_queue, report_conversions, report_conversions_audience,
         report_conversions_link, report_conversions_referrer, report_conversions_source, report_conversions_sub_, report_days,
         report_events_audience, report_events_link, report_events_referrer, report_events_source, report_events_sub_,
-        report_gaps, report_marks, report_queue, report_state, sources, exchange_rates}';
+        report_gaps, report_marks, report_queue, report_recent, report_state, sources, exchange_rates}';
     -- waypost_partner works with its own rows of these.
     partner_works constant text[] := '{api_tokens, deliveries, delivery_attempts, idempotency_keys, known_addresses,
         one_time_links, outgoing_postbacks, recovery_codes, report_mails, report_schedules, saved_reports, user_sessions}';

@@ -37,6 +37,7 @@ TABLES = (
     *("clicks", "click_days", "spool_progress", "settling", "settling_minutes", "link_history", "postbacks"),
     *("conversion_changes", "bookings", "entries", "conversions", "deliveries", "issues", "erasures"),
     *("report_queue", "report_marks", "report_click_changes", "report_conversion_queue", "report_conversions"),
+    "report_recent",
     *("report_days", "report_gaps"),
 )
 _GENERATIONS = count()

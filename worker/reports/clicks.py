@@ -17,10 +17,12 @@ from worker.reports.statements import (
     FOLDED,
     HOUR,
     MAKE_CLICKS,
+    MAKE_NARROW,
     build_levels,
     fold_clicks,
     listed,
     measured,
+    narrow_clicks,
 )
 from worker.runtime import Connection, log
 
@@ -43,15 +45,7 @@ _PIECE_END = (
     "select click_id::text from clicks where click_id >= %(low)s and click_id <= %(high)s"
     " order by click_id offset %(most)s limit 1"
 )
-# As the view report_queued_clicks reads them, of some batches.
-_ADD_BATCHES = (
-    f"with taken as (select * from report_queue where queue_id = any(%(taken)s)),"  # noqa: S608
-    " numbers as (select spool_id, range_agg(int8range(first, past)) as numbers from taken group by 1),"
-    " ranges as (select unnest(range_agg(click_id_range(low, high, '[]'))) as ids from taken)"
-    f" {_INTO} select {_AT}, {_WIDE}, {measured()} from ranges cross join lateral (select r.* from report_click_rows r"
-    " where r.click_id >= lower(ranges.ids) and r.click_id <= upper(ranges.ids) and exists"
-    " (select from numbers n where n.spool_id = r.spool_id and n.numbers @> r.spool_number) offset 0) c"
-)
+_ADD_BATCHES = f"{_INTO} select {_AT}, {_WIDE}, {measured()} from report_queued_clicks where queue_id = any(%(taken)s)"  # noqa: S608
 _ADD_PIECE = (
     f"{_INTO} select {_AT}, {_WIDE}, {measured()} from report_click_rows r"  # noqa: S608
     " where click_id >= %(low)s and click_id <= %(high)s and click_id <> %(end)s and exists"
@@ -79,7 +73,10 @@ _DISCARD_PIECE = (
     "delete from report_click_changes c where click_id >= %(low)s and click_id <= %(high)s and click_id <> %(end)s"  # noqa: S608
     f" and {_MARKED}"
 )
-_DONE_BATCHES = "delete from report_queue where queue_id = any(%(taken)s)"
+_DONE_BATCHES = (
+    "delete from report_recent where queue_id = any(%(taken)s)",
+    "delete from report_queue where queue_id = any(%(taken)s)",
+)
 _DONE_PIECE = "update report_queue set low = %(end)s where queue_id = %(queue_id)s"
 _DONE_RANGE = ("delete from report_queue where queue_id = %(queue_id)s", "delete from report_marks")
 _DAYS = "select min(day), max(day) from folding_clicks"
@@ -118,7 +115,8 @@ def fold_some_clicks(connection: Connection, turn: Turn) -> int | None:
         if taken:
             rows += connection.execute(_ADD_BATCHES, {**zone, "taken": taken}, prepare=False).rowcount
             connection.execute(_DISCARD_BATCHES, {"taken": taken})
-            connection.execute(_DONE_BATCHES, {"taken": taken})
+            for statement in _DONE_BATCHES:
+                connection.execute(statement, {"taken": taken})
         piece = None if taken else _take_piece(connection, turn, zone)
         rows += piece or 0
         if rows:
@@ -157,7 +155,8 @@ def _take_piece(connection: Connection, turn: Turn, zone: dict[str, str]) -> int
 
 def add_folding(connection: Connection, state: State, settings: ReportSettings) -> None:
     """Add what stands in folding_clicks to every roll-up, in the caller's transaction, which is alone."""
-    connection.execute("analyze folding_clicks")
+    connection.execute(MAKE_NARROW)
+    connection.execute(narrow_clicks())
     first = connection.execute(_DAYS).fetchone()
     late = bool(first and first[0] is not None and first[0] < state.built_day)
     for group in GROUPS:

@@ -23,6 +23,7 @@ _MARK = (
 _ALL_CLICKS = (
     "delete from report_click_changes",
     "delete from report_queue",
+    "delete from report_recent",
     "delete from report_marks",
     _MARK,
     "insert into report_queue (low, high) select %(low)s, %(high)s where exists (select from report_marks)",
