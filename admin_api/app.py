@@ -12,12 +12,13 @@ import orjson
 from falcon.media import JSONHandler
 from redis import Redis
 
+from admin_api.audit import audit_routes
 from admin_api.bulk_links import bulk_link_routes
 from admin_api.caps import cap_routes
 from admin_api.clicks import click_routes
 from admin_api.configuration import configuration_routes
 from admin_api.conversions import conversion_routes
-from admin_api.domain_check import domain_check_routes
+from admin_api.domain_check import DomainChecker, domain_check_routes
 from admin_api.dry_run import dry_run_routes
 from admin_api.event_log import event_log_routes
 from admin_api.health import health_routes
@@ -31,12 +32,15 @@ from admin_api.people import Doorkeeper, Passwords, SessionLimits, people_routes
 from admin_api.postbacks import postback_routes
 from admin_api.privacy import privacy_routes
 from admin_api.reconciliation import reconciliation_routes
+from admin_api.reports import PostgresReports, export_routes, report_routes, usual_now
 from admin_api.resources import Addresses
+from admin_api.rights import Hiding, RightsCheck
 from admin_api.routing import routing_routes
 from admin_api.runtime import Measurements, Pool
+from admin_api.saved_reports import ReportRenderer, saved_report_routes
 from admin_api.spool import ledger_routes
 from admin_api.traffic import traffic_routes
-from config.settings import PublicPlace, RetentionDays, default_retention
+from config.settings import MailSettings, PublicPlace, ReportSettings, RetentionDays, default_retention
 from tracking.outgoing import Network
 
 App = falcon.App[falcon.Request, falcon.Response]
@@ -58,6 +62,9 @@ class Collaborators:
     edge_host: str = "127.0.0.1"
     # Where tracking domains are to point.
     public_place: PublicPlace = field(default_factory=PublicPlace)
+    reports: ReportSettings = field(default_factory=ReportSettings)
+    # None where no mail server is set.
+    mail: MailSettings | None = None
     # How many requests each caller may make; 0 is no limit.
     requests_per_minute: int = 0
     passwords: Passwords = field(default_factory=Passwords)
@@ -90,7 +97,10 @@ def create_app(collaborators: Collaborators) -> App:
     authentication = Authentication(collaborators.pool, open_paths(routes), collaborators.trusted_proxies)
     limit = RateLimit(collaborators.requests_per_minute)
     app: App = falcon.App(
-        middleware=[Accounting(collaborators.measurements), authentication, limit, KeptAnswers(collaborators.pool)]
+        middleware=[
+            *(Accounting(collaborators.measurements), authentication, limit),
+            *(RightsCheck(), KeptAnswers(collaborators.pool), Hiding()),
+        ]
     )
     json = JSONHandler(dumps=partial(orjson.dumps, option=orjson.OPT_UTC_Z), loads=orjson.loads)
     for options in (app.req_options, app.resp_options):
@@ -111,6 +121,7 @@ def routes_of(collaborators: Collaborators) -> list[Route]:
     pool, redis, addresses = collaborators.pool, collaborators.redis, collaborators.addresses
     keys = collaborators.click_id_keys
     edge = OwnEdge(collaborators.edge_host, addresses)
+    reports = PostgresReports(pool, collaborators.reports.timeout_s)
     web = Web(collaborators.outgoing_networks)
     tester = LinkTester(edge, keys, web)
     return [
@@ -126,7 +137,7 @@ def routes_of(collaborators: Collaborators) -> list[Route]:
         *bulk_link_routes(pool, addresses),
         *conversion_routes(pool, addresses),
         *money_routes(pool, addresses),
-        *click_routes(pool, keys),
+        *click_routes(pool, keys, usual_now(collaborators.reports), collaborators.reports.timeout_s),
         *event_log_routes(pool, keys),
         *postback_routes(pool, redis),
         *issue_routes(pool),
@@ -135,5 +146,9 @@ def routes_of(collaborators: Collaborators) -> list[Route]:
         *privacy_routes(pool, collaborators.retention, keys),
         *traffic_routes(pool),
         *ledger_routes(pool, redis),
-        *health_routes(pool, redis, collaborators.measurements),
+        *audit_routes(pool),
+        *report_routes(pool, reports, collaborators.reports),
+        *export_routes(reports, usual_now(collaborators.reports)),
+        *saved_report_routes(pool, addresses, ReportRenderer(reports, collaborators.reports), collaborators.mail),
+        *health_routes(pool, redis, collaborators.measurements, DomainChecker(collaborators.public_place, web)),
     ]

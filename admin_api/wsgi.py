@@ -1,4 +1,4 @@
-"""Wires the admin process. gunicorn imports this in its one worker, where the app and the publisher live together."""
+"""Wires the admin process. gunicorn imports this in its one worker, where app, publisher and mailer live together."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ import logging
 from admin_api.app import App, Collaborators, create_app
 from admin_api.configuration import Publisher
 from admin_api.people import SessionLimits
+from admin_api.reports import PostgresReports
 from admin_api.resources import Addresses
 from admin_api.runtime import connect_redis, open_pool
+from admin_api.saved_reports import Mailer, ReportRenderer
 from config.settings import AdminSettings, admin_settings
 
 
@@ -20,7 +22,7 @@ def start(settings: AdminSettings) -> App:
     )
     # The pool logs every attempt during an outage; the answers of /readyz and the 503s report the outage already.
     logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
-    pool = open_pool(settings.admin_database_url, settings.threads + 1)
+    pool = open_pool(settings.admin_database_url, settings.threads + 2)
     redis = connect_redis(settings.redis_url)
     collaborators = Collaborators(
         pool=pool,
@@ -29,6 +31,8 @@ def start(settings: AdminSettings) -> App:
         click_id_keys=settings.click_id_keys,
         outgoing_networks=settings.outgoing.allowed_networks,
         retention=settings.retention,
+        reports=settings.reports,
+        mail=settings.mail,
         edge_host=settings.edge_host,
         public_place=settings.public_place,
         requests_per_minute=settings.requests_per_minute,
@@ -37,10 +41,14 @@ def start(settings: AdminSettings) -> App:
     )
     publisher = Publisher(settings.admin_database_url, connect_redis(settings.redis_url), collaborators.measurements)
     publisher.start()
-    # These run in reverse: first the publisher ends, then what it and the requests used.
+    reports = PostgresReports(pool, settings.reports.timeout_s)
+    mailer = Mailer(pool, ReportRenderer(reports, settings.reports), settings.mail)
+    mailer.start()
+    # These run in reverse: first the mailer and the publisher end, then what it and the requests used.
     atexit.register(redis.close)
     atexit.register(pool.close)
     atexit.register(publisher.stop)
+    atexit.register(mailer.stop)
     return create_app(collaborators)
 
 

@@ -159,6 +159,7 @@ OPTIONS: dict[str, Option] = {
             "20000",
             "most values that a day's roll-up by something visitors choose may have, 100 to 10000000",
         ),
+        Option("REPORT_TIMEOUT_S", "20", "longest time of one question to reports, 1 to 3600"),
         Option("LOG_LEVEL", "info", "debug, info, warning or error"),
     )
 }

@@ -12,13 +12,16 @@ from tracking.money import is_currency
 
 @dataclass(frozen=True, slots=True)
 class ReportSettings:
-    """How reports are kept. `values_max`: a day with more keys of a group that visitors choose is not kept in it."""
+    """How reports are kept and asked. `values_max`: a day with more keys of a group that visitors choose is not kept
+    in it. `timeout_s` is the longest time of one question.
+    """
 
     time_zone: str = "UTC"
     currency: str = "EUR"
     cost_currency: str = "EUR"
     hours_days: int = 31
     values_max: int = 20_000
+    timeout_s: float = 20.0
 
 
 def report_settings(read: EnvironmentReader) -> ReportSettings:
@@ -30,6 +33,7 @@ def report_settings(read: EnvironmentReader) -> ReportSettings:
         cost_currency=_currency(read, "COST_CURRENCY") if read.text("COST_CURRENCY") else currency,
         hours_days=read.number("REPORT_HOURS_DAYS", 1, 3660),
         values_max=read.number("REPORT_VALUES_MAX", 100, 10_000_000),
+        timeout_s=read.number("REPORT_TIMEOUT_S", 1, 3600),
     )
 
 

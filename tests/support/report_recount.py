@@ -35,13 +35,13 @@ def recount(connection: Connection, zone: str, hours_from: int = 0) -> Report:
     """Return all roll-ups of hours and days as the rows say. Days in gaps are left out."""
     found: dict[str, Counter[tuple[Any, ...]]] = defaultdict(Counter)
     gaps = set(connection.execute("select grp, day from report_gaps").fetchall())
-    clicks = list(_clicks(connection))
+    clicks = list(click_facts(connection))
     for click in clicks:
         for group in GROUPS:
             for level, block in _blocks(click["clicked_at"], zone, group, hours_from):
                 if (group.name, block) not in gaps or level == 0:
                     _add(found[clicks_table(group)], (level, block, *_dims(click, group)), click_measures(click))
-    for facts in _conversions(connection, {click["click_id"]: click for click in clicks}):
+    for facts in conversion_facts(connection, {click["click_id"]: click for click in clicks}):
         for group in GROUPS:
             for axis, moment in ((0, facts["clicked_at"]), (1, facts["received_at"])):
                 for level, block in _blocks(moment, zone, group, hours_from):
@@ -118,7 +118,8 @@ def click_measures(click: Mapping[str, Any]) -> list[int]:
     return [values[name] if name in values else int(click["class"] == name) for name in CLICK_MEASURES]
 
 
-def _clicks(connection: Connection) -> Iterable[dict[str, Any]]:
+def click_facts(connection: Connection) -> Iterable[dict[str, Any]]:
+    """Yield every stored click with the merchant and the source that its link had."""
     owners = _Owners(connection)
     with connection.cursor(row_factory=dict_row) as cursor:
         for click in cursor.execute("select * from clicks"):
@@ -126,7 +127,8 @@ def _clicks(connection: Connection) -> Iterable[dict[str, Any]]:
             yield {**click, "merchant_id": merchant_id, "source_id": source_id}
 
 
-def _conversions(connection: Connection, clicks: Mapping[Any, dict[str, Any]]) -> Iterable[dict[str, Any]]:
+def conversion_facts(connection: Connection, clicks: Mapping[Any, dict[str, Any]]) -> Iterable[dict[str, Any]]:
+    """Yield what every conversion comes to, once for each currency. `clicks` are all clicks by their ids."""
     owners = _Owners(connection)
     with connection.cursor(row_factory=dict_row) as cursor:
         entries = cursor.execute("select * from entries where conversion_id is not null").fetchall()
