@@ -9,7 +9,7 @@ from uuid import UUID
 import falcon
 
 from admin_api.clicks.click_objects import Click, ClickConversion, ClickDetails, ClickPostback
-from admin_api.http import NotFoundError, Route, operation
+from admin_api.http import NotFoundError, operation
 from admin_api.routing import load_decision
 from admin_api.runtime import Database, Pool
 from config.tables import clicks, postbacks, retention
@@ -83,8 +83,3 @@ def load_click(database: Database, click_id: UUID) -> ClickDetails | None:
         conversions=list(map(ClickConversion.of_row, conversions[:ROWS_MAX])),
         cut=[name for name, rows in found.items() if len(rows) > ROWS_MAX],
     )
-
-
-def click_routes(pool: Pool, click_id_keys: Sequence[bytes]) -> list[Route]:
-    """Return the routes of clicks."""
-    return [Route("/v1/clicks/{click_id}", ClickItem(pool, click_id_keys))]

@@ -107,7 +107,7 @@ def query_of(name: str, text: str, *fields: dict[str, tuple[Any, Any]]) -> type[
     # `class` is a word of Python; attributes cannot have it, so every filter is read by its alias.
     renamed = {f"{key}_": value for key, value in declared.items() if key == "class"}
     for value in renamed.values():
-        value[1].alias = "class"
+        value[1].alias = value[1].validation_alias = value[1].serialization_alias = "class"
     made: type[Stated] = create_model(
         name,
         __base__=Stated,

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from admin_api.saved_reports.attempts import Renderer
 from admin_api.saved_reports.mailer import Mailer
+from admin_api.saved_reports.rendering import ReportRenderer
 from admin_api.saved_reports.routes import saved_report_routes
 
-__all__ = ["Mailer", "Renderer", "saved_report_routes"]
+__all__ = ["Mailer", "ReportRenderer", "saved_report_routes"]

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from tempfile import TemporaryFile
 from typing import BinaryIO, Protocol
 
-from admin_api.http import ForbiddenError
+from admin_api.http import ForbiddenError, InvalidFieldsError
 from admin_api.issues import open_issue
 from admin_api.runtime import Actor, Database, Pool, Row, acting_for
 from admin_api.saved_reports.letters import Letter, write_letter
@@ -32,11 +32,17 @@ _log = logging.getLogger("waypost.mailer")
 class Renderer(Protocol):
     """Writes reports to files. It raises FieldError, ForbiddenError or ConflictError for what cannot be answered."""
 
+    def check(self, question: Mapping[str, str], now: datetime) -> None:
+        """Raise FieldError for a question that cannot be saved."""
+
     def dated(self, question: Mapping[str, str], at: datetime) -> dict[str, str]:
         """Return a saved question with the days that its period stands for at a moment."""
 
-    def write(self, question: Mapping[str, str], viewer: Actor, kind: str, file: BinaryIO) -> None:
-        """Write the whole answer to a question, as it is for a viewer, to a file as CSV or XLSX."""
+    def write(self, question: Mapping[str, str], viewer: Actor, at: datetime, kind: str, file: BinaryIO) -> list[str]:
+        """Write the whole answer to a dated question, as a viewer may see it, to a file as CSV or XLSX.
+
+        Return what a reader must know beside the file, in sentences.
+        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +67,9 @@ class _TooLargeError(WaypostError):
 
 class _EndlessError(WaypostError):
     code = "no-result"
+
+
+_PERMANENT = (FieldError, InvalidFieldsError, ForbiddenError, OwnerError, _TooLargeError, _EndlessError)
 
 
 def attempt(parts: Collaborators, mail: Row) -> None:
@@ -114,7 +123,7 @@ def _render(parts: Collaborators, mail: Row, report: Row, owner: Actor) -> bytes
     question = parts.renderer.dated(report["question"], mail["due_at"])
     # SECURITY: everything that the report reads is read in the owner's role, with the row rules of a partner.
     with acting_for(owner), TemporaryFile() as file:
-        parts.renderer.write(question, owner, mail["format"], file)
+        notes = parts.renderer.write(question, owner, mail["due_at"], mail["format"], file)
         if (size := file.tell()) > FILE_BYTES_MAX:
             most = f"{FILE_BYTES_MAX / 1024 / 1024:.0f} MB"
             raise _TooLargeError(
@@ -130,6 +139,7 @@ def _render(parts: Collaborators, mail: Row, report: Row, owner: Actor) -> bytes
         message_id=mail["message_id"],
         due_at=mail["due_at"],
         owner=owner.name,
+        notes=notes,
     )
     return write_letter(letter, parts.server.sender, data)
 
@@ -155,7 +165,7 @@ def _store_handed(parts: Collaborators, mail: Row, handed: Handed) -> None:
 
 def _store_failure(parts: Collaborators, mail: Row, error: WaypostError) -> None:
     now, attempts = parts.clock(), mail["attempts"]
-    permanent = isinstance(error, FieldError | ForbiddenError | OwnerError | _TooLargeError) or (
+    permanent = isinstance(error, _PERMANENT) or (
         isinstance(error, MailError) and error.permanent
     )
     ends = permanent or attempts >= ATTEMPTS_MAX

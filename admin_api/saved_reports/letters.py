@@ -34,6 +34,7 @@ class Letter:
     message_id: str
     due_at: datetime
     owner: str
+    notes: Sequence[str] = ()
 
 
 def mint_message_id(sender: str) -> str:
@@ -66,8 +67,9 @@ def write_letter(letter: Letter, sender: str, content: bytes) -> bytes:
 
 def _text(letter: Letter) -> str:
     asked = "\n".join(f"  {_one_line(name)}: {_one_line(value)}" for name, value in letter.question.items())
+    notes = "\n".join(map(_one_line, letter.notes))
     return (
-        f"The report “{_one_line(letter.name)}” is in the attached file.\n\nIt answers:\n{asked}\n\n"
+        f"The report “{_one_line(letter.name)}” is in the attached file.\n\nIt answers:\n{asked}\n\n{notes}\n\n"
         f"{_one_line(letter.owner)} scheduled it in Waypost, and can end or change that there.\n"
     )
 
