@@ -78,7 +78,6 @@ def fold_some_conversions(connection: Connection, turn: Turn, most: int = CONVER
 
 def add_folding(connection: Connection, state: State) -> None:
     """Add what stands in folding_conversions to every roll-up, in the caller's transaction, which is alone."""
-    connection.execute("analyze folding_conversions")
     values = {"hours_from": state.hours_from, "built_day": state.built_day}
     for group in GROUPS:
         for by_event in (False, True):
