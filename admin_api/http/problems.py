@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import falcon
 import orjson
 import psycopg
-from psycopg.errors import UndefinedColumn, UndefinedTable
+from psycopg.errors import InsufficientPrivilege, UndefinedColumn, UndefinedTable
 
 from admin_api.http.errors import (
     AuthenticationError,
@@ -25,6 +25,7 @@ from admin_api.http.errors import (
     RevisionError,
     TooManyRequestsError,
 )
+from admin_api.runtime import PARTNER_ROLE, standing
 from tracking.runtime import FieldError, WaypostError
 
 CONTENT_TYPE = "application/problem+json"
@@ -106,6 +107,13 @@ def problem_of(error: Exception) -> Problem:
     retry = {"Retry-After": str(RETRY_AFTER_S)}
     if isinstance(error, UndefinedTable | UndefinedColumn):
         detail = "the database has an old schema; run `python -m admin_api.migrate`"
+        return Problem(HTTPStatus.SERVICE_UNAVAILABLE, "old-schema", detail, headers=retry)
+    if isinstance(error, InsufficientPrivilege):
+        # SECURITY: the last line of defence. What is refused here should have been refused before, so it is logged.
+        _log.error("PostgreSQL refused a request: %s", str(error).partition("\n")[0])
+        if standing().role == PARTNER_ROLE:
+            return Problem(HTTPStatus.FORBIDDEN, ForbiddenError.code, "partners cannot do this")
+        detail = "the database gives the admin API no right to do this; run `python -m admin_api.migrate`"
         return Problem(HTTPStatus.SERVICE_UNAVAILABLE, "old-schema", detail, headers=retry)
     if isinstance(error, psycopg.OperationalError | psycopg.InterfaceError):
         detail = "the database did not answer; nothing was changed for certain, so read before you repeat"

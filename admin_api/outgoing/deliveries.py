@@ -7,13 +7,12 @@ from uuid import UUID
 
 import falcon
 
-from admin_api.http import Page, encode_place, operation, page_of
+from admin_api.http import OUTDATED, BulkResult, Page, encode_place, operation, page_of
 from admin_api.outgoing.delivery_objects import (
     DeliveriesReplayBody,
     Delivery,
     DeliveryQuery,
     DeliveryWithAttempts,
-    ReplayedDeliveries,
     show_delivery,
     show_delivery_with_attempts,
 )
@@ -79,12 +78,9 @@ class DeliveriesReplay:
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
 
-    @operation("Send deliveries again", statuses=(HTTPStatus.ACCEPTED, HTTPStatus.OK))
-    def on_post(self, req: falcon.Request, resp: falcon.Response, body: DeliveriesReplayBody) -> ReplayedDeliveries:
-        """At most 10,000 deliveries are sent at a time. With `dry_run` they are only counted, and the answer is 200."""
+    @operation("Send deliveries again", conflicts=(OUTDATED,))
+    def on_post(self, req: falcon.Request, resp: falcon.Response, body: DeliveriesReplayBody) -> BulkResult:
+        """Up to 10,000 deliveries of a filter. Without a token the answer is a preview; repeat it with its token."""
         chosen = body.filter.chosen(state=[DeliveryState.FAILED.value], is_test=False)
         with self._pool.connection() as database:
-            matched, replayed = replay_deliveries(database, chosen, dry_run=body.dry_run)
-        if body.dry_run:
-            resp.status = HTTPStatus.OK
-        return ReplayedDeliveries(matched=matched, replayed=replayed)
+            return replay_deliveries(database, chosen, body.token)

@@ -8,7 +8,19 @@ from uuid import UUID
 
 from pydantic import Field
 
-from admin_api.http import AnyOf, Body, Condition, EventName, Filter, Flag, Moment, Number, Shown, TimedPageQuery
+from admin_api.http import (
+    AnyOf,
+    Body,
+    Condition,
+    EventName,
+    Filter,
+    Flag,
+    Moment,
+    Number,
+    PreviewToken,
+    Shown,
+    TimedPageQuery,
+)
 from tracking.outgoing import DeliveryState
 
 
@@ -45,17 +57,8 @@ class DeliveriesReplayBody(Body):
     # This is a factory, since the document would show a default as if it were stored.
     filter: Annotated[DeliveryFilter, Field(default_factory=DeliveryFilter)]
     """Without a `state` it finds only failed deliveries, and without `is_test` no tests."""
-    dry_run: bool = False
-    """Whether they are only counted."""
-
-
-class ReplayedDeliveries(Shown):
-    """How many deliveries are sent again."""
-
-    matched: int
-    """How many deliveries the filter finds, except those that are being sent at this moment."""
-    replayed: int
-    """How many of them are due now: the oldest first, at most 10,000. With `dry_run` it is 0."""
+    token: PreviewToken | None = None
+    """The token of a preview, which is then carried out. Without it the answer is a preview."""
 
 
 class DeliveryFacts(Shown):

@@ -7,9 +7,10 @@ from uuid import UUID
 
 from psycopg import sql
 
-from admin_api.http import Chosen, ConflictError, NotFoundError, Place
+from admin_api.http import BulkResult, Chosen, ConflictError, NotFoundError, Place, preview_token, require_preview
 from admin_api.runtime import Database, Row
 from config.tables import delivery_attempts
+from tracking.runtime import FieldError
 
 REPLAYED_MAX = 10_000
 _SELECT: LiteralString = """
@@ -100,23 +101,30 @@ def matching_deliveries(chosen: Chosen) -> sql.Composed:
     return sql.SQL("from deliveries d {}").format(chosen.where(sql.SQL(_AT_REST)))
 
 
-def replay_deliveries(database: Database, chosen: Chosen, *, dry_run: bool) -> tuple[int, int]:
-    """Make matching deliveries due, the oldest first, 10,000 at most. Return how many match and how many are due."""
-    matching = matching_deliveries(chosen)
+def replay_deliveries(database: Database, chosen: Chosen, token: str | None) -> BulkResult:
+    """Preview which deliveries match or, with the token of the preview, make them due.
+
+    Raises FieldError for more than 10,000, and ConflictError if the filter no longer finds what the preview showed.
+    """
     with database.transaction():
-        counted = sql.SQL("select count(*) as matched {}").format(matching)
-        row = database.execute(counted, chosen.values, prepare=False).fetchone()
-        assert row is not None
-        if dry_run:
-            return int(row["matched"]), 0
-        # A locked delivery is being sent or replayed at this moment, so it is skipped. The update checks again whether
-        # an attempt has begun, for the same reason as with one delivery.
-        locked = sql.SQL("select d.delivery_id {} order by d.planned_at limit %(most)s for update of d skip locked")
-        found = database.execute(
-            locked.format(matching), chosen.values | {"most": REPLAYED_MAX}, prepare=False
-        ).fetchall()
-        ids = [each["delivery_id"] for each in found]
-        return int(row["matched"]), database.execute(_MAKE_DUE, [ids]).rowcount
+        # A delivery is locked while it is sent, so this waits for its end and then finds it changed. The update checks
+        # again whether an attempt has begun, for the same reason as with one delivery.
+        query = sql.SQL("select d.delivery_id, d.state, d.attempts {} order by d.delivery_id limit {} {}").format(
+            matching_deliveries(chosen),
+            sql.Literal(REPLAYED_MAX + 1),
+            sql.SQL("" if token is None else "for update of d"),
+        )
+        found = database.execute(query, chosen.values, prepare=False).fetchall()
+        if len(found) > REPLAYED_MAX:
+            raise FieldError(
+                "filter", f"filter finds more than {REPLAYED_MAX} deliveries; narrow it, for example by from and to"
+            )
+        current = preview_token("|".join(map(str, each.values())) for each in found)
+        if token is None:
+            return BulkResult(count=len(found), token=current, changed=None)
+        require_preview(token, current, f"the filter now finds {len(found)}")
+        done = database.execute(_MAKE_DUE, [[each["delivery_id"] for each in found]]).rowcount
+        return BulkResult(count=len(found), token=None, changed=done)
 
 
 def load_backlog(database: Database) -> Backlog:

@@ -26,6 +26,7 @@ from admin_api.http import (
     operation,
     refuse_control,
 )
+from admin_api.outgoing.partners import within_partner
 from admin_api.resources import Addresses, Created, Resource, insert, load_one
 from admin_api.runtime import Database, Pool, Row
 from config.postback_templates import fill_template, postback_templates
@@ -95,6 +96,7 @@ def outgoing_postbacks(allowed: tuple[Network, ...]) -> Resource:
         return Created(made.object_id, {"secret": secret})
 
     def prepare(database: Database, values: Values, before: Row | None) -> Values:
+        values = within_partner(values, before)
         prepared = _with_url(values)
         if "url" in prepared:
             # The URL leads to no private network, as far as that is known now. It is checked again at sending.

@@ -16,6 +16,7 @@ PARTITIONED: Mapping[RetentionClass, str] = MappingProxyType(
         RetentionClass.ATTEMPTS: "delivery_attempts",
         RetentionClass.NONCES: "postback_nonces",
         RetentionClass.JUDGEMENTS: "postback_judgements",
+        RetentionClass.AUDIT: "audit_log",
     }
 )
 BY_MONTH = tuple(table for kind, table in PARTITIONED.items() if kind is not RetentionClass.CLICKS)

@@ -25,6 +25,7 @@ class RetentionClass(StrEnum):
     ISSUES = "issues"
     RECONCILIATIONS = "reconciliations"
     POISON = "poison"
+    AUDIT = "audit"
 
 
 class RetentionRule(NamedTuple):
@@ -47,6 +48,7 @@ RETENTION_RULES: Mapping[RetentionClass, RetentionRule] = MappingProxyType(
         RetentionClass.ISSUES: RetentionRule(0),
         RetentionClass.RECONCILIATIONS: RetentionRule(0),
         RetentionClass.POISON: RetentionRule(0),
+        RetentionClass.AUDIT: RetentionRule(0, 90),
     }
 )
 # What each class is, in the words of its setting.
@@ -61,5 +63,6 @@ RETENTION_WORDS: Mapping[RetentionClass, str] = MappingProxyType(
         RetentionClass.ISSUES: "resolved issues",
         RetentionClass.RECONCILIATIONS: "reconciliations",
         RetentionClass.POISON: "records that could not be stored",
+        RetentionClass.AUDIT: "records of the audit log",
     }
 )
