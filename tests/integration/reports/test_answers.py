@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
@@ -11,6 +12,8 @@ from typing import Any
 
 import psycopg
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 import worker_cases as cases
 from admin_api.reports import COLUMNS, Answer, PostgresReports, Question, Usual, Viewer, parse_question
@@ -19,13 +22,17 @@ from admin_api.runtime import open_pool
 from database_copies import DatabaseCopies
 from report_answers import World, read_world
 from report_history import ZONE, History, begin, prepare
-from tracking.reports import DIMENSIONS
+from tracking.reports import DIMENSIONS, DimensionKind
 
 NOW = datetime.now(UTC)
 USUAL = Usual(ZONE, "EUR", "EUR", NOW)
 EVERYTHING = ",".join(COLUMNS)
 OF_CLICKS = "gross,net,uniques,bot,duplicate,head"
-QUESTIONS = 120
+TODAY = USUAL.today(ZONE)
+# Roll-ups are kept in the first; the others differ by whole hours, by half an hour, and by three quarters.
+ZONES = (ZONE, ZONE, "UTC", "America/New_York", "Asia/Kolkata", "Asia/Kathmandu", "Australia/Lord_Howe")
+# More for a long run: WAYPOST_REPORT_QUESTIONS=5000.
+QUESTIONS = int(os.environ.get("WAYPOST_REPORT_QUESTIONS", "60"))
 
 
 @dataclass
@@ -106,8 +113,15 @@ def asked(database_copies: DatabaseCopies, redis_server: str) -> Iterator[Asked]
     ):
         prepare(used.database.wait())
         history = begin(used, connection, Random(11))
+        connection.execute("update links set source_id = link_id where link_id <= 2")
         for step in (*["store"] * 14, "settle", *["postback"] * 40, "decide", "adjust", "adjust", "class_again"):
             history.step(step)
+        for kind in ("prefetch", "datacenter", "rate", "duplicate"):
+            connection.execute(
+                "update clicks set class = %s, is_unique = false where click_id in"
+                " (select click_id from clicks where class = 'valid' order by click_id limit 3)",
+                [kind],
+            )
         history.fold_all()
         for step in (*["store"] * 3, *["postback"] * 8, "move_link", "erase", "class_again", "decide", "adjust"):
             history.step(step)
@@ -130,5 +144,110 @@ def asked(database_copies: DatabaseCopies, redis_server: str) -> Iterator[Asked]
 @pytest.mark.parametrize("dimension", [name for name in DIMENSIONS if name not in ("class", "event")])
 @pytest.mark.parametrize("by", ["click", "conversion"])
 def test_each_dimension_is_counted_as_the_rows_say(asked: Asked, dimension: str, by: str) -> None:
-    answer = asked.ask({"group_by": dimension, "columns": EVERYTHING, "by": by})
+    assert asked.ask({"group_by": dimension, "columns": EVERYTHING, "by": by}).rows
+
+
+def test_classes_and_events_are_counted_as_the_rows_say(asked: Asked) -> None:
+    classes = asked.ask({"group_by": "class", "columns": OF_CLICKS})
+    assert {row.key[0] for row in classes.rows} >= {"valid", "bot", "head"}
+    events = asked.ask({"group_by": "event,source", "columns": "conversions,reversed,revenue,commission,event:ftd"})
+    assert {row.key[0] for row in events.rows} == {"ftd", "registration", "deposit"}
+
+
+@pytest.mark.parametrize("column", [*COLUMNS, "event:ftd", "event:deposit"])
+def test_each_column_is_counted_and_sorted_by_as_the_rows_say(asked: Asked, column: str) -> None:
+    for sign in ("", "-"):
+        answer = asked.ask({"group_by": "link,source", "columns": column, "sort": f"{sign}{column}"})
+        assert answer.head.answered_from == "rollups"
+        assert answer.rows
+
+
+def texts_of(name: str) -> st.SearchStrategy[str]:
+    """Return filters of a dimension, most of whose values occur."""
+    values = {
+        "day": st.integers(0, 8).map(lambda back: (TODAY - timedelta(days=back)).isoformat()),
+        "hour": st.integers(0, 23).map(str),
+        "weekday": st.integers(1, 7).map(str),
+        "class": st.sampled_from(["valid", "bot", "duplicate", "head"]),
+        "event": st.sampled_from(["ftd", "registration", "deposit", "other"]),
+        "country": st.sampled_from(["AT", "US", "(none)"]),
+        "device": st.sampled_from(["desktop", "smartphone", "(none)"]),
+        "referrer": st.sampled_from(["ref.example", "other.example", "(none)"]),
+        "sub1": st.sampled_from(["one", "two", "a" * 200, "(none)"]),
+    }
+    kind = DIMENSIONS[name].kind
+    usual = st.sampled_from(["1", "2", "3", "(none)"]) if kind is DimensionKind.ID else st.sampled_from(["x", "(none)"])
+    several = st.lists(values.get(name, usual), min_size=1, max_size=3, unique=True).map(",".join)
+    return st.builds(str.__add__, st.sampled_from(["", "!"]), several)
+
+
+@st.composite
+def questions(draw: st.DrawFn) -> dict[str, str]:
+    """Return the parameters of a question that fits: classes with clicks alone, events with conversions alone."""
+    names = draw(st.lists(st.sampled_from(sorted(DIMENSIONS)), max_size=4, unique=True))
+    filtered = draw(st.lists(st.sampled_from(sorted(DIMENSIONS)), max_size=3, unique=True))
+    if "event" in names:
+        names = [name for name in names if name != "class"]
+        filtered = [name for name in filtered if name != "class"]
+    fits = [
+        name
+        for name, column in COLUMNS.items()
+        if column.side == "clicks" or "class" not in {*names, *filtered}
+        if column.side == "conversions" or "event" not in names
+    ]
+    columns = draw(st.lists(st.sampled_from(fits), min_size=1, max_size=5, unique=True))
+    sort = draw(st.sampled_from([*names, *fits]))
+    return {
+        "group_by": ",".join(names),
+        "columns": ",".join(columns),
+        "sort": draw(st.sampled_from(["", "-"])) + sort,
+        "by": draw(st.sampled_from(["click", "conversion"])),
+        "from": (TODAY - timedelta(days=draw(st.integers(0, 9)))).isoformat(),
+        "to": TODAY.isoformat(),
+        "time_zone": draw(st.sampled_from(ZONES)),
+        "currency": draw(st.sampled_from(["EUR", "USD", "GBP", "JPY"])),
+        **({"compare": "previous"} if draw(st.booleans()) else {}),
+        **{name: draw(texts_of(name)) for name in filtered},
+    }
+
+
+@given(parameters=questions())
+@settings(max_examples=QUESTIONS, deadline=None, suppress_health_check=list(HealthCheck))
+def test_any_question_is_answered_as_the_rows_say(asked: Asked, parameters: dict[str, str]) -> None:
+    asked.ask(parameters)
+
+
+@pytest.mark.parametrize("source", ["1", "2"])
+def test_a_partner_is_answered_as_if_only_its_source_existed(asked: Asked, source: str) -> None:
+    partner = Viewer(source_id=int(source))
+    own = {"columns": "net,uniques,conversions,cr,commission", "group_by": "sub1,link"}
+    answer = asked.ask(own, partner)
+    assert [shown(row) for row in answer.rows] == [shown(row) for row in asked.ask(own | {"source": source}).rows]
     assert answer.rows
+    # Asking for another source finds nothing.
+    assert asked.ask(own | {"source": str(3 - int(source))}, partner).rows == []
+
+
+def test_pages_together_are_the_whole_answer(asked: Asked) -> None:
+    for sort in ("-net", "cr", "-cr", "sub1", "-epc"):
+        parameters = {"group_by": "sub1,day,link", "columns": "net,cr,epc", "sort": sort}
+        whole = asked.ask(parameters)
+        found, cursor = [], None
+        while True:
+            more = {"cursor": cursor} if cursor else {}
+            page = asked.usual_store.answer(parse_question({**parameters, "limit": "7", **more}, Viewer(), USUAL))
+            found += page.rows
+            assert page.head.totals == whole.head.totals
+            cursor = page.next_cursor
+            if cursor is None:
+                break
+        assert [shown(row) for row in found] == [shown(row) for row in whole.rows]
+
+
+def test_a_stream_has_the_whole_answer_whatever_its_limit(asked: Asked) -> None:
+    parameters = {"group_by": "sub1,day,link", "compare": "previous", "sort": "-net"}
+    whole = asked.ask(parameters)
+    with asked.usual_store.stream(parse_question(parameters | {"limit": "1"}, Viewer(), USUAL)) as stream:
+        rows = [row for page, _ in stream.pages for row in page]
+    assert [shown(row) for row in rows] == [shown(row) for row in whole.rows]
+    assert stream.head.totals == whole.head.totals
