@@ -26,7 +26,7 @@ from worker.reports.statements import (
 )
 from worker.runtime import Connection, log
 
-# PERF: a turn of 50,000 takes 9 microseconds of the processor a click, one of 10,000 takes 14; both end within a second.
+# PERF: of a turn of 50,000 a click takes 9 microseconds of the processor, of one of 10,000 it takes 14; both take a second.
 CLICKS_AT_ONCE = 50_000
 CHANGES_AT_ONCE = 50_000
 # A batch waits until it is settled, which changes some of its clicks, but not long: each report reads what waits.
