@@ -57,7 +57,8 @@ def _filter(dimension: Dimension) -> tuple[Any, Any]:
     said = f"Only this {dimension.name}, or these with commas between them; `!` in front: all but these."
     if dimension.kind in (DimensionKind.ID, DimensionKind.TEXT):
         said += " `(none)` is what is not known."
-    return Annotated[str, _schema(dimension)], Field(default="", description=said)
+    alias = dimension.name if dimension.kind is DimensionKind.CLASS else None
+    return Annotated[str, _schema(dimension)], Field(default="", alias=alias, description=said)
 
 
 _Day = Annotated[str, WithJsonSchema({"type": "string", "format": "date", "pattern": "^(19[7-9][0-9]|[2-8][0-9]{3})-"})]
@@ -104,10 +105,8 @@ def query_of(name: str, text: str, *fields: dict[str, tuple[Any, Any]]) -> type[
     declared: dict[str, Any] = {}
     for each in fields:
         declared |= each
-    # `class` is a word of Python; attributes cannot have it, so every filter is read by its alias.
+    # `class` is a word of Python; attributes cannot have it, so it is read by its alias.
     renamed = {f"{key}_": value for key, value in declared.items() if key == "class"}
-    for value in renamed.values():
-        value[1].alias = value[1].validation_alias = value[1].serialization_alias = "class"
     made: type[Stated] = create_model(
         name,
         __base__=Stated,
