@@ -26,7 +26,7 @@ from worker.reports.statements import (
 )
 from worker.runtime import Connection, log
 
-# PERF: of a turn of 50,000 a click takes 9 microseconds of the processor, of one of 10,000 it takes 14; both take a second.
+# PERF: a click takes 9 microseconds of the processor in a turn of 50,000, and 14 in one of 10,000.
 CLICKS_AT_ONCE = 50_000
 CHANGES_AT_ONCE = 50_000
 # A batch waits until it is settled, which changes some of its clicks, but not long: each report reads what waits.

@@ -67,6 +67,7 @@ def test_noting_a_batch_opens_only_its_own_day(worker: Resources) -> None:
     connection = worker.database.wait()
     row = connection.execute("select min(low::text), max(high::text) from report_queue where first = 0").fetchone()
     assert row is not None
-    noted = "select c.link_id from clicks c where c.click_id >= %s and c.click_id <= %s and c.spool_id = %s"  # as the trigger
+    # As the trigger reads the batch.
+    noted = "select c.link_id from clicks c where c.click_id >= %s and c.click_id <= %s and c.spool_id = %s"
     rows = connection.execute(f"explain (costs off) {noted}", [*row, cases.SPOOL], prepare=False).fetchall()
     assert len([line for (line,) in rows if " on clicks_2" in line]) == 1
