@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from admin_api.domain_check.check import DomainChecker
 from admin_api.domain_check.resource import domain_check_routes
 
-__all__ = ["domain_check_routes"]
+__all__ = ["DomainChecker", "domain_check_routes"]

@@ -13,7 +13,9 @@ from falcon.inspect import inspect_routes
 
 from admin_api.app import Collaborators as AdminParts
 from admin_api.app import create_app as create_admin
+from admin_api.health.objects import HealthPart, HealthState
 from admin_api.stream import StreamParts, create_stream_app
+from admin_api.stream.selection import EventType
 from config.configuration import MirrorReader, create_mirror
 from config.geo import GeoEvent
 from config.settings import edge_settings
@@ -178,6 +180,9 @@ def test_every_metric_is_documented() -> None:
         RetentionClass,
         AddressStorage,
         SubjectKind,
+        HealthPart,
+        HealthState,
+        EventType,
     ],
 )
 def test_every_value_of_a_closed_list_is_documented(words: type[StrEnum]) -> None:

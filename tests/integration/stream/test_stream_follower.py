@@ -84,9 +84,9 @@ def test_what_is_stored_while_nobody_watches_is_passed_over(
     database_url: str, redis_url: str, database: Database
 ) -> None:
     async def step(viewers: Viewers, join: Callable[[], Viewer]) -> None:
-        before = viewers.position
         database.execute("select open_issue('rates-stale', 'x', 'Old', '{}', null, null, null, null)")
-        await within(lambda: viewers.position != before)
+        passed = "select pg_visible_in_snapshot(max(xid::text)::xid8, %s::pg_snapshot) as it from stream_notes"
+        await within(lambda: database.execute(passed, [viewers.position]).fetchone() == {"it": True})
         viewer = join()
         database.execute("select open_issue('rate-missing', 'x', 'Missing', '{}', null, null, null, null)")
         assert (await next_event(viewer, "issue")).data["kind"] == "rate-missing"

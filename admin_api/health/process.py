@@ -10,7 +10,7 @@ import psycopg
 from redis import Redis
 from redis.exceptions import RedisError
 
-from admin_api.http import Route, Shown, operation
+from admin_api.http import Shown, operation
 from admin_api.outgoing import load_backlog
 from admin_api.runtime import LEDGER_FIGURES, Measurements, Pool, load_outbox_length
 from admin_api.spool import load_ledger
@@ -104,12 +104,3 @@ class Metrics:
                 measurements.ledger.labels("postbacks", figure).set(ledger["postbacks"][figure])
         resp.content_type = "text/plain; version=0.0.4; charset=utf-8"
         resp.data = measurements.text()
-
-
-def health_routes(pool: Pool, redis: Redis, measurements: Measurements) -> list[Route]:
-    """Return the routes of health and metrics."""
-    return [
-        Route("/livez", Livez()),
-        Route("/readyz", Readyz(pool, redis)),
-        Route("/metrics", Metrics(pool, redis, measurements)),
-    ]
