@@ -165,9 +165,7 @@ def _store_handed(parts: Collaborators, mail: Row, handed: Handed) -> None:
 
 def _store_failure(parts: Collaborators, mail: Row, error: WaypostError) -> None:
     now, attempts = parts.clock(), mail["attempts"]
-    permanent = isinstance(error, _PERMANENT) or (
-        isinstance(error, MailError) and error.permanent
-    )
+    permanent = isinstance(error, _PERMANENT) or (isinstance(error, MailError) and error.permanent)
     ends = permanent or attempts >= ATTEMPTS_MAX
     ending = Ending(
         state="failed" if ends else "waiting",

@@ -61,7 +61,8 @@ def write_letter(letter: Letter, sender: str, content: bytes) -> bytes:
     message.set_content(_text(letter))
     main, sub = MEDIA_TYPES[letter.format]
     name = file_name(letter.name, letter.question, letter.format)
-    message.add_attachment(content, maintype=main, subtype=sub, filename=name)
+    charset = {"charset": "utf-8"} if main == "text" else {}
+    message.add_attachment(content, maintype=main, subtype=sub, filename=name, params=charset)
     return message.as_bytes()
 
 
