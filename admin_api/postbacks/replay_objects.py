@@ -9,7 +9,7 @@ from uuid import UUID
 
 from pydantic import ConfigDict, Field
 
-from admin_api.http import Body, Flag, NumberedPageQuery, Shown, checked
+from admin_api.http import Body, Condition, Flag, NumberedPageQuery, PreviewToken, Shown, checked
 from admin_api.postbacks.postback_objects import PostbackFilter
 from tracking.conversions import ConversionStatus, PostbackOutcome
 from tracking.runtime import FieldError
@@ -22,7 +22,10 @@ class ReplayFilter(PostbackFilter):
 
     model_config = ConfigDict(json_schema_extra={"minProperties": 1})
 
-    postback_ids: Annotated[list[UUID], Field(min_length=1, max_length=POSTBACK_IDS_MAX)] | None = None
+    postback_ids: Annotated[
+        Annotated[list[UUID], Field(min_length=1, max_length=POSTBACK_IDS_MAX)] | None,
+        Condition("postback_id = any(%(postback_ids)s)"),
+    ] = None
     """The postbacks by their ids."""
 
 
@@ -44,6 +47,9 @@ class ReplayBody(OneReplayBody):
     """The postbacks to replay, and how."""
 
     filter: Annotated[ReplayFilter, checked(_require_one)]
+    """The filters of the list, of which at least one is given."""
+    token: PreviewToken | None = None
+    """The token of a preview, which is then carried out. Without it the answer is a preview, unless it is `dry`."""
 
 
 class ReplayedFilter(Shown):
@@ -110,6 +116,17 @@ class JudgedPostback(Shown):
     conversion_id: UUID | None
     """Null also if a dry replay would make a new conversion."""
     conversion: JudgedConversion | None
+
+
+class PostbacksReplayed(Shown):
+    """What a filter finds, or the replay of it."""
+
+    count: int | None
+    """How many postbacks the filter finds. Null once they are replayed: the replay says it."""
+    token: str | None
+    """Repeat the request with this token to replay what the preview found. Null once that is done."""
+    replay: Replay | None
+    """The replay, which is carried out in the background. Null in a preview."""
 
 
 class Judgement(Shown):

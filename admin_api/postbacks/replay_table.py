@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, LiteralString
+from datetime import datetime
+from typing import Any, LiteralString, NamedTuple
 from uuid import UUID
 
 from psycopg import sql
@@ -16,7 +17,10 @@ _COLUMNS: LiteralString = (
     "replay_id, filter, dry, state, found, examined, changed, outcomes, error, requested_by, created_at, updated_at,"
     " finished_at"
 )
-_INSERT: LiteralString = f"insert into replays (filter, dry, requested_by) values (%s, %s, %s) returning {_COLUMNS}"  # noqa: S608
+_INSERT: LiteralString = (
+    "insert into replays (filter, dry, requested_by, created_at) values (%s, %s, %s, coalesce(%s, now()))"  # noqa: S608
+    f" returning {_COLUMNS}"
+)
 _ONE: LiteralString = f"select {_COLUMNS} from replays where replay_id = %s"  # noqa: S608
 _PAGE: LiteralString = f"select {_COLUMNS} from replays {{}} order by replay_id desc limit %(limit)s"  # noqa: S608
 JUDGEMENT_COLUMNS: LiteralString = "judgement_id, postback_id, judged_at, changed, before, after, note"
@@ -25,9 +29,18 @@ _JUDGEMENTS: LiteralString = (
 )
 
 
-def save_replay(database: Database, wanted: Mapping[str, Any], dry: bool, actor: str) -> Row:
+class Wanted(NamedTuple):
+    """What is to be replayed: a filter as JSON, of postbacks that were stored by a moment (None is now)."""
+
+    filter: Mapping[str, Any]
+    dry: bool
+    stored_by: datetime | None = None
+
+
+def save_replay(database: Database, wanted: Wanted, actor: str) -> Row:
     """Store a replay that the worker is to carry out, and return it."""
-    row = database.execute(_INSERT, [Jsonb(dict(wanted)), dry, actor]).fetchone()
+    values = [Jsonb(dict(wanted.filter)), wanted.dry, actor, wanted.stored_by]
+    row = database.execute(_INSERT, values).fetchone()
     assert row is not None
     return row
 

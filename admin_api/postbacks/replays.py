@@ -6,26 +6,27 @@ The worker carries them out. A replay is stored before its job is queued, so tha
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
 from http import HTTPStatus
-from typing import Any
 from uuid import UUID, uuid4
 
 import falcon
 from redis import Redis, RedisError
 from rq import Queue
 
-from admin_api.http import NumberedPageQuery, Page, actor_of, operation, page_of
+from admin_api.http import OUTDATED, NumberedPageQuery, Page, actor_of, operation, page_of
 from admin_api.postbacks.replay_objects import (
     Judgement,
     JudgementQuery,
     OneReplayBody,
+    PostbacksReplayed,
     Replay,
     ReplayBody,
     show_judgement,
     show_replay,
 )
+from admin_api.postbacks.replay_preview import preview_replay, require_moment
 from admin_api.postbacks.replay_table import (
+    Wanted,
     load_judgements,
     load_replay,
     load_replays,
@@ -45,10 +46,10 @@ class ReplayRequests:
         self._pool = pool
         self._redis = redis
 
-    def accept(self, req: falcon.Request, resp: falcon.Response, wanted: Mapping[str, Any], dry: bool) -> Replay:
-        """Store a replay of the postbacks that `wanted` filters, queue it and return it."""
+    def accept(self, req: falcon.Request, resp: falcon.Response, wanted: Wanted) -> Replay:
+        """Store a replay, queue it and return it."""
         with self._pool.connection() as database:
-            row = save_replay(database, wanted, dry, actor_of(req))
+            row = save_replay(database, wanted, actor_of(req))
         self._enqueue(row["replay_id"])
         resp.location = f"/v1/replays/{row['replay_id']}"
         return show_replay(row)
@@ -78,19 +79,31 @@ class PostbackReplay:
         """Read it again and decide its outcome again. With `dry`, only show what would change."""
         with self._pool.connection() as database:
             require_postback(database, postback_id)
-        return self._requests.accept(req, resp, {"postback_ids": [str(postback_id)]}, body.dry)
+        return self._requests.accept(req, resp, Wanted({"postback_ids": [str(postback_id)]}, body.dry))
 
 
 class PostbacksReplay:
     """Replays all postbacks that a filter finds."""
 
-    def __init__(self, requests: ReplayRequests) -> None:
+    def __init__(self, requests: ReplayRequests, pool: Pool) -> None:
         self._requests = requests
+        self._pool = pool
 
-    @operation("Replay postbacks", statuses=(HTTPStatus.ACCEPTED,))
-    def on_post(self, req: falcon.Request, resp: falcon.Response, body: ReplayBody) -> Replay:
-        """Read them again and decide their outcomes again. With `dry`, only show what would change."""
-        return self._requests.accept(req, resp, body.filter.stated(), body.dry)
+    @operation("Replay postbacks", statuses=(HTTPStatus.ACCEPTED, HTTPStatus.OK), conflicts=(OUTDATED,))
+    def on_post(self, req: falcon.Request, resp: falcon.Response, body: ReplayBody) -> PostbacksReplayed:
+        """Read them again and decide their outcomes again, once you have seen how many they are.
+
+        Without a token the answer is a preview, with status 200; repeat it with its token. With `dry`, nothing changes:
+        the replay only shows what would change, and begins at once.
+        """
+        if body.token is None and not body.dry:
+            with self._pool.connection() as database:
+                count, token = preview_replay(database, body.filter)
+            resp.status = HTTPStatus.OK
+            return PostbacksReplayed(count=count, token=token, replay=None)
+        stored_by = None if body.token is None else require_moment(body.filter, body.token)
+        replay = self._requests.accept(req, resp, Wanted(body.filter.stated(), body.dry, stored_by))
+        return PostbacksReplayed(count=None, token=None, replay=replay)
 
 
 class Replays:

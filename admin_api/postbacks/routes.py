@@ -22,7 +22,7 @@ def postback_routes(pool: Pool, redis: Redis) -> list[Route]:
     requests = ReplayRequests(pool, redis)
     return [
         Route("/v1/postbacks", Postbacks(pool)),
-        Route("/v1/postbacks/replay", PostbacksReplay(requests)),
+        Route("/v1/postbacks/replay", PostbacksReplay(requests, pool)),
         Route("/v1/postbacks/{postback_id}/replay", PostbackReplay(requests, pool)),
         Route("/v1/replays", Replays(pool)),
         Route("/v1/replays/{replay_id}", ReplayItem(pool)),

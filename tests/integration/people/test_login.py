@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import pytest
 from argon2 import PasswordHasher
 
 from admin_api.http import SESSION_COOKIE
-from admin_api.people import Passwords
 from admin_api.runtime import Database
 from documented import assert_as_documented
-from people import PASSWORD, People, people_of
+from people import PASSWORD, People
 
 
 def test_somebody_who_was_invited_sets_a_password_and_logs_in(people: People) -> None:
@@ -75,17 +75,16 @@ def test_using_a_session_is_noted_once_a_minute(people: People, database: Databa
 
 
 def test_a_password_is_hashed_anew_when_the_parameters_have_changed(
-    database_url: str, redis_url: str, database: Database
+    people: People, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    stronger = Passwords(PasswordHasher(time_cost=2, memory_cost=16, parallelism=1))
-    with people_of(database_url, redis_url) as before:
-        before.accepted(before.invited("ada@example.com"))
-    with people_of(database_url, redis_url, passwords=stronger) as after:
-        assert after.browser().log_in("ada@example.com").status_code == 200
-        hashed = database.execute("select password_hash from users").fetchone()
-        assert hashed is not None
-        assert hashed["password_hash"].startswith("$argon2id$v=19$m=16,t=2,p=1$")
-        assert after.browser().log_in("ada@example.com").status_code == 200
+    people.accepted(people.invited("ada@example.com"))
+    stronger = PasswordHasher(time_cost=2, memory_cost=16, parallelism=1)
+    monkeypatch.setattr(people.admin.collaborators.passwords, "_hasher", stronger)
+    assert people.browser().log_in("ada@example.com").status_code == 200
+    hashed = database.execute("select password_hash from users").fetchone()
+    assert hashed is not None
+    assert hashed["password_hash"].startswith("$argon2id$v=19$m=16,t=2,p=1$")
+    assert people.browser().log_in("ada@example.com").status_code == 200
 
 
 def test_another_password_ends_every_session_but_the_one_that_set_it(people: People) -> None:
