@@ -63,14 +63,19 @@ class AdminClient:
 
 
 @contextmanager
-def admin_client(database_url: str, redis_url: str) -> Iterator[AdminClient]:
-    """Yield a client of an app on these servers, with an API token of its own."""
+def admin_client(database_url: str, redis_url: str, **collaborators: Any) -> Iterator[AdminClient]:
+    """Yield a client of an app on these servers, with an API token of its own.
+
+    `collaborators` are those beside the usual ones.
+    """
     token = f"wp_{secrets.token_hex(16)}"
     with closing(connect(database_url)) as database:
         database.execute("insert into api_tokens (token_hash, name) values (%s, 'test')", [hash_token(token)])
     pool, redis = open_pool(database_url, 4), connect_redis(redis_url)
     try:
-        yield AdminClient(Collaborators(pool, redis, Addresses("https", EDGE_PORT), CLICK_ID_KEYS), token)
+        yield AdminClient(
+            Collaborators(pool, redis, Addresses("https", EDGE_PORT), CLICK_ID_KEYS, **collaborators), token
+        )
     finally:
         pool.close()
         redis.close()

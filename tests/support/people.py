@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -12,7 +11,6 @@ import pyotp
 from argon2 import PasswordHasher
 from falcon.testing import Result, TestClient
 
-from admin_api.app import create_app
 from admin_api.http import SESSION_COOKIE
 from admin_api.people import Passwords
 from admin_client import AdminClient, admin_client, connect
@@ -64,9 +62,10 @@ class Browser:
 class People:
     """An installation with its first token, and whoever was invited."""
 
-    def __init__(self, admin: AdminClient, clock: Clock) -> None:
+    def __init__(self, admin: AdminClient, clock: Clock, database_url: str) -> None:
         self.admin = admin
         self.clock = clock
+        self.database_url = database_url
 
     def browser(self, address: str = OUR_ADDRESS) -> Browser:
         """Return a browser that nobody is logged in with."""
@@ -109,11 +108,9 @@ def token_of(link: dict[str, Any]) -> str:
 def people_of(database_url: str, redis_url: str, **collaborators: Any) -> Iterator[People]:
     """Yield an installation. `collaborators` replace those of the app."""
     clock = Clock()
-    with admin_client(database_url, redis_url) as admin:
-        given = {"passwords": Passwords(QUICK), "clock": clock} | collaborators
-        changed = replace(admin.collaborators, **given)
-        admin.collaborators, admin.web = changed, TestClient(create_app(changed))
-        yield People(admin, clock)
+    given = {"passwords": Passwords(QUICK), "clock": clock} | collaborators
+    with admin_client(database_url, redis_url, **given) as admin:
+        yield People(admin, clock, database_url)
 
 
 def count(database_url: str, query: str) -> int:

@@ -1,4 +1,4 @@
-"""An installation with users, for the tests of people. A module has one, and each test finds it without users."""
+"""An installation with users, for the tests of people. They share one, and each test finds it without users."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ from datetime import UTC, datetime
 import pytest
 from redis import Redis
 
+from admin_api.runtime import acting_for_nobody
 from database_copies import DatabaseCopies
 from people import People, people_of
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def installation(database_copies: DatabaseCopies, redis_server: str) -> Iterator[People]:
     """Yield the installation: building the app for every test would take longer than the tests."""
     url = database_copies.make()
@@ -27,7 +28,8 @@ def installation(database_copies: DatabaseCopies, redis_server: str) -> Iterator
 def people(installation: People) -> People:
     """Return the installation, without users, and with its own token alone."""
     installation.clock.now = datetime.now(UTC)
-    with installation.admin.collaborators.pool.connection() as database:
+    # The last request was made in this thread too.
+    with acting_for_nobody(), installation.admin.collaborators.pool.connection() as database:
         database.execute("delete from users")
         database.execute("delete from login_failures")
         database.execute("delete from api_tokens where token_id > 1")
