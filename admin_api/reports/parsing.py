@@ -122,8 +122,10 @@ def parse_question(parameters: Mapping[str, str], viewer: Viewer, usual: Usual) 
         )
 
     columns = read.read("columns", _parse_columns, usual_columns())
-    sort = read.read("sort", lambda text, name: _parse_sort(text, name, group_by), _usual_sort(group_by, columns))
-    for name, where in [*((each, "columns") for each in columns), (sort.name, "sort")]:
+    usual_sort = _usual_sort(group_by, columns)
+    sort = read.read("sort", lambda text, name: _parse_sort(text, name, group_by), usual_sort)
+    asked = [(each, "columns") for each in columns] + ([(sort.name, "sort")] if sort is not usual_sort else [])
+    for name, where in asked:
         column = column_of(name, of_partner=viewer.of_partner) if _is_column(name, group_by) else None
         refused = column and side_refused(uses_class, by_event, column.side)
         if refused:
