@@ -24,6 +24,7 @@ from admin_api.http import (
     operation_of,
 )
 from admin_api.openapi.headers import answer_headers, header_parameters
+from admin_api.openapi.links import add_links
 
 MEDIA_MULTIPART = "multipart/form-data"
 _PROBLEM = "Problem"
@@ -57,6 +58,7 @@ def build_document(routes: Iterable[Route]) -> dict[str, Any]:
     paths: dict[str, dict[str, Any]] = {}
     for path, method, declared in operations:
         paths.setdefault(path, {})[method] = _operation(path, method, declared, schemas, components)
+    add_links(paths)
     for _, _, declared in operations:
         if declared.query is not None:
             # The fields of a query are listed as parameters of each operation.
