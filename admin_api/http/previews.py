@@ -8,11 +8,23 @@ from typing import Annotated
 
 from admin_api.http.errors import ConflictError
 from admin_api.http.field_types import Text
+from admin_api.http.models import Shown
 
 TOKEN_CHARACTERS = 32
 # The code of the conflict when something has changed since the preview.
 OUTDATED = "preview-outdated"
 PreviewToken = Annotated[str, Text(2 * TOKEN_CHARACTERS)]
+
+
+class BulkResult(Shown):
+    """What a filter finds, and how much of it was changed."""
+
+    count: int
+    """How many objects the filter finds."""
+    token: str | None
+    """Repeat the request with this token to do it to these. Null once it is done."""
+    changed: int | None
+    """How many were changed. Null in a preview."""
 
 
 def preview_token(lines: Iterable[str | bytes]) -> str:

@@ -9,12 +9,15 @@ from uuid import UUID
 import falcon
 
 from admin_api.http import (
+    OUTDATED,
     Body,
+    BulkResult,
     Condition,
     Filter,
     Number,
     NumberedPageQuery,
     Page,
+    PreviewToken,
     Revisions,
     Shown,
     Text,
@@ -22,7 +25,7 @@ from admin_api.http import (
     operation,
     page_of,
 )
-from admin_api.issues.table import load_issue, load_issues, save_issue
+from admin_api.issues.table import load_issue, load_issues, resolve_issues, save_issue
 from admin_api.runtime import Pool, Row
 from tracking.issues import IssueKind, IssueState
 
@@ -51,6 +54,17 @@ class IssueFilter(Filter):
 
 class IssueQuery(IssueFilter, NumberedPageQuery):
     """A page of the list of issues."""
+
+
+class IssuesResolved(Body):
+    """The issues to resolve, all with one note."""
+
+    filter: IssueFilter
+    """The filters of the list. Only open issues are found."""
+    note: Annotated[str, Text(NOTE_CHARACTERS_MAX)] | None = None
+    """Your note on each of them. Without one, their notes stay as they are."""
+    token: PreviewToken | None = None
+    """The token of a preview, which is then carried out. Without it the answer is a preview."""
 
 
 class Issue(Shown):
@@ -120,6 +134,19 @@ class IssueItem:
         with self._pool.connection() as database:
             row = save_issue(database, issue_id, body.changes(), allowed)
         return _show(resp, row)
+
+
+class IssuesResolution:
+    """Resolves the issues that a filter finds."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+
+    @operation("Resolve issues", conflicts=(OUTDATED,))
+    def on_post(self, req: falcon.Request, resp: falcon.Response, body: IssuesResolved) -> BulkResult:
+        """Up to 10,000 issues of a filter. Without a token the answer is a preview; repeat it with its token."""
+        with self._pool.connection() as database:
+            return resolve_issues(database, body.filter.chosen(), body.note, body.token)
 
 
 def _show(resp: falcon.Response, row: Row) -> Issue:

@@ -9,14 +9,29 @@ from uuid import UUID
 from psycopg import sql
 from psycopg.types.json import Jsonb
 
-from admin_api.http import Chosen, NotFoundError, Revisions, Values, require_revision
+from admin_api.http import (
+    BulkResult,
+    Chosen,
+    NotFoundError,
+    Revisions,
+    Values,
+    preview_token,
+    require_preview,
+    require_revision,
+)
 from admin_api.runtime import Database, Row
 from config.tables import issues
 from tracking.issues import IssueKind
+from tracking.runtime import FieldError
 
 _SELECT: LiteralString = (
     "select issue_id, kind, state, title, detail, merchant_id, postback_id, conversion_id, click_id, count, reopened,"
     " note, revision, opened_at, last_seen_at, resolved_at from issues"
+)
+RESOLVED_MAX = 10_000
+_RESOLVE = (
+    "update issues set state = 'resolved', note = coalesce(%(note)s, note), revision = revision + 1,"
+    " resolved_at = now() where issue_id = any(%(issue_ids)s)"
 )
 _ONE: LiteralString = f"{_SELECT} where issue_id = %s"
 _CHANGE = (
@@ -75,6 +90,28 @@ def load_issue(database: Database, issue_id: int, *, lock: bool = False) -> Row:
     if row is None:
         raise NotFoundError(f"there is no issue {issue_id}")
     return row
+
+
+def resolve_issues(database: Database, chosen: Chosen, note: str | None, token: str | None) -> BulkResult:
+    """Preview which open issues are found or, with the token of the preview, resolve them.
+
+    Raises FieldError for more than 10,000, and ConflictError if the filter no longer finds what the preview showed.
+    """
+    with database.transaction():
+        query = sql.SQL("select issue_id, revision from issues {} order by issue_id limit {} {}").format(
+            chosen.where(sql.SQL("state = 'open'")),
+            sql.Literal(RESOLVED_MAX + 1),
+            sql.SQL("" if token is None else "for update"),
+        )
+        found = database.execute(query, chosen.values, prepare=False).fetchall()
+        if len(found) > RESOLVED_MAX:
+            raise FieldError("filter", f"filter finds more than {RESOLVED_MAX} issues; narrow it, for example by kind")
+        current = preview_token(f"{row['issue_id']}|{row['revision']}" for row in found)
+        if token is None:
+            return BulkResult(count=len(found), token=current, changed=None)
+        require_preview(token, current, f"the filter now finds {len(found)}")
+        done = database.execute(_RESOLVE, {"note": note, "issue_ids": [row["issue_id"] for row in found]})
+        return BulkResult(count=len(found), token=None, changed=done.rowcount)
 
 
 def save_issue(database: Database, issue_id: int, changes: Values, allowed: Revisions) -> Row:

@@ -17,11 +17,12 @@ def within_partner(values: Values, before: Row | None) -> Values:
     role, source_id, _ = standing()
     if role != PARTNER_ROLE:
         return values
-    if values.get("source_id", int(source_id)) != int(source_id):
+    # A new one that names no source has null here.
+    if (values.get("source_id") or int(source_id)) != int(source_id):
         raise FieldError("source_id", "source_id must be your own source, or be left out")
     if values.get("method", "GET") != "GET":
         raise FieldError("method", "method must be GET: a POST reports what merchants pay")
     hidden = _NOT_A_PARTNERS.search(values.get("url") or "")
     if hidden:
         raise FieldError("url", f"url must not have {hidden[0]}, which merchants and the operator alone know")
-    return values if before is not None else values | {"source_id": int(source_id)}
+    return values | {"source_id": int(source_id)}

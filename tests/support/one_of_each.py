@@ -21,6 +21,8 @@ _BODIES: dict[str, dict[str, Any]] = {
     "commission-plans": {"name": "One", "starts_on": "2020-01-01", "currency": "USD"},
     "exchange-rates": {"base": "EUR", "quote": "USD", "rate": "1.1", "rate_date": "2026-10-30"},
     "outgoing-postbacks": {"name": "One", "url": _URL},
+    "saved-reports": {"name": "One", "question": {"group_by": "link"}},
+    "report-schedules": {"saved_report_id": 1, "every": "day", "recipients": ["one@example.com"]},
 }
 _RULES = (
     '{"merchant_id": 1, "from": "2026-10-01", "to": "2026-10-31", "format": "csv",'

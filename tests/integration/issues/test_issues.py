@@ -157,3 +157,34 @@ def test_an_issue_of_a_kind_of_a_newer_release_is_shown(
 def test_an_unknown_issue_is_404(admin: AdminClient, issue_id: str) -> None:
     for method, body in (("GET", None), ("PATCH", {"state": "open"})):
         assert admin.request(method, f"/v1/issues/{issue_id}", body).status_code == 404
+
+
+def test_many_issues_are_resolved_as_their_preview_showed_them(admin: AdminClient, database: Database) -> None:
+    for number in range(4):
+        database.execute(
+            "insert into issues (kind, subject_key, title, merchant_id, note) values ('rate-missing', %s, 'T', 1, %s)",
+            [str(number), "mine" if number == 0 else None],
+        )
+    body = {"filter": {"kind": "rate-missing"}}
+    look = admin.request("POST", "/v1/issues/resolve", body)
+    assert (look.status_code, look.json["count"], look.json["changed"]) == (200, 4, None)
+    admin.request("PATCH", "/v1/issues/4", {"state": "resolved"})
+    outdated = admin.request("POST", "/v1/issues/resolve", body | {"token": look.json["token"]})
+    assert (outdated.status_code, outdated.json["code"]) == (409, "preview-outdated")
+    token = admin.request("POST", "/v1/issues/resolve", body).json["token"]
+    done = admin.request("POST", "/v1/issues/resolve", body | {"token": token})
+    assert done.json == {"count": 3, "token": None, "changed": 3}
+    shown = admin.request("GET", "/v1/issues?state=resolved").json["items"]
+    assert [each["note"] for each in shown] == [None, None, None, "mine"]
+    again = admin.request("POST", "/v1/issues/resolve", body | {"token": token})
+    assert again.json["code"] == "preview-outdated"
+
+
+def test_a_note_of_many_is_on_each_and_a_null_filter_resolves_nothing(admin: AdminClient, database: Database) -> None:
+    database.execute("insert into issues (kind, subject_key, title) values ('rate-missing', 'a', 'T')")
+    refused = admin.request("POST", "/v1/issues/resolve", {"filter": {"kind": None}})
+    assert (refused.status_code, refused.json["field"]) == (400, "filter.kind")
+    body = {"filter": {}, "note": "loaded the rates"}
+    token = admin.request("POST", "/v1/issues/resolve", body).json["token"]
+    admin.request("POST", "/v1/issues/resolve", body | {"token": token})
+    assert admin.request("GET", "/v1/issues/1").json["note"] == "loaded the rates"

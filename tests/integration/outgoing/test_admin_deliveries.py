@@ -76,7 +76,7 @@ def test_a_wrong_filter_is_refused(admin: AdminClient) -> None:
         result = admin.request("GET", f"/v1/deliveries?{query}")
         assert result.status_code == 400, query
         assert result.json["field"].removesuffix("[0]") == query.partition("=")[0]
-    for body in ({"filter": {"colour": "red"}}, {"filter": 1}, {"event": "ftd"}, {"dry_run": "yes"}):
+    for body in ({"filter": {"colour": "red"}}, {"filter": 1}, {"event": "ftd"}, {"token": 1}):
         assert admin.request("POST", "/v1/deliveries/replay", body).status_code == 400, body
 
 
@@ -109,21 +109,24 @@ def test_a_delivery_that_is_being_sent_is_not_replayed(
     database.execute("insert into delivery_attempts (delivery_id, attempt) values (%s, 11)", [delivery_id])
     result = admin.request("POST", f"/v1/deliveries/{delivery_id}/replay")
     assert (result.status_code, result.json["code"]) == (409, "under-way")
-    assert admin.request("POST", "/v1/deliveries/replay", {"filter": {"state": "pending"}}).json["matched"] == 0
+    assert admin.request("POST", "/v1/deliveries/replay", {"filter": {"state": "pending"}}).json["count"] == 0
 
 
 def test_many_are_replayed_by_filter_after_a_look_at_how_many(
     admin: AdminClient, database_url: str, deliveries: list[dict[str, Any]]
 ) -> None:
     wanted = {"event": "ftd", "outgoing_postback_id": deliveries[0]["outgoing_postback_id"]}
-    look = admin.request("POST", "/v1/deliveries/replay", {"filter": wanted, "dry_run": True})
-    assert (look.status_code, look.json) == (200, {"matched": 2, "replayed": 0})
+    look = admin.request("POST", "/v1/deliveries/replay", {"filter": wanted})
+    token = look.json["token"]
+    assert (look.status_code, look.json) == (200, {"count": 2, "token": token, "changed": None})
     assert {each["state"] for each in partners.deliveries(database_url)} == {"failed"}
-    done = admin.request("POST", "/v1/deliveries/replay", {"filter": wanted})
-    assert (done.status_code, done.json) == (202, {"matched": 2, "replayed": 2})
+    done = admin.request("POST", "/v1/deliveries/replay", {"filter": wanted, "token": token})
+    assert (done.status_code, done.json) == (200, {"count": 2, "token": None, "changed": 2})
     assert sorted(each["state"] for each in partners.deliveries(database_url)) == ["failed", "pending", "pending"]
     # Only failed ones unless told otherwise: the same again finds nothing.
-    assert admin.request("POST", "/v1/deliveries/replay", {"filter": wanted}).json["matched"] == 0
+    assert admin.request("POST", "/v1/deliveries/replay", {"filter": wanted}).json["count"] == 0
+    again = admin.request("POST", "/v1/deliveries/replay", {"filter": wanted, "token": token})
+    assert (again.status_code, again.json["code"]) == (409, "preview-outdated")
 
 
 def test_what_is_overdue_or_suspended_is_measured(
@@ -186,14 +189,14 @@ def test_facts_of_an_older_release_are_shown_with_null_for_what_they_lack(
 def test_several_wrong_filters_are_named_together(admin: AdminClient) -> None:
     query = admin.request("GET", "/v1/deliveries?state=failed,lost&click_id=7&is_test=maybe&colour=red")
     assert [each["field"] for each in query.json["errors"]] == ["state[1]", "click_id", "is_test", "colour"]
-    body = {"filter": {"from": "yesterday", "event": "No Event", "colour": "red"}, "dry_run": 1}
+    body = {"filter": {"from": "yesterday", "event": "No Event", "colour": "red"}, "token": 1}
     refused = admin.request("POST", "/v1/deliveries/replay", body)
     assert refused.status_code == 400
     assert {(each["field"], each["code"]) for each in refused.json["errors"]} == {
         ("filter.from", "invalid-field"),
         ("filter.event", "invalid-field"),
         ("filter.colour", "unknown-field"),
-        ("dry_run", "invalid-field"),
+        ("token", "invalid-field"),
     }
     (unknown,) = (each for each in refused.json["errors"] if each["code"] == "unknown-field")
     assert "outgoing_postback_id, state, event" in unknown["detail"]
@@ -232,10 +235,11 @@ def test_a_replay_that_waited_for_an_attempt_to_begin_does_not_send_twice(
     assert shown["due_at"] > shown["last_attempt_at"], "the attempt keeps its time"
 
 
-def test_a_replay_of_many_passes_over_what_is_being_claimed(
+def test_a_replay_of_many_does_nothing_if_one_of_them_was_claimed_since_the_preview(
     admin: AdminClient, database_url: str, deliveries: list[dict[str, Any]]
 ) -> None:
+    token = admin.request("POST", "/v1/deliveries/replay", {"filter": {}}).json["token"]
     with psycopg.connect(database_url) as worker:
         worker.execute(f"{CLAIM[0]} where event = 'deposit'", [LEASE_S])
-        result = admin.request("POST", "/v1/deliveries/replay", {"filter": {}})
-    assert (result.status_code, result.json["replayed"]) == (202, 2)
+    result = admin.request("POST", "/v1/deliveries/replay", {"filter": {}, "token": token})
+    assert (result.status_code, result.json["code"]) == (409, "preview-outdated")

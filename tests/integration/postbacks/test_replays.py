@@ -103,9 +103,29 @@ def test_many_are_replayed_by_a_filter(admin: AdminClient, database: Database, r
     result = admin.request("POST", "/v1/postbacks/replay", {"filter": wanted, "dry": True})
     assert result.status_code == 202
     moments = {"from": "2026-10-01T00:00:00Z", "to": "2026-11-01T10:00:00Z"}
-    assert result.json["filter"] == wanted | moments
+    assert result.json["replay"]["filter"] == wanted | moments
     row = database.execute("select filter from replays").fetchone()
     assert row == {"filter": wanted | moments}
+    assert len(jobs(redis)) == 1
+
+
+def test_many_are_replayed_once_a_preview_has_shown_how_many(
+    admin: AdminClient, database: Database, redis: Redis
+) -> None:
+    path, body = "/v1/postbacks/replay", {"filter": {"outcome": "refused"}}
+    look = admin.request("POST", path, body)
+    assert (look.status_code, look.json["count"], look.json["replay"]) == (200, 0, None)
+    assert database.execute("select 1 from replays").fetchone() is None
+    for other in ({"filter": {"outcome": "parked"}}, {"filter": {"outcome": "refused", "merchant_id": 1}}):
+        assert admin.request("POST", path, other | {"token": look.json["token"]}).json["code"] == "preview-outdated"
+    stamp, _, digest = look.json["token"].partition("-")
+    for token in ("x", f"0-{digest}", f"ffffffffffffffff-{digest}", f"{stamp}-{'0' * 32}"):
+        assert admin.request("POST", path, body | {"token": token}).json["code"] == "preview-outdated"
+    done = admin.request("POST", path, body | {"token": look.json["token"]})
+    assert (done.status_code, done.json["count"], done.json["token"]) == (202, None, None)
+    assert done.headers["Location"] == f"/v1/replays/{done.json['replay']['replay_id']}"
+    row = database.execute("select created_at <= now() as earlier from replays").fetchone()
+    assert row == {"earlier": True}
     assert len(jobs(redis)) == 1
 
 

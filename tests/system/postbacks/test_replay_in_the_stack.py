@@ -73,7 +73,8 @@ def test_a_replay_whose_worker_is_killed_again_and_again_judges_every_postback_o
     stack.await_settled()
     stack.api("PATCH", f"/v1/merchants/{merchant['merchant_id']}", {"event_words": {"win": "deposit"}})
     wanted = {"filter": {"merchant_id": merchant["merchant_id"], "outcome": "refused"}}
-    replay = stack.api("POST", "/v1/postbacks/replay", wanted).headers["location"]
+    token = stack.api("POST", "/v1/postbacks/replay", wanted).json["token"]
+    replay = stack.api("POST", "/v1/postbacks/replay", wanted | {"token": token}).headers["location"]
     for examined in (0, 100):
         wait_until(lambda least=examined: stack.api("GET", replay).json["examined"] >= least, 60, "a part to be done")  # type: ignore[misc]
         pid = stack.pid("postbacks")
