@@ -58,15 +58,13 @@ class Collaborators:
 class LeaseLostError(WaypostError):
     """Another process has taken the mail over, so this one must not send it."""
 
-    code = "lease-lost"
-
 
 class _TooLargeError(WaypostError):
-    code = "report-too-large"
+    """The file is larger than a mail may be."""
 
 
 class _EndlessError(WaypostError):
-    code = "no-result"
+    """No attempt has come to an end."""
 
 
 _PERMANENT = (FieldError, InvalidFieldsError, ForbiddenError, OwnerError, _TooLargeError, _EndlessError)

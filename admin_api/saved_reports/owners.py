@@ -22,8 +22,6 @@ _USER = "select user_id, name, role, sees_money, source_id from users where user
 class OwnerError(WaypostError):
     """A report's owner may not ask for it any more. The message says why."""
 
-    code = "owner-may-not"
-
 
 def load_owner(database: Database, report: Row) -> Actor:
     """Return the owner of a saved report with its present rights, or raise OwnerError.

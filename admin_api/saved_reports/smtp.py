@@ -26,8 +26,6 @@ class MailError(WaypostError):
     `in_doubt`: the server may have taken it, but its answer did not arrive.
     """
 
-    code = "mail-refused"
-
     def __init__(self, message: str, *, permanent: bool = False, in_doubt: bool = False) -> None:
         super().__init__(message)
         self.permanent = permanent
