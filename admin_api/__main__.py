@@ -17,6 +17,7 @@ from admin_api.database_roles import require_roles
 from admin_api.runtime import connect_database, connect_redis
 from config.database import require_schema
 from config.settings import AdminSettings, SettingError, admin_settings
+from config.tracing import start_tracing
 from tracking.runtime import WaypostError
 
 GUNICORN_CONFIG = Path(config.__file__).resolve().parent / "gunicorn_admin.py"
@@ -48,6 +49,8 @@ def main() -> NoReturn:
     part = parser.parse_args().part
     try:
         settings = admin_settings()
+        # Refused here in one sentence, not later with a traceback.
+        start_tracing(settings.traces_endpoint, "waypost-admin")
         arguments = command(settings, part)
         connect_redis(settings.redis_url).close()
         with closing(connect_database(settings.admin_database_url)) as database:

@@ -39,6 +39,7 @@ from admin_api.routing import routing_routes
 from admin_api.runtime import Measurements, Pool
 from admin_api.saved_reports import ReportRenderer, saved_report_routes
 from admin_api.spool import ledger_routes
+from admin_api.tracing import ROUTE
 from admin_api.traffic import traffic_routes
 from config.settings import MailSettings, PublicPlace, ReportSettings, RetentionDays, default_retention
 from tracking.outgoing import Network
@@ -88,6 +89,7 @@ class Accounting:
         resp.set_header("Cache-Control", "no-store")
         # A client could make up label values at will with methods outside the standard ones.
         method = req.method if req.method in falcon.HTTP_METHODS else "other"
+        req.env[ROUTE] = req.uri_template
         self._measurements.requests.labels(req.uri_template or "none", method, str(resp.status_code)).inc()
 
 

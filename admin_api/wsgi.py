@@ -12,7 +12,9 @@ from admin_api.reports import PostgresReports
 from admin_api.resources import Addresses
 from admin_api.runtime import connect_redis, open_pool
 from admin_api.saved_reports import Mailer, ReportRenderer
+from admin_api.tracing import TracedApp
 from config.settings import AdminSettings, admin_settings
+from config.tracing import start_tracing
 
 
 def start(settings: AdminSettings) -> App:
@@ -52,4 +54,6 @@ def start(settings: AdminSettings) -> App:
     return create_app(collaborators)
 
 
-app = start(admin_settings())
+_settings = admin_settings()
+_traced = start_tracing(_settings.traces_endpoint, "waypost-admin")
+app = TracedApp(start(_settings)) if _traced else start(_settings)

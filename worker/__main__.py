@@ -18,6 +18,7 @@ from redis.retry import Retry
 from config.database import SchemaError, require_schema
 from config.geo import GeoDatabases
 from config.settings import SettingError, worker_settings
+from config.tracing import TracesError, start_tracing
 from tracking.runtime import QueueName
 from worker import rates_command
 from worker.maintenance import Schedule
@@ -58,6 +59,11 @@ def main(arguments: list[str]) -> int:
         sys.stderr.write(f"worker: {error.message}\n")
         return 2
     start_logging(name, settings.log_level)
+    try:
+        start_tracing(settings.traces_endpoint, f"waypost-worker-{name}")
+    except TracesError as error:
+        sys.stderr.write(f"worker: {error.message}\n")
+        return 2
     load_tasks()
     stop = Event()
     _stop_on_signals(stop)

@@ -44,6 +44,13 @@ class EnvironmentReader:
         """Return the port of the live stream, 0 if there is none."""
         return self.number("STREAM_PORT", 0, 65535)
 
+    def http_url(self, name: str) -> str:
+        """Return the URL of an HTTP server without a slash at its end, empty if none is set."""
+        text = self.text(name).rstrip("/")
+        if text and not re.fullmatch(r"https?://[^\s/]+(/\S*)?", text):
+            raise SettingError(f"{name} must be a URL such as http://127.0.0.1:4318, not {text[:80]!r}", field=name)
+        return text
+
     def choice(self, name: str, choices: tuple[str, ...]) -> str:
         text = self.text(name).lower()
         if text not in choices:

@@ -160,6 +160,11 @@ OPTIONS: dict[str, Option] = {
             "most values that a day's roll-up by something visitors choose may have, 100 to 10000000",
         ),
         Option("REPORT_TIMEOUT_S", "20", "longest time of one question to reports, 1 to 3600"),
+        Option(
+            "OTEL_EXPORTER_OTLP_ENDPOINT",
+            "",
+            "where traces of the admin and the workers go, such as http://127.0.0.1:4318; empty makes none",
+        ),
         Option("LOG_LEVEL", "info", "debug, info, warning or error"),
     )
 }

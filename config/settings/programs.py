@@ -71,6 +71,7 @@ class WorkerSettings:
     retention: RetentionDays
     reports: ReportSettings
     traffic: TrafficLimits
+    traces_endpoint: str
     log_level: str
 
 
@@ -105,6 +106,7 @@ class AdminSettings:
     reports: ReportSettings
     # None sends no mail.
     mail: MailSettings | None
+    traces_endpoint: str
     log_level: str
 
 
@@ -175,6 +177,7 @@ def worker_settings(environ: Mapping[str, str] = os.environ) -> WorkerSettings:
         retention=retention_days(read),
         reports=report_settings(read),
         traffic=traffic_limits(read),
+        traces_endpoint=read.http_url("OTEL_EXPORTER_OTLP_ENDPOINT"),
         log_level=read.log_level(),
     )
 
@@ -206,6 +209,7 @@ def admin_settings(environ: Mapping[str, str] = os.environ) -> AdminSettings:
         retention=retention_days(read),
         reports=report_settings(read),
         mail=mail_settings(read),
+        traces_endpoint=read.http_url("OTEL_EXPORTER_OTLP_ENDPOINT"),
         log_level=read.log_level(),
     )
 

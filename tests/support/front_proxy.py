@@ -6,7 +6,7 @@ import os
 import re
 import signal
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,6 +59,11 @@ def write_nginx(home: Path, edge_ports: list[int], port: int, intake_port: int =
     site, intakes = re.subn(r"server 127\.0\.0\.1:8083 ", f"server 127.0.0.1:{intake_port} ", site)
     assert (listens, upstreams, substitutes, intakes) == (1, 1, 1, 1)
     (home / "waypost.conf").write_text(site)
+    return write_nginx_main(home)
+
+
+def write_nginx_main(home: Path) -> Path:
+    """Write a main configuration around the site that is in `home`."""
     path = home / "nginx.conf"
     path.write_text(_NGINX_MAIN.format(home=home))
     return path
@@ -72,7 +77,7 @@ def running_nginx(home: Path, *edge_ports: int, intake_port: int = NOBODY) -> It
     home.chmod(0o755)
     port = free_port()
     configuration = write_nginx(home, list(edge_ports), port, intake_port)
-    with _running([program, "-c", str(configuration), "-p", str(home)], home, port, "nginx") as front:
+    with running([program, "-c", str(configuration), "-p", str(home)], home, port, "nginx") as front:
         yield front
 
 
@@ -86,20 +91,26 @@ def running_caddy(home: Path, *edge_ports: int, intake_port: int = NOBODY) -> It
     ports = f"\tadmin off\n\thttp_port {port}\n\thttps_port {tls_port}\n"
     path = home / "Caddyfile"
     path.write_text(CADDYFILE.read_text().replace("{\n", "{\n" + ports, 1))
-    environ = os.environ | {"HOME": str(home), "XDG_DATA_HOME": str(home), "XDG_CONFIG_HOME": str(home)}
+    environ = {"HOME": str(home), "XDG_DATA_HOME": str(home), "XDG_CONFIG_HOME": str(home)}
     environ |= {"WAYPOST_EDGES": edges, "WAYPOST_INTAKE": f"127.0.0.1:{intake_port} {edges}"}
     command = [program, "run", "--config", str(path), "--adapter", "caddyfile"]
-    with _running(command, home, port, "caddy", environ) as front:
+    with running(command, home, port, "caddy", environ) as front:
         yield front
 
 
 @contextmanager
-def _running(
-    command: list[str], home: Path, port: int, name: str, environ: dict[str, str] | None = None
+def running(
+    command: list[str], home: Path, port: int, name: str, environ: Mapping[str, str] | None = None
 ) -> Iterator[Front]:
+    """Run a proxy until it is no longer needed. `environ` is added to this process's environment."""
     with (home / f"{name}.log").open("wb") as log:
         process = subprocess.Popen(
-            command, env=environ, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+            command,
+            env=os.environ | dict(environ or {}),
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
         )
     try:
         wait_until(lambda: _answers(process, port, home / f"{name}.log"), 30, f"{name} to answer")

@@ -20,6 +20,7 @@ from rq.job import Job
 from rq.registry import FailedJobRegistry, StartedJobRegistry
 from rq.worker.base import WorkerStatus
 
+from config.tracing import span
 from tracking.runtime import JobSerializer, QueueName
 from worker.runtime.errors import RetryableError, WorkerError
 from worker.runtime.jobs import TaskJob
@@ -124,6 +125,12 @@ class QueueWorker(SimpleWorker):
             if found is not None or timeout is None:
                 return found
         return None
+
+    def execute_job(self, job: Job, queue: Queue) -> None:
+        """Run a job in this process, within a span where traces are wanted."""
+        with span(job.origin, {"messaging.destination.name": queue.name, "messaging.message.id": job.id}) as made:
+            super().execute_job(job, queue)
+            made.set_attribute("waypost.job.status", str(job.get_status(refresh=False)))
 
     def run_maintenance_tasks(self) -> None:
         """Fail abandoned jobs and delete those that failed long ago. The agent enqueues their batches again."""

@@ -43,7 +43,10 @@ IO_MODULES = {
     "urllib3",
     "rq",
 }
-NEVER_AT_THE_EDGE = ("psycopg", "psycopg_pool", "jinja2", "worker", "admin_api", "config.database", "config.embedded")
+NEVER_AT_THE_EDGE = (
+    *("psycopg", "psycopg_pool", "jinja2", "opentelemetry"),
+    *("worker", "admin_api", "config.database", "config.embedded", "config.tracing"),
+)
 # requirements/meinheld.in: a dependency that pip could not resolve, installed without its own dependencies.
 DECLARED_ELSEWHERE = {"meinheld"}
 LINES_MAX = 300
