@@ -45,26 +45,27 @@ $$;
 -- its owner, so that whoever makes a change needs none on the log. One statement for all rows of a change.
 create function audit_changes() returns trigger language plpgsql security definer as $$
 declare
-    caller jsonb := current_setting('waypost.caller', true)::jsonb;
-    id_name constant text := tg_argv[1];
-    secrets constant text[] := tg_argv[2]::text[];
+    -- None of these is the name of a column of any table.
+    calling jsonb := current_setting('waypost.caller', true)::jsonb;
+    named_by constant text := tg_argv[1];
+    hidden_columns constant text[] := tg_argv[2]::text[];
 begin
     if tg_op = 'INSERT' then
         insert into audit_log (user_id, token_id, actor, address, action, object, object_id, after)
-            select (caller ->> 'user_id')::bigint, (caller ->> 'token_id')::bigint, coalesce(caller ->> 'name', ''),
-                caller ->> 'address', 'create', tg_argv[0], coalesce(made ->> id_name, ''), audited_row(made, secrets)
+            select (calling ->> 'user_id')::bigint, (calling ->> 'token_id')::bigint, coalesce(calling ->> 'name', ''),
+                calling ->> 'address', 'create', tg_argv[0], coalesce(made ->> named_by, ''), audited_row(made, hidden_columns)
             from (select to_jsonb(r) as made from becomes r) rows;
     elsif tg_op = 'DELETE' then
         insert into audit_log (user_id, token_id, actor, address, action, object, object_id, before)
-            select (caller ->> 'user_id')::bigint, (caller ->> 'token_id')::bigint, coalesce(caller ->> 'name', ''),
-                caller ->> 'address', 'delete', tg_argv[0], coalesce(gone ->> id_name, ''), audited_row(gone, secrets)
+            select (calling ->> 'user_id')::bigint, (calling ->> 'token_id')::bigint, coalesce(calling ->> 'name', ''),
+                calling ->> 'address', 'delete', tg_argv[0], coalesce(gone ->> named_by, ''), audited_row(gone, hidden_columns)
             from (select to_jsonb(r) as gone from was r) rows;
     else
         insert into audit_log (user_id, token_id, actor, address, action, object, object_id, before, after)
-            select (caller ->> 'user_id')::bigint, (caller ->> 'token_id')::bigint, coalesce(caller ->> 'name', ''),
-                caller ->> 'address', 'change', tg_argv[0], id, differing.before, differing.after
-            from (select to_jsonb(r) ->> id_name as id, audited_row(to_jsonb(r), secrets) as fields from was r) o
-                join (select to_jsonb(r) ->> id_name as id, audited_row(to_jsonb(r), secrets) as fields from becomes r) n
+            select (calling ->> 'user_id')::bigint, (calling ->> 'token_id')::bigint, coalesce(calling ->> 'name', ''),
+                calling ->> 'address', 'change', tg_argv[0], id, differing.before, differing.after
+            from (select to_jsonb(r) ->> named_by as id, audited_row(to_jsonb(r), hidden_columns) as fields from was r) o
+                join (select to_jsonb(r) ->> named_by as id, audited_row(to_jsonb(r), hidden_columns) as fields from becomes r) n
                     using (id)
                 cross join lateral (
                     select jsonb_object_agg(key, b.value) as before, jsonb_object_agg(key, a.value) as after

@@ -24,7 +24,7 @@ declare
         report_clicks_source, report_clicks_sub_, report_conversion_queue, report_conversions, report_conversions_audience,
         report_conversions_link, report_conversions_referrer, report_conversions_source, report_conversions_sub_, report_days,
         report_events_audience, report_events_link, report_events_referrer, report_events_source, report_events_sub_,
-        report_gaps, report_marks, report_queue, report_recent, report_state, sources, exchange_rates}';
+        report_gaps, report_marks, report_queue, report_recent, report_state, retention_drops, sources, exchange_rates}';
     -- waypost_partner finds nothing in these, by their row rules; a trace of its click joins them.
     partner_joins constant text[] := '{issues, link_versions, postback_judgements, replays, rotation_versions}';
     -- waypost_partner works with its own rows of these.

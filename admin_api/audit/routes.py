@@ -34,9 +34,9 @@ _SELECT: LiteralString = (
 class AuditFilter(Filter):
     """The changes to find. All given filters must hold."""
 
-    object: Annotated[str, Text(NAME_CHARACTERS_MAX), Condition("object = %(object)s")] | None = None
+    object: Annotated[Annotated[str, Text(NAME_CHARACTERS_MAX)] | None, Condition("object = %(object)s")] = None
     """The kind of object, such as `link` or `API token`."""
-    object_id: Annotated[str, Text(NAME_CHARACTERS_MAX), Condition("object_id = %(object_id)s")] | None = None
+    object_id: Annotated[Annotated[str, Text(NAME_CHARACTERS_MAX)] | None, Condition("object_id = %(object_id)s")] = None
     """The number or the name of the object."""
     action: Annotated[Literal["create", "change", "delete"] | None, Condition("action = %(action)s")] = None
     """What was done."""

@@ -43,7 +43,7 @@ class Standing(NamedTuple):
 
 
 NOBODY = Standing(ADMIN_ROLE, "", "")
-_standing: ContextVar[Standing] = ContextVar("waypost_standing", default=NOBODY)
+_standing: ContextVar[Standing] = ContextVar("standing", default=NOBODY)
 
 
 def act_for(actor: Actor, address: str | None = None) -> None:

@@ -26,7 +26,7 @@ _TAKE = (
     "select set_config('role', %s, false), set_config('waypost.source_id', %s, false),"
     " set_config('waypost.caller', %s, false)"
 )
-_bound: ContextVar[Database | None] = ContextVar("waypost_bound_connection", default=None)
+_bound: ContextVar[Database | None] = ContextVar("bound", default=None)
 
 
 class StandingConnection(Connection[Row]):

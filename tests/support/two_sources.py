@@ -17,12 +17,14 @@ from falcon.testing import Result
 from psycopg.types.json import Jsonb
 
 from admin_api.runtime import Database
-from admin_client import AdminClient, admin_client, connect
+from admin_client import CLICK_ID_KEYS, AdminClient, admin_client, connect
 from config.configuration import hash_token
+from tracking.clicks import ClickIdMint, ProcessIdentity
 from tracking.outgoing import sample_facts
-from worker_cases import mint_at
 
+# 2026-10-30.
 CLICKED_AT_MS = 1_793_361_600_000
+_DAY_MS = 86_400_000
 PAID_BY_MERCHANT = {1: 7777, 2: 8888}
 EARNED = {1: 1111, 2: 2222}
 _OF_A_SOURCE = """
@@ -114,13 +116,15 @@ def two_sources(database_url: str, redis_url: str) -> Iterator[TwoSources]:
     with admin_client(database_url, redis_url) as admin, closing(connect(database_url)) as database:
         admin.profile()
         admin.merchant(name="Merchant of both")
-        database.execute("select make_click_partition('2026-10-30', %s, %s)", [UUID(int=0), UUID(int=2**128 - 1)])
+        first_ms = CLICKED_AT_MS - CLICKED_AT_MS % _DAY_MS
+        bounds = [UUID(int=at_ms << 80) for at_ms in (first_ms, first_ms + _DAY_MS)]
+        database.execute("select make_click_partition('2026-10-30', %s, %s)", bounds)
         owned = {}
         for source_id in (1, 2):
             admin.created("sources", name=f"source {source_id}")
             values = {
                 "source": source_id,
-                "click": UUID(mint_at(CLICKED_AT_MS + source_id)),
+                "click": UUID(_click_id(CLICKED_AT_MS + source_id)),
                 "at_ms": CLICKED_AT_MS + source_id,
                 "payout": PAID_BY_MERCHANT[source_id],
                 "earned": EARNED[source_id],
@@ -137,3 +141,8 @@ def two_sources(database_url: str, redis_url: str) -> Iterator[TwoSources]:
             assert row is not None
             owned[source_id] = dict(row)
         yield TwoSources(admin, database, owned)
+
+
+def _click_id(at_ms: int) -> str:
+    """Return a genuine click id of a moment, as the client's app knows them."""
+    return ClickIdMint(CLICK_ID_KEYS, ProcessIdentity(7, 1, 0), lambda: at_ms * 1_000_000).mint()[0]

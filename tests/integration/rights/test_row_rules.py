@@ -52,6 +52,11 @@ def test_without_a_source_a_partner_finds_nothing(world: TwoSources) -> None:
         assert world.database.execute("select from clicks").fetchall() == []
 
 
+@pytest.mark.parametrize("table", ["issues", "link_versions", "postback_judgements", "replays", "rotation_versions"])
+def test_what_the_operator_notes_about_clicks_is_empty_to_a_partner(world: TwoSources, table: str) -> None:
+    assert as_partner(world, 1, f"select * from {table}") == []
+
+
 def test_a_click_belongs_to_the_source_that_the_link_had_when_it_came(world: TwoSources) -> None:
     link_id = world.owned[1]["link_id"]
     click = "select count(*) as found from clicks"
@@ -95,7 +100,7 @@ def test_a_partner_writes_nothing_for_another_source(world: TwoSources) -> None:
         "select next_hop_secrets from profiles",
         "select default_plan_id from merchants",
         "select * from commission_plans",
-        "select * from issues",
+        "select * from erasures",
         "select * from audit_log",
         "update links set active = false returning 1",
         "update entries set payout_id = null returning 1",
@@ -124,6 +129,7 @@ def test_every_table_that_a_partner_reads_has_row_rules(world: TwoSources) -> No
         "report_marks",
         "report_queue",
         "report_state",
+        "retention_drops",
     }
 
 
