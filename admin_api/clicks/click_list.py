@@ -168,7 +168,7 @@ def clicks_query(
         f" order by click_id desc limit {parameters.add(limit)}"
     )
     # Made of our own words; everything that was sent is a parameter.
-    return sql.SQL(cast("LiteralString", query)), parameters.values
+    return sql.SQL(query), parameters.values
 
 
 def _links_of(database: Database, selection: Selection) -> list[int] | None:

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from admin_api.reports.columns import COLUMNS, Column, Figures, Money
+from admin_api.reports.columns import COLUMNS
 from admin_api.reports.drill_down import click_conditions
 from admin_api.reports.export_files import WRITERS
 from admin_api.reports.exports import export_routes
-from admin_api.reports.objects import shown_key, shown_values
 from admin_api.reports.parameters import Parameters
 from admin_api.reports.parsing import UsualNow, parse_question, parse_selection
 from admin_api.reports.postgres import PostgresReports
-from admin_api.reports.queries import FILTERS, PERIOD, Stated, query_of
+from admin_api.reports.queries import FILTERS, PERIOD, query_of
 from admin_api.reports.question import Axis, Question, Selection, Usual, Viewer
 from admin_api.reports.routes import report_routes, usual_now
-from admin_api.reports.store import Answer, Head, ReportRow, ReportStore, Stream
+from admin_api.reports.store import Answer, ReportStore, Stream
 
 __all__ = [
     "COLUMNS",
@@ -22,17 +21,11 @@ __all__ = [
     "WRITERS",
     "Answer",
     "Axis",
-    "Column",
-    "Figures",
-    "Head",
-    "Money",
     "Parameters",
     "PostgresReports",
     "Question",
-    "ReportRow",
     "ReportStore",
     "Selection",
-    "Stated",
     "Stream",
     "Usual",
     "UsualNow",
@@ -43,7 +36,5 @@ __all__ = [
     "parse_selection",
     "query_of",
     "report_routes",
-    "shown_key",
-    "shown_values",
     "usual_now",
 ]
