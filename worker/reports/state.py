@@ -18,11 +18,14 @@ HOUR_S = 3600
 DAY_HOURS = 24
 # RACE: both locks are taken before the first query, so that everything sees the moment after them. The first keeps out
 # other folds. The second waits for moves of links that are not committed, and holds up new ones: whose a click is must
-# not change between this snapshot and this commit. Batches and reports wait for neither.
+# not change between this snapshot and this commit. Batches and reports wait for neither. A change of many links may be
+# long; then the fold is left to its next turn, since other moves wait behind a lock that waits.
 _ALONE = (
     "set transaction isolation level repeatable read",
+    "set local lock_timeout = '1s'",
     "lock table report_state in exclusive mode nowait",
     "lock table link_history in share mode",
+    "set local lock_timeout to default",
     # PERF: a fold's tables are small and new, so plans with compiling or parallel workers cost more than they save.
     "set local jit = off",
     "set local max_parallel_workers_per_gather = 0",
@@ -50,17 +53,18 @@ class State(NamedTuple):
 
 @contextmanager
 def alone(connection: Connection) -> Iterator[bool]:
-    """Be the only one that changes roll-ups, in one snapshot, until the block ends; yield False if somebody else is."""
-    try:
-        with connection.transaction():
+    """Be the only one that changes roll-ups, in one snapshot, until the block ends.
+
+    Yields False, in a transaction that is rolled back, while somebody else does or a change of many links goes on.
+    """
+    with connection.transaction() as transaction:
+        try:
             for statement in _ALONE:
                 connection.execute(statement)
-            yield True
-            return
-    except psycopg.errors.LockNotAvailable as error:
-        if "report_state" not in str(error):
-            raise
-    yield False
+        except psycopg.errors.LockNotAvailable:
+            yield False
+            raise psycopg.Rollback(transaction) from None
+        yield True
 
 
 def load_state(connection: Connection, settings: ReportSettings, now_s: float) -> State:
