@@ -343,6 +343,23 @@ create table report_events_sub2 (
     primary key (level, block, source_id, sub2, axis, event, currency)
 ) with (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.02);
 
+-- PERF: amounts in another currency than a report's are converted by the rate of their day, so the days of one currency are
+-- read: a quarter of the time of reading all currencies, in the groups with many keys.
+create index report_conversions_link_by_currency on report_conversions_link (currency, axis, block) where level = 1;
+create index report_events_link_by_currency on report_events_link (currency, axis, block) where level = 1;
+create index report_conversions_audience_by_currency on report_conversions_audience (currency, axis, block) where level = 1;
+create index report_events_audience_by_currency on report_events_audience (currency, axis, block) where level = 1;
+create index report_conversions_place_by_currency on report_conversions_place (currency, axis, block) where level = 1;
+create index report_events_place_by_currency on report_events_place (currency, axis, block) where level = 1;
+create index report_conversions_technology_by_currency on report_conversions_technology (currency, axis, block) where level = 1;
+create index report_events_technology_by_currency on report_events_technology (currency, axis, block) where level = 1;
+create index report_conversions_referrer_by_currency on report_conversions_referrer (currency, axis, block) where level = 1;
+create index report_events_referrer_by_currency on report_events_referrer (currency, axis, block) where level = 1;
+create index report_conversions_sub1_by_currency on report_conversions_sub1 (currency, axis, block) where level = 1;
+create index report_events_sub1_by_currency on report_events_sub1 (currency, axis, block) where level = 1;
+create index report_conversions_sub2_by_currency on report_conversions_sub2 (currency, axis, block) where level = 1;
+create index report_events_sub2_by_currency on report_events_sub2 (currency, axis, block) where level = 1;
+
 -- Clicks with the dimensions of reports: 0 and '' for what is not known, and merchant and source as they were at the click.
 create view report_click_rows with (security_invoker = true) as
 select

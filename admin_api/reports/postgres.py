@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import psycopg
 
+from admin_api.reports import late
 from admin_api.reports.columns import CLASSES, COST, Figures
 from admin_api.reports.errors import RowsDroppedError, TooMuchError
 from admin_api.reports.names import Names, load_names
 from admin_api.reports.parameters import Parameters
 from admin_api.reports.planner import AnsweredFrom, Grain, Plan, ReportState, periods, plan_of, remedy
 from admin_api.reports.question import Question, RowPlace
-from admin_api.reports.rates import load_exchange
-from admin_api.reports.snapshot import kept_from, load_snapshot
+from admin_api.reports.rates import Exchange, load_exchange
+from admin_api.reports.snapshot import Snapshot, kept_from, load_snapshot
 from admin_api.reports.sources import Reading
 from admin_api.reports.statements import PREVIOUS, Statement
 from admin_api.reports.store import Answer, Head, MissingRate, ReportRow, Stream
@@ -36,18 +37,24 @@ _BEGIN = (
 class PostgresReports:
     """A ReportStore on the roll-ups and rows in PostgreSQL."""
 
-    def __init__(self, pool: Pool, timeout_s: float, plan: Planner = plan_of) -> None:
+    def __init__(
+        self, pool: Pool, timeout_s: float, plan: Planner = plan_of, late_keys_min: int = late.KEYS_MIN
+    ) -> None:
         self._pool = pool
         self._timeout_s = timeout_s
         self._plan = plan
+        self._late_keys_min = late_keys_min
 
     def answer(self, question: Question) -> Answer:
         """Return one page of the answer. Raises TooMuchError or RowsDroppedError."""
         with self._snapshot(question) as database:
-            plan, statement, missing = _prepare(database, question, self._plan)
-            text = statement.text(page=True)
-            totals, *found = database.execute(text, statement.parameters.values, prepare=False).fetchall()
-            head = _head(question, plan, totals, missing)
+            prepared = _prepare(database, question, self._plan)
+            late_rows = _late(database, prepared, self._late_keys_min)
+            if late_rows is None:
+                totals, *found = prepared.execute(database, question, page=True)
+            else:
+                totals, found = late_rows
+            head = _head(question, prepared.plan, totals, prepared.missing)
             rows = [_row(question, each) for each in found[: question.limit]]
             return Answer(head, rows, len(found) > question.limit, load_names(database, question, rows))
 
@@ -55,14 +62,15 @@ class PostgresReports:
     def stream(self, question: Question) -> Iterator[Stream]:
         """Give the whole answer, as of one moment, while the block runs. Raises TooMuchError or RowsDroppedError."""
         with self._snapshot(question) as database:
-            plan, statement, missing = _prepare(database, question, self._plan)
+            prepared = _prepare(database, question, self._plan)
+            statement = prepared.statement(question)
             text = statement.text(page=False)
             with database.cursor("report_rows") as cursor:
                 cursor.itersize = STREAM_ROWS
                 cursor.execute(text, statement.parameters.values)
                 totals = cursor.fetchone()
                 assert totals is not None
-                head = _head(question, plan, totals, missing)
+                head = _head(question, prepared.plan, totals, prepared.missing)
                 yield Stream(head, _pages(database, question, cursor))
 
     @contextmanager
@@ -80,10 +88,45 @@ class PostgresReports:
             raise TooMuchError("a sum is too large to be shown; ask for fewer days or fewer links") from None
 
 
-def _prepare(
-    database: Database, question: Question, planner: Planner
-) -> tuple[Plan, Statement, tuple[MissingRate, ...]]:
-    """Return the plan of a question, its statement, and the rates that it lacks."""
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A question with what is known before its figures, all of one snapshot."""
+
+    question: Question
+    planner: Planner
+    plan: Plan
+    snapshot: Snapshot
+    exchange: Exchange
+    missing: tuple[MissingRate, ...] = ()
+
+    def statement(self, question: Question) -> Statement:
+        """Return the statement of the question, or of one that follows from it and asks for no other days."""
+        parameters = Parameters()
+        plan = self.plan if question.group_by else self.planner(question, self.snapshot.state)
+        readings = [
+            Reading(
+                question,
+                plan,
+                self.snapshot.state,
+                period,
+                parameters,
+                unfolded_clicks=unfolded,
+                unfolded_conversions=self.snapshot.unfolded_conversions,
+            )
+            for period, unfolded in zip(periods(question), self.snapshot.unfolded_clicks, strict=False)
+        ]
+        return Statement(question, readings, self.exchange, parameters)
+
+    def execute(self, database: Database, question: Question, *, page: bool) -> list[Row]:
+        """Return the totals, then the rows."""
+        statement = self.statement(question)
+        text = statement.text(page=page)
+        rows: list[Row] = database.execute(text, statement.parameters.values, prepare=False).fetchall()
+        return rows
+
+
+def _prepare(database: Database, question: Question, planner: Planner) -> Prepared:
+    """Return the question with its plan, its rates, and those that it lacks."""
     snapshot = load_snapshot(database, question)
     plan = planner(question, snapshot.state)
     if plan.grain is Grain.ROWS and any(name in (*CLASSES, "uniques", COST) for name in question.figures):
@@ -95,27 +138,29 @@ def _prepare(
                 field="from",
             )
     exchange = load_exchange(database, question, snapshot.currencies, costs=COST in question.figures)
-    parameters = Parameters()
-    readings = [
-        Reading(
-            question,
-            plan,
-            snapshot.state,
-            period,
-            parameters,
-            unfolded_clicks=unfolded,
-            unfolded_conversions=snapshot.unfolded_conversions,
-        )
-        for period, unfolded in zip(periods(question), snapshot.unfolded_clicks, strict=True)
-    ]
-    statement = Statement(question, readings, exchange, parameters)
-    missing: tuple[MissingRate, ...] = ()
-    if not exchange.complete:
-        asked = Parameters()
-        lacking = Statement(question, [replace(each, parameters=asked) for each in readings], exchange, asked)
-        rows = database.execute(lacking.missing(), asked.values, prepare=False).fetchall()
-        missing = tuple(MissingRate(row["of_currency"], day_of(row["of_day"]).isoformat()) for row in rows)
-    return plan, statement, missing
+    prepared = Prepared(question, planner, plan, snapshot, exchange)
+    if exchange.complete:
+        return prepared
+    lacking = prepared.statement(question)
+    rows = database.execute(lacking.missing(), lacking.parameters.values, prepare=False).fetchall()
+    missing = tuple(MissingRate(row["of_currency"], day_of(row["of_day"]).isoformat()) for row in rows)
+    return replace(prepared, missing=missing)
+
+
+def _late(database: Database, prepared: Prepared, keys_min: int) -> tuple[Row, list[Row]] | None:
+    """Return the totals and the rows of a page and of the one after it, or None if they are to be found in one step."""
+    question = prepared.question
+    if not late.is_late(question, prepared.plan, keys_min):
+        return None
+    first, *ordered = prepared.execute(database, late.by_order(question), page=True)
+    keys = [tuple(row[f"k{index}"] for index in range(len(question.group_by))) for row in ordered]
+    places = [RowPlace(row["place"], key) for row, key in zip(ordered, keys, strict=True)]
+    if not late.decides(question, places, first["keys"]):
+        return None
+    rows = prepared.execute(database, late.of_keys(question, keys), page=False)[1:]
+    by_key = {tuple(row[f"k{index}"] for index in range(len(question.group_by))): row for row in rows}
+    totals = prepared.execute(database, late.totals_of(question), page=True)[0]
+    return totals, [by_key[key] for key in keys]
 
 
 def _pages(database: Database, question: Question, cursor: Any) -> Iterator[tuple[list[ReportRow], Names]]:

@@ -51,14 +51,25 @@ class Usual(NamedTuple):
         return self.now.astimezone(ZoneInfo(time_zone)).date()
 
 
+class Keys(NamedTuple):
+    """Some keys of some dimensions."""
+
+    dimensions: tuple[str, ...]
+    keys: tuple[tuple[Value, ...], ...]
+
+
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Which clicks and conversions are meant: those of some days, both included, that all filters let pass."""
+    """Which clicks and conversions are meant: those of some days, both included, that all filters let pass.
+
+    With `keys`, only those with one of these.
+    """
 
     first_day: date
     last_day: date
     time_zone: str
     filters: tuple[ValueFilter, ...] = ()
+    keys: Keys | None = None
 
     @property
     def days(self) -> int:
@@ -78,7 +89,7 @@ class Selection:
             for each in self.filters
         )
         span = timedelta(days=shift)
-        return Selection(self.first_day - span, self.last_day - span, self.time_zone, moved)
+        return Selection(self.first_day - span, self.last_day - span, self.time_zone, moved, self.keys)
 
     def runs(self) -> list[tuple[int, int]]:
         """Return the days that count as ranges of day numbers, the end not included."""

@@ -13,7 +13,7 @@ from itertools import pairwise
 
 from admin_api.reports.parameters import Parameters
 from admin_api.reports.planner import Grain, Offset, Plan, ReportState, day_blocks, hour_runs, late_days, offsets
-from admin_api.reports.question import Axis, Question, Selection
+from admin_api.reports.question import Axis, Keys, Question, Selection
 from admin_api.reports.values import ValueFilter
 from tracking.reports import DIMENSIONS, LEVELS, DimensionKind, clicks_table, conversions_table, events_table
 
@@ -84,7 +84,8 @@ class Reading:
 
     def _conditions(self, without: Sequence[str]) -> list[str]:
         kept = [each for each in self.selection.filters if each.dimension not in without]
-        return value_conditions(kept, self.parameters)
+        found = value_conditions(kept, self.parameters)
+        return found if self.selection.keys is None else [*found, key_condition(self.selection.keys, self.parameters)]
 
     def _rows(self, table: str, moment: str, conditions: Iterable[str], *, stored: bool = False) -> Rows:
         local = LocalTime.of_moment(moment, self.selection.time_zone, self.parameters)
@@ -163,6 +164,18 @@ def value_conditions(filters: Iterable[ValueFilter], parameters: Parameters) -> 
         values = parameters.add(list(each.values), f"{key_type(each.dimension)}[]")
         found.append(f"{dimension.column} {'<> all' if each.without else '= any'} ({values})")
     return found
+
+
+def key_condition(keys: Keys, parameters: Parameters) -> str:
+    """Return the condition that a row has one of some keys."""
+    columns = ", ".join(DIMENSIONS[name].column for name in keys.dimensions)
+    values = [
+        parameters.add([key[index] for key in keys.keys], f"{key_type(name)}[]")
+        for index, name in enumerate(keys.dimensions)
+    ]
+    if len(values) == 1:
+        return f"{columns} = any ({values[0]})"
+    return f"({columns}) in (select * from unnest({', '.join(values)}))"  # noqa: S608
 
 
 def time_conditions(selection: Selection, moment: str, local: LocalTime, parameters: Parameters) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -16,8 +16,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import worker_cases as cases
-from admin_api.reports import COLUMNS, Answer, PostgresReports, Question, Usual, Viewer, parse_question
+from admin_api.reports import COLUMNS, Answer, PostgresReports, Question, Usual, Viewer, late, parse_question
 from admin_api.reports.planner import Grain, Plan
+from admin_api.reports.question import RowPlace
 from admin_api.runtime import open_pool
 from database_copies import DatabaseCopies
 from report_answers import World, read_world
@@ -35,13 +36,14 @@ ZONES = (ZONE, ZONE, "UTC", "America/New_York", "Asia/Kolkata", "Asia/Kathmandu"
 QUESTIONS = int(os.environ.get("WAYPOST_REPORT_QUESTIONS", "60"))
 
 
-@dataclass
+@dataclass(repr=False)
 class Asked:
     """A world, and stores that answer from roll-ups where they can, and from partitions alone."""
 
     world: World
     usual_store: PostgresReports
     from_rows: PostgresReports
+    in_steps: PostgresReports
     history: History
 
     def ask(self, parameters: Mapping[str, str], viewer: Viewer = Viewer()) -> Answer:  # noqa: B008 - never changed
@@ -136,6 +138,7 @@ def asked(database_copies: DatabaseCopies, redis_server: str) -> Iterator[Asked]
             read_world(connection),
             PostgresReports(pool, 30),
             PostgresReports(pool, 30, lambda *_: Plan(Grain.ROWS)),
+            PostgresReports(pool, 30, late_keys_min=0),
             history,
         )
     database_copies.drop(module_database_url)
@@ -242,6 +245,37 @@ def test_pages_together_are_the_whole_answer(asked: Asked) -> None:
             if cursor is None:
                 break
         assert [shown(row) for row in found] == [shown(row) for row in whole.rows]
+
+
+@pytest.mark.parametrize(
+    ("group_by", "sort"),
+    [("link", "-net"), ("referrer,source", "-conversions"), ("link,destination,rule", "-gross"), ("sub1", "-profit")],
+)
+def test_a_page_that_is_found_in_steps_is_the_same_page(
+    asked: Asked, monkeypatch: pytest.MonkeyPatch, group_by: str, sort: str
+) -> None:
+    found_in_steps = []
+
+    def decides(question: Question, places: Sequence[RowPlace], keys: int) -> bool:
+        found_in_steps.append(late_decides(question, places, keys))
+        return found_in_steps[-1]
+
+    late_decides = late.decides
+    monkeypatch.setattr(late, "_PAGES_MIN", 1)
+    monkeypatch.setattr(late, "decides", decides)
+    asked_for = {"group_by": group_by, "sort": sort, "limit": "1", "columns": EVERYTHING}
+    for more in ({}, {"compare": "previous"}, {"by": "conversion", "link": "!1"}):
+        parameters = {**asked_for, **more}
+        for _ in range(5):
+            question = parse_question(parameters, Viewer(), USUAL)
+            answer, expected = asked.in_steps.answer(question), asked.from_rows.answer(question)
+            assert [shown(row) for row in answer.rows] == [shown(row) for row in expected.rows]
+            assert (answer.head.totals, answer.next_cursor) == (expected.head.totals, expected.next_cursor)
+            assert answer.head.previous_totals == expected.head.previous_totals
+            if answer.next_cursor is None:
+                break
+            parameters["cursor"] = answer.next_cursor
+    assert any(found_in_steps) or sort == "-profit"
 
 
 def test_a_stream_has_the_whole_answer_whatever_its_limit(asked: Asked) -> None:
