@@ -58,8 +58,8 @@ class DataSet:
         return self.last_day - timedelta(days=min(days, self.days) - 1)
 
     def raw_bounds(self) -> dict[str, str]:
-        """Return when the days of the single clicks begin and end, as the API takes moments."""
-        return {"from": f"{day_of(self.first_raw_day)}T00:00:00Z", "to": f"{day_of(self.last_number + 1)}T00:00:00Z"}
+        """Return the first day of all, the first with single clicks, and the last."""
+        return {"first": f"{self.first_day}", "from": f"{day_of(self.first_raw_day)}", "to": f"{self.last_day}"}
 
     def visits_of(self, weekday: int) -> int:
         """Return how many clicks a day has; 0 is Monday."""

@@ -17,7 +17,7 @@ from loadtests.reports.data_set import DataSet
 from loadtests.reports.raw_clicks import write_raw_clicks
 from loadtests.reports.scene import make_scene
 from loadtests.reports.visits import make_visits
-from tracking.reports import GROUPS, clicks_table
+from tracking.reports import GROUPS, clicks_table, day_of
 
 DISK_BYTES = 25 << 30
 Seconds = dict[str, float]
@@ -65,7 +65,7 @@ def _state(connection: Connection[Any], data_set: DataSet) -> None:
         "update report_state set time_zone = 'UTC', built_day = %s, hours_from = %s",
         [data_set.last_number + 1, data_set.first_hour_day * 24],
     )
-    ended_at = data_set.raw_bounds()["from"]
+    ended_at = f"{day_of(data_set.first_raw_day)}T00:00:00Z"
     connection.execute(
         "insert into retention_drops (class, partition_name, ends_at, rows, bytes, dropped_at)"
         " values ('clicks', 'clicks_before', %s, 0, 0, now())",
