@@ -118,4 +118,6 @@ def query_of(name: str, text: str, *fields: dict[str, tuple[Any, Any]]) -> type[
 
 
 ReportQuery = query_of("ReportQuery", "The question.", _QUESTION, FILTERS)
-ReportConversionsQuery = query_of("ReportConversionsQuery", "Whose conversions.", PERIOD, _BY, FILTERS)
+# Conversions have no class.
+_FILTERS = {name: each for name, each in FILTERS.items() if name != "class"}
+ReportConversionsQuery = query_of("ReportConversionsQuery", "Whose conversions.", PERIOD, _BY, _FILTERS)

@@ -87,6 +87,11 @@ def test_a_row_leads_to_exactly_the_conversions_that_it_counts(world: tuple[Admi
             assert [item["received_at"] for item in items]
 
 
+def test_conversions_have_no_class_to_be_found_by(world: tuple[AdminClient, History]) -> None:
+    refused = world[0].request("GET", "/v1/reports/conversions?class=bot")
+    assert (refused.status_code, refused.json["field"]) == (400, "class")
+
+
 def test_the_conversions_of_a_row_are_paged_newest_first(world: tuple[AdminClient, History]) -> None:
     admin, _ = world
     path = "/v1/reports/conversions?by=conversion"
