@@ -14,8 +14,10 @@ from typing import NoReturn
 import config
 from admin_api import invite
 from admin_api.database_roles import require_roles
+from admin_api.rotate_secrets import require_keys
 from admin_api.runtime import connect_database, connect_redis
 from config.database import require_schema
+from config.sealing import Seals
 from config.settings import AdminSettings, SettingError, admin_settings
 from config.tracing import start_tracing
 from tracking.runtime import WaypostError
@@ -56,6 +58,7 @@ def main() -> NoReturn:
         with closing(connect_database(settings.admin_database_url)) as database:
             require_roles(database)
             require_schema(database)
+            require_keys(database, Seals(settings.secrets_keys))
     except WaypostError as error:
         sys.exit(f"waypost: {error.message}")
     # All arguments are ours, and no shell is involved.

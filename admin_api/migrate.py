@@ -13,7 +13,7 @@ from pathlib import Path
 from psycopg.errors import Error as DatabaseError
 
 from admin_api.database_roles import admit_login, give_rights, make_roles
-from admin_api.rotate_secrets import seal_stored
+from admin_api.rotate_secrets import seal_clear
 from admin_api.runtime import Database, connect_database
 from config.configuration import hash_token
 from config.database import GRANTS_SINCE, SchemaError, applied_migrations, migration_files
@@ -88,7 +88,7 @@ def main() -> int:
             for name in migrate(database, migration_files()):
                 sys.stdout.write(f"applied {name}\n")
             admit_login(database, settings.admin_database_url)
-            seal_stored(database, Seals(settings.secrets_keys))
+            seal_clear(database, Seals(settings.secrets_keys))
             path = keep_first_token(database, settings.home)
     except WaypostError as error:
         sys.stderr.write(f"waypost: {error.message}\n")

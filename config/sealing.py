@@ -61,6 +61,11 @@ class Seals:
         return stored.startswith(f"{_PREFIX}{self._newest}:")
 
 
+def is_sealed(stored: str) -> bool:
+    """Say whether a stored text is sealed, with whatever key."""
+    return stored.startswith(_PREFIX)
+
+
 @cache
 def process_seals() -> Seals:
     """Return the seals of this process's own keys. They are read once, as all settings are."""

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from admin_api.rotate_secrets import SEALED_COLUMNS, main, seal_stored
+from admin_api.rotate_secrets import SEALED_COLUMNS, main, require_keys, seal_clear, seal_stored
 from admin_api.runtime import Database
 from admin_client import AdminClient
 from config.sealing import SealError, Seals
@@ -61,7 +61,7 @@ def test_what_an_older_release_stored_in_clear_is_sealed_once(admin: AdminClient
     )
     database.execute("update profiles set next_hop_secrets = '{}'")
     seals = Seals((OLD,))
-    assert (seal_stored(database, seals), seal_stored(database, seals)) == (1, 0)
+    assert (seal_clear(database, seals), seal_clear(database, seals)) == (1, 0)
     assert [seals.unseal(each) for each in stored(database)] == [PLAIN]
 
 
@@ -89,8 +89,28 @@ def test_the_command_says_how_much_it_sealed(
     for name, value in (("DATABASE_URL", database_url), ("WAYPOST_HOME", str(home))):
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("SECRETS_KEYS", NEW.hex())
-    assert main() == 1
+    assert main([]) == 1
     assert re.fullmatch(r"waypost: a secret is sealed with key \w+, .*SECRETS_KEYS.*\n", capsys.readouterr().err)
     monkeypatch.setenv("SECRETS_KEYS", f"{NEW.hex()},{'5e' * 32}")
-    assert main() == 0
+    assert main([]) == 0
     assert "3 rows" in capsys.readouterr().out
+
+
+def test_a_lost_key_is_noticed_at_the_start_and_its_secrets_can_be_replaced(
+    admin: AdminClient,
+    database: Database,
+    database_url: str,
+    home: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    some_secrets(admin)
+    before = stored(database)
+    with pytest.raises(SealError, match="SECRETS_KEYS"):
+        require_keys(database, Seals((NEW,)))
+    for name, value in (("DATABASE_URL", database_url), ("WAYPOST_HOME", str(home)), ("SECRETS_KEYS", NEW.hex())):
+        monkeypatch.setenv(name, value)
+    assert main(["--replace-lost"]) == 0
+    assert "replaced the secrets of 3 rows" in capsys.readouterr().out
+    require_keys(database, Seals((NEW,)))
+    assert not set(stored(database)) & set(before)
