@@ -15,7 +15,6 @@ from admin_api.http import (
     Condition,
     Filter,
     Number,
-    NumberedPageQuery,
     Page,
     PreviewToken,
     Revisions,
@@ -23,9 +22,11 @@ from admin_api.http import (
     Text,
     changes_of,
     operation,
+    order_of,
     page_of,
+    sorted_query,
 )
-from admin_api.issues.table import load_issue, load_issues, resolve_issues, save_issue
+from admin_api.issues.table import SORTS, load_issue, load_issues, resolve_issues, save_issue
 from admin_api.runtime import Pool, Row
 from tracking.issues import IssueKind, IssueState
 
@@ -52,8 +53,7 @@ class IssueFilter(Filter):
     """The merchant that the issues are about."""
 
 
-class IssueQuery(IssueFilter, NumberedPageQuery):
-    """A page of the list of issues."""
+IssueQuery = sorted_query("IssueQuery", tuple(SORTS), "-issue_id", IssueFilter)
 
 
 class IssuesResolved(Body):
@@ -105,12 +105,16 @@ class Issues:
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
 
-    @operation("List issues")
-    def on_get(self, req: falcon.Request, resp: falcon.Response, query: IssueQuery) -> Page[Issue]:
-        """Issues that were first opened most recently come first."""
+    @operation("List issues", types={"query": IssueQuery})
+    def on_get(self, req: falcon.Request, resp: falcon.Response, query: Any) -> Page[Issue]:
+        """Issues that were first opened most recently come first, unless `sort` says otherwise."""
+        order = order_of(query.sort, SORTS, "issue_id")
         with self._pool.connection() as database:
-            rows = load_issues(database, query.chosen(), query.cursor, query.limit + 1)
-        return page_of(Page[Issue], rows, query.limit, Issue.of, lambda row: str(row["issue_id"]))
+            rows = load_issues(database, query.chosen(), order, query.cursor, query.limit + 1)
+        sorted_by = query.sort.removeprefix("-")
+        return page_of(
+            Page[Issue], rows, query.limit, Issue.of, lambda row: order.cursor(row[sorted_by], row["issue_id"])
+        )
 
 
 class IssueItem:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any, LiteralString
 from uuid import UUID
 
@@ -12,7 +13,9 @@ from psycopg.types.json import Jsonb
 from admin_api.http import (
     BulkResult,
     Chosen,
+    Column,
     NotFoundError,
+    Order,
     Revisions,
     Values,
     preview_token,
@@ -28,6 +31,11 @@ _SELECT: LiteralString = (
     "select issue_id, kind, state, title, detail, merchant_id, postback_id, conversion_id, click_id, count, reopened,"
     " note, revision, opened_at, last_seen_at, resolved_at from issues"
 )
+SORTS = {
+    "issue_id": Column("issue_id", int),
+    "last_seen_at": Column("last_seen_at", datetime),
+    "count": Column("count", int),
+}
 RESOLVED_MAX = 10_000
 _RESOLVE = (
     "update issues set state = 'resolved', note = coalesce(%(note)s, note), revision = revision + 1,"
@@ -73,15 +81,14 @@ def open_issue(
     )
 
 
-def load_issues(database: Database, chosen: Chosen, before: int | None, limit: int) -> list[Row]:
-    """Return up to `limit` issues with ids below `before`. Those that were first opened most recently come first.
+def load_issues(database: Database, chosen: Chosen, order: Order, cursor: str | None, limit: int) -> list[Row]:
+    """Return up to `limit` issues after a cursor of an order. Raises FieldError for a bad one.
 
     The query is planned with its values, so that open issues are read from the index that holds only these.
     """
-    more = [] if before is None else [sql.SQL("issue_id < %(before)s")]
-    query = sql.SQL("{} {} order by issue_id desc limit %(limit)s").format(sql.SQL(_SELECT), chosen.where(*more))
-    values = {**chosen.values, "before": before, "limit": limit}
-    return database.execute(query, values, prepare=False).fetchall()
+    tail, values = order.page(chosen, cursor)
+    query = sql.SQL("{} {} limit %(limit)s").format(sql.SQL(_SELECT), tail)
+    return database.execute(query, {**values, "limit": limit}, prepare=False).fetchall()
 
 
 def load_issue(database: Database, issue_id: int, *, lock: bool = False) -> Row:

@@ -13,6 +13,7 @@ from pydantic import Field
 from admin_api.http import (
     AnyOf,
     Chosen,
+    Column,
     Condition,
     ConflictError,
     CurrencyCode,
@@ -20,7 +21,9 @@ from admin_api.http import (
     Moment,
     NotFoundError,
     Number,
+    Order,
     Revisions,
+    order_of,
     require_revision,
 )
 from admin_api.money.exchange_rate_table import find_stored_rate
@@ -62,6 +65,13 @@ _PAYOUT = (
 )
 
 
+SORTS = {
+    "payout_id": Column("p.payout_id", int),
+    "period_ends_at": Column("p.period_ends_at", datetime),
+    "amount_minor": Column("coalesce(p.override_minor, e.computed_minor)", int),
+}
+
+
 class PayoutFilter(Filter):
     """The payouts to find. All given filters must hold."""
 
@@ -81,12 +91,16 @@ class PayoutFilter(Filter):
     """The period ended before this moment; a day stands for its beginning."""
 
 
-def load_payouts(database: Database, chosen: Chosen, after: int, limit: int) -> list[Row]:
-    """Return up to `limit` payouts with ids above `after`, in order."""
-    query = sql.SQL("{} {} order by p.payout_id limit %(limit)s").format(
-        sql.SQL(_SELECT), chosen.where(sql.SQL("p.payout_id > %(after)s"))
-    )
-    return database.execute(query, chosen.values | {"after": after, "limit": limit}, prepare=False).fetchall()
+def payout_order(sort: str) -> Order:
+    """Return the order of a list of payouts."""
+    return order_of(sort, SORTS, "p.payout_id")
+
+
+def load_payouts(database: Database, chosen: Chosen, order: Order, cursor: str | None, limit: int) -> list[Row]:
+    """Return up to `limit` payouts after a cursor of an order. Raises FieldError for a bad one."""
+    tail, values = order.page(chosen, cursor)
+    query = sql.SQL("{} {} limit %(limit)s").format(sql.SQL(_SELECT), tail)
+    return database.execute(query, {**values, "limit": limit}, prepare=False).fetchall()
 
 
 def load_payout(database: Database, payout_id: int) -> Row:

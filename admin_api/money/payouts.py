@@ -11,13 +11,13 @@ import falcon
 from admin_api.http import (
     Body,
     Chosen,
-    NumberedPageQuery,
     Page,
     Revisions,
     actor_of,
     csv_pieces,
     operation,
     page_of,
+    sorted_query,
 )
 from admin_api.money.payout_objects import (
     Approval,
@@ -31,12 +31,14 @@ from admin_api.money.payout_objects import (
     show_payout,
 )
 from admin_api.money.payout_table import (
+    SORTS,
     PayoutFilter,
     approve_payout,
     change_payout,
     load_payout,
     load_payouts,
     pay_payout,
+    payout_order,
     reject_payout,
     run_payouts,
 )
@@ -45,14 +47,14 @@ from tracking.money import format_amount
 from tracking.runtime import FieldError
 
 EXPORT_ROWS_AT_ONCE = 1000
+_BY_NUMBER = payout_order("payout_id")
 _EXPORTED = (
     *("payout_id", "source_id", "source", "currency", "payout_schedule", "period_ends_at", "state", "entries"),
     *("computed", "override", "amount", "note", "reference", "decided_at", "decided_by", "paid_at", "paid_by"),
 )
 
 
-class PayoutsQuery(PayoutFilter, NumberedPageQuery):
-    """The filters of the list and the place of a page."""
+PayoutsQuery = sorted_query("PayoutsQuery", tuple(SORTS), "payout_id", PayoutFilter)
 
 
 class Payouts:
@@ -61,12 +63,16 @@ class Payouts:
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
 
-    @operation("List payouts")
-    def on_get(self, req: falcon.Request, resp: falcon.Response, query: PayoutsQuery) -> Page[Payout]:
-        """The payouts are in the order in which they were made."""
+    @operation("List payouts", types={"query": PayoutsQuery})
+    def on_get(self, req: falcon.Request, resp: falcon.Response, query: Any) -> Page[Payout]:
+        """The payouts are in the order in which they were made, unless `sort` says otherwise."""
+        order = payout_order(query.sort)
         with self._pool.connection() as database:
-            rows = load_payouts(database, query.chosen(), query.after, query.limit + 1)
-        return page_of(Page[Payout], rows, query.limit, show_payout, lambda row: str(row["payout_id"]))
+            rows = load_payouts(database, query.chosen(), order, query.cursor, query.limit + 1)
+        sorted_by = query.sort.removeprefix("-")
+        return page_of(
+            Page[Payout], rows, query.limit, show_payout, lambda row: order.cursor(row[sorted_by], row["payout_id"])
+        )
 
 
 class PayoutItem:
@@ -158,7 +164,7 @@ class PayoutExport:
         """All payouts that the filters find, in the order in which they were made."""
         chosen = query.chosen()
         # The first page is read before the answer begins, so that the answer is 503 if the database is away.
-        first = self._load(chosen, 0)
+        first = self._load(chosen, None)
         resp.content_type = "text/csv; charset=utf-8; header=present"
         resp.downloadable_as = "payouts.csv"
         resp.stream = csv_pieces(_EXPORTED, self._rows(chosen, first))
@@ -169,11 +175,12 @@ class PayoutExport:
             for row in rows:
                 payout = show_payout(row)
                 yield [getattr(payout, name) for name in _EXPORTED]
-            rows = self._load(chosen, rows[-1]["payout_id"]) if len(rows) == EXPORT_ROWS_AT_ONCE else []
+            last = rows[-1]["payout_id"]
+            rows = self._load(chosen, _BY_NUMBER.cursor(last, last)) if len(rows) == EXPORT_ROWS_AT_ONCE else []
 
-    def _load(self, chosen: Chosen, after: int) -> list[Row]:
+    def _load(self, chosen: Chosen, cursor: str | None) -> list[Row]:
         with self._pool.connection() as database:
-            return load_payouts(database, chosen, after, EXPORT_ROWS_AT_ONCE)
+            return load_payouts(database, chosen, _BY_NUMBER, cursor, EXPORT_ROWS_AT_ONCE)
 
 
 class PayoutRun:

@@ -188,3 +188,31 @@ def test_a_note_of_many_is_on_each_and_a_null_filter_resolves_nothing(admin: Adm
     token = admin.request("POST", "/v1/issues/resolve", body).json["token"]
     admin.request("POST", "/v1/issues/resolve", body | {"token": token})
     assert admin.request("GET", "/v1/issues/1").json["note"] == "loaded the rates"
+
+
+def test_issues_are_sorted_by_what_is_asked_for(admin: AdminClient, database: Database) -> None:
+    for count, minute in ((5, 1), (9, 3), (5, 2)):
+        database.execute(
+            "insert into issues (kind, subject_key, title, count, last_seen_at)"
+            " values ('rate-missing', %s, 'T', %s, '2026-11-01'::timestamptz + make_interval(mins => %s))",
+            [str(minute), count, minute],
+        )
+
+    def listed(sort: str) -> list[int]:
+        path, found = f"/v1/issues?limit=1&sort={sort}", []
+        cursor = ""
+        while True:
+            page = admin.request("GET", f"{path}{cursor}").json
+            found += [item["issue_id"] for item in page["items"]]
+            if page["next_cursor"] is None:
+                return found
+            cursor = f"&cursor={page['next_cursor']}"
+
+    orders = {sort: listed(sort) for sort in ("-issue_id", "issue_id", "-last_seen_at", "count", "-count")}
+    assert orders == {
+        "-issue_id": [3, 2, 1],
+        "issue_id": [1, 2, 3],
+        "-last_seen_at": [2, 3, 1],
+        "count": [1, 3, 2],
+        "-count": [2, 3, 1],
+    }
