@@ -93,12 +93,13 @@ def _pages(asker: Asker, data_set: DataSet, count: int = 20) -> Figures:
             cursor = page["next_cursor"]
             if not cursor:
                 break
-        if items < _PAGE:
-            raise BenchError(f"{name}: only {items} items")
+        if not items:
+            raise BenchError(f"{name}: no items")
         found[name] = {**spread(times_ms), "rows": items}
     return found
 
 
 def spread(times_ms: list[float]) -> dict[str, float]:
     """Return the median and the 95th percentile."""
-    return {"p50_ms": median(times_ms), "p95_ms": quantiles(times_ms, n=20, method="inclusive")[18]}
+    p95_ms = quantiles(times_ms, n=20, method="inclusive")[18] if len(times_ms) > 1 else times_ms[0]
+    return {"p50_ms": median(times_ms), "p95_ms": p95_ms}

@@ -69,10 +69,10 @@ FROM_PARTITIONS = (
 )
 # Pages of a hundred, newest first; `{from}` and `{to}` are the first and the last day with single clicks.
 PAGES = (
-    ("clicks of one link", "/v1/clicks?link=77&from={from}&to={to}"),
+    ("clicks of one link", "/v1/clicks?link=7&from={from}&to={to}"),
     ("clicks of a source and country", "/v1/clicks?source=7&country=AF&from={from}&to={to}"),
     ("all clicks", "/v1/clicks?from={from}&to={to}"),
-    ("conversions of one link", "/v1/reports/conversions?link=77&from={first}&to={to}"),
+    ("conversions of one link", "/v1/reports/conversions?link=7&from={first}&to={to}"),
     ("all conversions", "/v1/conversions?"),
 )
 
