@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 
 from admin_api.runtime import connect_redis, open_pool
-from admin_api.stream import StreamParts, create_stream_app
+from admin_api.stream import Cuttable, StreamParts, create_stream_app
 from config.settings import admin_settings
 
 # The follower's connection, and those of viewers that come.
@@ -16,8 +16,10 @@ logging.basicConfig(
     level=_settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s %(message)s", force=False
 )
 logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
-app = create_stream_app(
-    StreamParts(
-        open_pool(_settings.admin_database_url, _CONNECTIONS), connect_redis(_settings.redis_url), _settings.port
+app = Cuttable(
+    create_stream_app(
+        StreamParts(
+            open_pool(_settings.admin_database_url, _CONNECTIONS), connect_redis(_settings.redis_url), _settings.port
+        )
     )
 )

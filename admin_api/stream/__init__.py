@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from admin_api.stream.application import StreamParts, create_stream_app
+from admin_api.stream.application import Cuttable, StreamParts, create_stream_app
 
-__all__ = ["StreamParts", "create_stream_app"]
+__all__ = ["Cuttable", "StreamParts", "create_stream_app"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -19,6 +19,7 @@ from admin_api.stream.process import Livez, Metrics, Readyz, StreamCollector
 from admin_api.stream.resource import Stream
 from admin_api.stream.viewers import Credential, Viewers
 
+AsgiApp = Callable[..., Awaitable[None]]
 App = falcon.asgi.App[falcon.asgi.Request, falcon.asgi.Response]
 
 
@@ -48,6 +49,21 @@ class Life:
         await asyncio.to_thread(self._follower.stop)
         self._parts.pool.close()
         self._parts.redis.close()
+
+
+class Cuttable:
+    """ASGI middleware: a stream that is cut off, since its viewer reads nothing, just ends. It is no fault to log."""
+
+    def __init__(self, app: AsgiApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: dict[str, Any], receive: Callable[..., Any], send: Callable[..., Any]) -> None:
+        """Serve as the app does."""
+        try:
+            await self._app(scope, receive, send)
+        except asyncio.CancelledError:
+            if scope["type"] != "http":
+                raise
 
 
 def create_stream_app(parts: StreamParts) -> App:

@@ -14,7 +14,7 @@ from admin_api.stream.rows import load_clicks, load_others
 from admin_api.stream.selection import EventType, Facts, Selection
 
 # Of the clicks that a selection takes, so many of a round are sent, the newest; of the others there is a count.
-CLICKS_SHOWN = 100
+CLICKS_SHOWN = 25
 # Who resumes gets more at once: it was away for many rounds.
 CLICKS_SHOWN_RESUMED = 1000
 _OTHERS = (EventType.CONVERSION, EventType.ENTRY, EventType.ISSUE)

@@ -26,7 +26,9 @@ from loadtests.streams.viewers import Crowd, watch
 
 VIEWERS_MAX = 4000
 _TICKS = os.sysconf("SC_CLK_TCK")
-_START_S = 30.0
+_START_S = 90.0
+# For how long clicks go on while streams are opened, before they are counted.
+_OPENING_S = 60
 
 
 class Measured(NamedTuple):
@@ -49,7 +51,7 @@ def main() -> int:
     arguments = parser.parse_args()
     if not all(0 <= count <= VIEWERS_MAX for count in arguments.viewers):
         parser.error(f"--viewers must be from 0 to {VIEWERS_MAX}")
-    seconds = arguments.seconds * len(arguments.viewers) + _START_S
+    seconds = arguments.seconds * len(arguments.viewers) + _OPENING_S
     try:
         with running_stack({}, with_edge=False) as stack:
             stream = _begin(stack, arguments.rate, int(seconds * arguments.rate))
