@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tracking.reports.cover import LEVELS, Block, cover, day_of, number_of_day
-from tracking.reports.dimensions import DIMENSIONS, SUB_DIMENSIONS, Dimension, DimensionKind
+from tracking.reports.dimensions import DIMENSIONS, Dimension, DimensionKind
 from tracking.reports.groups import (
     CLICK_MEASURES,
     CONVERSION_MEASURES,
@@ -20,7 +20,6 @@ __all__ = [
     "DIMENSIONS",
     "GROUPS",
     "LEVELS",
-    "SUB_DIMENSIONS",
     "Block",
     "Dimension",
     "DimensionKind",

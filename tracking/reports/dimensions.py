@@ -43,7 +43,7 @@ def _text(name: str, characters_max: int, column: str = "") -> Dimension:
 
 # SECURITY: a key of an index has at most 2,704 bytes, a character up to four, and visitors choose most texts. A longer
 # key would be refused, and the fold could not go on. So the texts of one group have at most 600 characters together.
-SUB_DIMENSIONS = tuple(_text(name, 500) for name in SUB_NAMES)
+_SUBS = tuple(_text(name, 500) for name in SUB_NAMES)
 DIMENSIONS: Mapping[str, Dimension] = MappingProxyType(
     {
         dimension.name: dimension
@@ -65,7 +65,7 @@ DIMENSIONS: Mapping[str, Dimension] = MappingProxyType(
             _text("browser", 100),
             _text("language", 100),
             _text("referrer", 300, "referrer_host"),
-            *SUB_DIMENSIONS,
+            *_SUBS,
             Dimension("class", DimensionKind.CLASS, "class"),
             Dimension("event", DimensionKind.EVENT, "event"),
         )

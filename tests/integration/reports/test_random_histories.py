@@ -16,7 +16,7 @@ from report_history import STEPS, ZONE, History, begin, prepare, rollup_tables
 from report_recount import by_days, covered, recount, reported
 from worker.runtime import Connection, Resources
 
-# A long run: WAYPOST_REPORT_HISTORIES=1000 python -m pytest tests/integration/reports/test_random_histories.py
+# More for a long run, with --timeout 0: WAYPOST_REPORT_HISTORIES=1000.
 HISTORIES = int(os.environ.get("WAYPOST_REPORT_HISTORIES", "10"))
 
 
