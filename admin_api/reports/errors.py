@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from admin_api.http import ConflictError
-from admin_api.http.errors import ForbiddenError
+from admin_api.http import ConflictError, ForbiddenError
 
 
 class MoneyHiddenError(ForbiddenError):
