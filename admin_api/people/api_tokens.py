@@ -85,11 +85,18 @@ class SingleToken:
             update_row(database, "api_tokens", "token_id", token_id, {"name": body.name})
             return _shown(database, resp, caller_of(req), token_id)
 
-    @operation("Revoke an API token", statuses=(HTTPStatus.NO_CONTENT,))
+    @operation("Revoke an API token", statuses=(HTTPStatus.NO_CONTENT,), conflicts=("own-token",))
     def on_delete(self, req: falcon.Request, resp: falcon.Response, token_id: int, allowed: Revisions) -> None:
-        """It stops working at once. It stays in the list, since what it changed names it."""
+        """It stops working at once. It stays in the list, since what it changed names it.
+
+        A token does not revoke itself: by mistake, nobody could get in any more.
+        """
         with self._pool.connection() as database, attributed(database, caller_of(req)):
             _locked(database, req, token_id, allowed)
+            if token_id == caller_of(req).token_id:
+                raise ConflictError(
+                    "this is the token that asks; revoke it with another one, or logged in", code="own-token"
+                )
             revoke(database, token_id)
 
 

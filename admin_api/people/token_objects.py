@@ -35,8 +35,8 @@ class TokenFields(TokenName):
 class Rotation(Body):
     """How an API token is replaced by another."""
 
-    keep_hours: Annotated[int, Field(ge=0, le=KEEP_HOURS_MAX)] = 24
-    """For how long the old token goes on working."""
+    keep_hours: Annotated[int, Field(ge=1, le=KEEP_HOURS_MAX)] = 24
+    """For how long the old token goes on working. Revoke it to end it at once."""
     expires_at: Moment | None = None
     """When the new one stops working. Null is never."""
 
