@@ -20,10 +20,10 @@ from tracking.rights import Right, Role
 # What merchants pay, and what follows from it.
 _OF_MERCHANTS = {
     *("payout", "payout_minor", "from_payout_minor", "to_payout_minor", "original_minor", "original_currency"),
-    *("our_amount", "our_amount_minor", "revenue", "revenue_minor", "cost", "cost_micro", "profit", "roi", "epc"),
+    *("our_amount", "our_amount_minor", "revenue", "revenue_minor", "cost", "cost_micro", "profit", "roi"),
 }
 _OF_ANYBODY = {
-    *("amount", "balance", "commission", "commission_amount", "computed", "earns", "override", "paid"),
+    *("amount", "amounts", "balance", "commission", "commission_amount", "computed", "earns", "override", "paid"),
     *("revshare_percent", "sums"),
 }
 # Requests as they came, and what was sent and answered: amounts may be anywhere in them.

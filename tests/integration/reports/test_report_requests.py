@@ -292,6 +292,12 @@ def test_a_partner_sees_its_source_alone_and_of_money_its_commission(
         everything = admin.request("GET", f"/v1/reports?{query}&source=1")
         assert own.json["totals"] == everything.json["totals"]
         assert [row["key"] for row in own.json["rows"]] == [row["key"] for row in everything.json["rows"]]
+    # Its earnings per click are those of its commission.
+    for row in mine.json["rows"]:
+        values = row["values"]
+        assert (values["epc"] is None) == (values["net"] == 0)
+        if values["net"]:
+            assert abs(float(values["epc"]) - float(values["commission"]) / values["net"]) < 1e-6
     listed = admin.request("GET", mine.json["rows"][0]["conversions"], Authorization=key)
     assert listed.status_code == 200
     assert all(amount["revenue"] is None for item in listed.json["items"] for amount in item["amounts"])
