@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from admin_api.rights.check import RightsCheck
-from admin_api.rights.money import Hiding
+from admin_api.rights.money import Hiding, hidden, is_hidden
 from admin_api.rights.needs import NEEDS, Need
 
-__all__ = ["NEEDS", "Hiding", "Need", "RightsCheck"]
+__all__ = ["NEEDS", "Hiding", "Need", "RightsCheck", "hidden", "is_hidden"]
