@@ -71,7 +71,7 @@ class Doorkeeper:
         with self._pool.connection() as database:
             user = database.execute(_LOAD, [given.email]).fetchone()
             user_id, stored = (user["user_id"], user["password_hash"]) if user else (None, None)
-            attempt = Attempt(given.email, network, is_known(database, user_id, network))
+            attempt = Attempt(given.email, network, is_known(database, user_id, network, self.now()))
             begin_attempt(database, attempt, self.now())
         try:
             renewed = self._verify(given.password, stored)

@@ -7,7 +7,7 @@ back when it was right, so attempts at the same time do not share one count.
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from hashlib import sha256
 from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address
 from math import ceil
@@ -17,6 +17,8 @@ from admin_api.people.errors import TooManyAttemptsError
 from admin_api.people.throttling import FORGOTTEN_AFTER, Failures, History, wait_s
 from admin_api.runtime import Database
 
+# An address that somebody else has got meanwhile must not stay known for ever.
+KNOWN_FOR = timedelta(days=90)
 _FORGET = """
     delete from login_failures where counted in (select counted from login_failures
         where last_failed_at < %s order by last_failed_at limit 20 for update skip locked)
@@ -70,10 +72,11 @@ def network_of(address: str) -> str:
     return str(found)
 
 
-def is_known(database: Database, user_id: int | None, network: str) -> bool:
-    """Say whether somebody has logged in to an account from this network before."""
+def is_known(database: Database, user_id: int | None, network: str, now: datetime) -> bool:
+    """Say whether somebody has logged in to an account from this network in the last 90 days."""
     found = database.execute(
-        "select from known_addresses where user_id = %s and network = %s::inet", [user_id, network]
+        "select from known_addresses where user_id = %s and network = %s::inet and last_login_at > %s",
+        [user_id, network, now - KNOWN_FOR],
     )
     return found.rowcount > 0
 
@@ -111,6 +114,9 @@ def note_success(database: Database, attempt: Attempt, user_id: int, now: dateti
     """Forget what failed from this address at this account, which knows the address from now on."""
     take_back(database, attempt)
     database.execute("delete from login_failures where counted = %s", [attempt.of_both])
+    database.execute(
+        "delete from known_addresses where user_id = %s and last_login_at <= %s", [user_id, now - KNOWN_FOR]
+    )
     database.execute(
         "insert into known_addresses (user_id, network, last_login_at) values (%s, %s::inet, %s)"
         " on conflict (user_id, network) do update set last_login_at = excluded.last_login_at",

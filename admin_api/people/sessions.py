@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import secrets
 from datetime import datetime, timedelta
-from typing import NamedTuple
+from ipaddress import ip_address
+from typing import Any, NamedTuple
 
 import falcon
 
@@ -40,6 +41,14 @@ class Origin(NamedTuple):
     address: str
     agent: str
 
+    @property
+    def stored_address(self) -> str | None:
+        """The address as PostgreSQL takes it: without a zone, such as `%eth0`, and null where there is none."""
+        try:
+            return str(ip_address(self.address.partition("%")[0]))
+        except ValueError:
+            return None
+
 
 class Begun(NamedTuple):
     """A session that was begun, and the token for its cookie, which is stored nowhere."""
@@ -60,7 +69,8 @@ def begin_session(database: Database, user_id: int, origin: Origin, limits: Sess
     """Begin a session inside the caller's transaction, and forget those that have ended."""
     database.execute(_FORGET, [user_id, SESSIONS_MAX - 1])
     token = secrets.token_urlsafe(TOKEN_BYTES)
-    values = {"user_id": user_id, "token_hash": hash_token(token), **limits._asdict(), **origin._asdict()}
+    values: dict[str, Any] = {"user_id": user_id, "token_hash": hash_token(token), **limits._asdict()}
+    values |= {"address": origin.stored_address, "agent": origin.agent}
     row = database.execute(_BEGIN, values).fetchone()
     assert row is not None
     return Begun(row["session_id"], user_id, token, row["expires_at"])

@@ -113,3 +113,18 @@ def test_counts_are_forgotten_after_an_hour_and_their_rows_go(
     people.browser().log_in(EMAIL)
     left = database.execute("select count(*) as n from login_failures where failures > 0").fetchone()
     assert left == {"n": 0}
+
+
+def test_an_address_is_known_for_90_days_after_the_last_login(
+    people: People, database: Database, database_url: str
+) -> None:
+    people.user(EMAIL)
+    people.browser("198.51.100.1").log_in(EMAIL)
+    people.clock.move(timedelta(days=89).total_seconds())
+    people.browser().log_in(EMAIL)
+    people.clock.move(timedelta(days=2).total_seconds())
+    statuses = [guess(people, "198.51.100.1").status_code for _ in range(UNKNOWN.free + 1)]
+    assert statuses[-1] == 429
+    assert [guess(people, people.browser().address).status_code for _ in range(UNKNOWN.free + 1)][-1] == 401
+    assert people.browser().log_in(EMAIL).status_code == 200
+    assert count(database_url, "select count(*) from known_addresses") == 1

@@ -148,3 +148,14 @@ def test_an_open_path_does_not_open_the_others_beside_it(people: People) -> None
     assert people.browser().request("DELETE", "/v1/session").status_code == 401
     assert people.browser().request("GET", "/v1/session").status_code == 401
     assert people.browser().request("POST", "/v1/session/", {"email": EMAIL}).status_code in (400, 401)
+
+
+@pytest.mark.parametrize(("address", "shown"), [("fe80::1%eth0", "fe80::1"), ("unix:", None)])
+def test_an_address_that_postgresql_does_not_take_keeps_nobody_out(
+    people: People, address: str, shown: str | None
+) -> None:
+    people.user(EMAIL)
+    browser = people.browser(address)
+    assert browser.log_in(EMAIL).status_code == 200
+    listed = browser.request("GET", "/v1/sessions").json["items"]
+    assert [each["address"] for each in listed if each["current"]] == [shown]
