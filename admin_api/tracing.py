@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from config.tracing import request_span
 
 if TYPE_CHECKING:
-    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+    from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 # Where Falcon's middleware notes the pattern of the route.
 ROUTE = "waypost.route"
