@@ -25,6 +25,7 @@ from admin_api.http import (
 from admin_api.runtime import Pool
 
 NAME_CHARACTERS_MAX = 200
+_Name = Annotated[str, Text(NAME_CHARACTERS_MAX)]
 _SELECT: LiteralString = (
     "select audit_id, happened_at, user_id, token_id, actor, address, action, object, object_id, before, after"
     " from audit_log"
@@ -34,9 +35,9 @@ _SELECT: LiteralString = (
 class AuditFilter(Filter):
     """The changes to find. All given filters must hold."""
 
-    object: Annotated[Annotated[str, Text(NAME_CHARACTERS_MAX)] | None, Condition("object = %(object)s")] = None
+    object: Annotated[_Name | None, Condition("object = %(object)s")] = None
     """The kind of object, such as `link` or `API token`."""
-    object_id: Annotated[Annotated[str, Text(NAME_CHARACTERS_MAX)] | None, Condition("object_id = %(object_id)s")] = None
+    object_id: Annotated[_Name | None, Condition("object_id = %(object_id)s")] = None
     """The number or the name of the object."""
     action: Annotated[Literal["create", "change", "delete"] | None, Condition("action = %(action)s")] = None
     """What was done."""
