@@ -9,8 +9,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import uuid4
 
+from psycopg.types.json import Jsonb
+
 from admin_client import AdminClient, admin_client
 from money_cases import Books, opened_books
+from tracking.reconciliation import RowClass
 
 _URL = "https://partner.example/?id={click_id}"
 # Every collection that can be written by the API alone. Those that nothing else names come first.
@@ -28,6 +31,7 @@ _RULES = (
     '{"merchant_id": 1, "from": "2026-10-01", "to": "2026-10-31", "format": "csv",'
     ' "columns": {"date": "A", "amount": "B", "order_id": "C"}}'
 )
+_NOTHING = {"rows": 0, "theirs_minor": {}, "ours_minor": {}}
 _A_DAY = timedelta(days=1)
 _WORD = re.compile(r"\{(\w+)\}")
 
@@ -87,6 +91,7 @@ def one_of_each(database_url: str, redis_url: str) -> Iterator[OneOfEach]:
             file_bytes=1,
             file_sha256="0" * 64,
             rules=_RULES,
+            figures=Jsonb({each.value: _NOTHING for each in RowClass}),
         )
         yield OneOfEach(admin, books)
 

@@ -10,7 +10,7 @@ import re
 import secrets
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from datetime import UTC
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
@@ -20,6 +20,7 @@ import pytest
 import schemathesis
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
+from hypothesis.errors import FlakyStrategyDefinition
 from schemathesis.checks import missing_required_header, negative_data_rejection, positive_data_acceptance
 from schemathesis.generation.meta import TestPhase
 
@@ -37,8 +38,15 @@ STRIDE = 7
 FEWER_EXAMPLES = 3
 WITH_BODIES = ["POST", "PATCH", "PUT"]
 # Walks along the links from what was created, and the requests of each.
-WALKS = 25
-STEPS = 8
+WALKS = 12
+WALK = settings(
+    max_examples=4,
+    stateful_step_count=8,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+    database=None,
+    phases=[Phase.generate],
+)
 FOLLOWED_MIN = 10
 # What can be created without naming anything else, so that walks come further than their first step.
 CREATED_ALONE = ("profiles", "merchants", "sources", "rotations", "commission-plans", "event-types", "exchange-rates")
@@ -210,6 +218,8 @@ def test_every_answer_is_as_documented(case: schemathesis.Case, api: Api) -> Non
         validate(case, answered(case, api), api)
 
 
+# The client in the test's own process does not close what an answer is read from, as a server does.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.timeout(1200)
 @schemathesis.pytest.from_fixture("schema").exclude(method=WITH_BODIES).parametrize()
 @settings(max_examples=FEWER_EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
@@ -227,7 +237,8 @@ def test_every_operation_was_tested(schema: Any) -> None:
 def test_what_was_created_is_read_changed_archived_and_deleted_as_documented(api: Api) -> None:
     """Walks along the links of the document, from each creation to everything that can be done with the new object."""
     followed: set[str] = set()
-
+    # They are raised at the end: Hypothesis would first repeat the walk, and find the objects of this one in its way.
+    failures: list[Exception] = []
     created_alone = api.schema.include(path_regex=rf"^/v1/({'|'.join(CREATED_ALONE)})(/|$)")
 
     class Walk(created_alone.as_state_machine()):  # type: ignore[misc]
@@ -240,19 +251,19 @@ def test_what_was_created_is_read_changed_archived_and_deleted_as_documented(api
             return answered(case, api)
 
         def validate_response(self, response: Any, case: schemathesis.Case, **kwargs: Any) -> None:
-            if case.operation.path.count("{") and response.status_code < 300:
+            if "{" in case.operation.path and response.status_code < 300:
                 followed.add(case.operation.label)
-            validate(case, response, api)
+            try:
+                validate(case, response, api)
+            except (AssertionError, ExceptionGroup) as error:
+                failures.append(error)
 
-    Walk.run(
-        settings=settings(
-            max_examples=WALKS,
-            stateful_step_count=STEPS,
-            deadline=None,
-            suppress_health_check=list(HealthCheck),
-            derandomize=True,
-            phases=[Phase.generate],
-        )
-    )
+    for number in range(WALKS):
+        Walk._hypothesis_internal_use_seed = number
+        # What a walk creates stays, so another one that begins in the same way may be answered otherwise.
+        with suppress(FlakyStrategyDefinition):
+            Walk.run(settings=WALK)
+    if failures:
+        raise failures[0]
     # Most links lead to objects that exist, since they were just created.
     assert len(followed) >= FOLLOWED_MIN, sorted(followed)
