@@ -10,8 +10,10 @@ from contextlib import ExitStack, closing
 import psycopg
 import pytest
 
+import worker_cases as cases
 from admin_api.runtime import Database
 from admin_api.stream.notes import NOTES_MAX, load_notes, load_position
+from worker.maintenance import forget_notes
 
 _NOTE = "insert into stream_notes (kind, subject_id) values ('issue', %s)"
 
@@ -132,3 +134,15 @@ def test_more_notes_than_can_be_read_are_a_gap(database: Database) -> None:
         "insert into stream_notes (kind, subject_id) select 'issue', n from generate_series(1, %s) n", [NOTES_MAX + 1]
     )
     assert read(database, start)[2] == "too-much"
+
+
+def test_the_maintenance_worker_forgets_notes_of_an_hour_ago(
+    database: Database, database_url: str, redis_url: str
+) -> None:
+    with cases.installed(database_url, redis_url):
+        database.execute(
+            "insert into stream_notes (kind, subject_id, noted_at) values ('issue', 1, now() - interval '2 hours'),"
+            " ('issue', 2, now() - interval '1 minute')"
+        )
+        forget_notes()
+    assert database.execute("select subject_id from stream_notes").fetchall() == [{"subject_id": 2}]
