@@ -8,7 +8,7 @@ from random import Random
 
 import psycopg
 import pytest
-from hypothesis import HealthCheck, given, note, settings
+from hypothesis import HealthCheck, example, given, note, settings
 from hypothesis import strategies as st
 
 import worker_cases as cases
@@ -42,6 +42,10 @@ def assert_report_is_rows(connection: Connection, done: list[str]) -> None:
 
 @settings(max_examples=HISTORIES, deadline=None, suppress_health_check=list(HealthCheck))
 @given(steps=st.lists(st.sampled_from(STEPS), min_size=4, max_size=18), seed=st.integers(0, 2**32))
+# Clicks that change while they wait, and after they were folded.
+@example(
+    steps=["store", "store", "class_again", "settle", "fold_clicks", "class_again", "fold_clicks", "erase"], seed=3
+)
 def test_after_every_step_of_any_history_the_report_is_the_rows(
     steps: list[str], seed: int, worker: Resources, connection: Connection
 ) -> None:
