@@ -158,7 +158,14 @@ def stack_environ(home: Path, **overrides: str) -> dict[str, str]:
     fast = {"AGENT_RETRY_S": "2"}
     ports = {
         name: str(free_port())
-        for name in ("EDGE_PORT", "INTAKE_PORT", "ADMIN_PORT", "STREAM_PORT", "EMBEDDED_POSTGRES_PORT", "EMBEDDED_VALKEY_PORT")
+        for name in (
+            "EDGE_PORT",
+            "INTAKE_PORT",
+            "ADMIN_PORT",
+            "STREAM_PORT",
+            "EMBEDDED_POSTGRES_PORT",
+            "EMBEDDED_VALKEY_PORT",
+        )
     }
     # Tests are the proxy in front of the edge: they say in X-Forwarded-For which visitor they send on.
     proxy = {"TRUSTED_PROXIES": "1"}
