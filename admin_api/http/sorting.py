@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime
+from functools import cache
 from typing import Annotated, Any, Literal, LiteralString, NamedTuple
 
 import orjson
@@ -104,7 +105,9 @@ class SortedPageQuery(PageQuery):
     """The `next_cursor` of the page before, with the same `sort`; leave it out for the first page."""
 
 
-def sorted_query(name: str, columns: Sequence[str], usual: str, filters: type[Any]) -> type[Any]:
+# Cached, since a class takes 5 ms to make.
+@cache
+def sorted_query(name: str, columns: tuple[str, ...], usual: str, filters: type[Any]) -> type[Any]:
     """Return the class of the parameters of a list with filters, which may be sorted by columns in both directions."""
     words = tuple(f"{sign}{column}" for column in columns for sign in ("", "-"))
     text = "What it is sorted by; with a minus, the greatest comes first."

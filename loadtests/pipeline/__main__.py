@@ -14,7 +14,7 @@ from pathlib import Path
 from honcho.environ import parse_procfile
 
 from loadtests.pipeline.report import save, table
-from loadtests.pipeline.scenarios import drain, requests, steady
+from loadtests.pipeline.scenarios import Setup, drain, requests, steady
 from loadtests.pipeline.stack import ROOT, BenchError
 
 _CORES = 2
@@ -31,6 +31,9 @@ def main() -> int:
     parser.add_argument("--workers", type=int, default=click_workers(), help="click workers; else the Procfile's")
     parser.add_argument("--connections", type=int, default=32, help="connections that send requests")
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a setting of the stack")
+    parser.add_argument(
+        "--sql", action="append", default=[], help="a statement that first changes the stack's database"
+    )
     parser.add_argument("--save", type=Path, help="directory for the dated results")
     arguments = parser.parse_args()
     wanted = arguments.measurements or NAMES
@@ -38,16 +41,17 @@ def main() -> int:
         parser.error(f"there are {', '.join(NAMES)}")
     os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:_CORES])
     settings = dict(each.split("=", 1) for each in arguments.set)
+    setup = Setup(settings, arguments.workers, arguments.sql)
     results = {}
     try:
         for name in wanted:
             if name == "steady":
-                found = steady(settings, arguments.workers, arguments.seconds, arguments.rate)
+                found = steady(setup, arguments.seconds, arguments.rate)
             elif name == "requests":
-                found = requests(settings, arguments.workers, arguments.seconds, arguments.connections)
+                found = requests(setup, arguments.seconds, arguments.connections)
             else:
-                found = drain(settings, arguments.workers, arguments.count)
-            results[name] = found | {"click_workers": arguments.workers, "settings": settings}
+                found = drain(setup, arguments.count)
+            results[name] = found | {"click_workers": arguments.workers, "settings": settings, "sql": arguments.sql}
             print(table({name: results[name]}), flush=True)
     except BenchError as error:
         print(f"bench-pipeline: {error.message}", file=sys.stderr)

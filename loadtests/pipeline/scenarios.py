@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from time import monotonic, sleep
+from typing import NamedTuple
 
 import orjson
 import urllib3
@@ -27,10 +28,18 @@ _AGENT = (
 )
 
 
-def steady(settings: dict[str, str], workers: int, seconds: int, rate: int) -> Figures:
+class Setup(NamedTuple):
+    """What a measurement runs: settings and first statements of its stack, and how many click workers."""
+
+    settings: dict[str, str]
+    workers: int
+    statements: Sequence[str] = ()
+
+
+def steady(setup: Setup, seconds: int, rate: int) -> Figures:
     """Write `rate` records a second with the real spool writer, no HTTP, while everything behind the edge runs."""
-    with running_stack(settings, with_edge=False) as stack:
-        _begin(stack, workers)
+    with running_stack(setup.settings, with_edge=False, statements=setup.statements) as stack:
+        _begin(stack, setup.workers)
         before = expense(stack)
         with Sampler(stack) as sampler:
             arguments = ("--count", str(rate * seconds), "--rate", str(rate))
@@ -46,13 +55,13 @@ def steady(settings: dict[str, str], workers: int, seconds: int, rate: int) -> F
         return {"rate_asked": rate, "record_bytes": written["bytes"] / written["written"]} | figures(stack, run)
 
 
-def requests(settings: dict[str, str], workers: int, seconds: int, connections: int) -> Figures:
+def requests(setup: Setup, seconds: int, connections: int) -> Figures:
     """Send requests to a real edge as fast as it answers them, while everything behind it runs on the same cores."""
     if shutil.which("wrk") is None:
         raise BenchError("wrk is not installed; on Debian and Ubuntu: apt-get install wrk")
-    with running_stack(settings, with_edge=True) as stack:
+    with running_stack(setup.settings, with_edge=True, statements=setup.statements) as stack:
         url = _live_link(stack)
-        _begin(stack, workers)
+        _begin(stack, setup.workers)
         before = expense(stack)
         first = sum(_stored(stack).values())
         with Sampler(stack) as sampler:
@@ -72,9 +81,9 @@ def requests(settings: dict[str, str], workers: int, seconds: int, connections: 
         return {"edge_p99": _found(r"99%\s+(\S+)", output)} | figures(stack, run)
 
 
-def drain(settings: dict[str, str], workers: int, count: int) -> Figures:
+def drain(setup: Setup, count: int) -> Figures:
     """Fill the spools with nobody reading them, then start agent and workers and time them until all is stored."""
-    with running_stack(settings, with_edge=False) as stack:
+    with running_stack(setup.settings, with_edge=False, statements=setup.statements) as stack:
         writer = stack.begin("-m", "loadtests.pipeline.writer", "--count", str(count))
         output, _ = writer.communicate()
         stack.check()
@@ -82,7 +91,7 @@ def drain(settings: dict[str, str], workers: int, count: int) -> Figures:
         before = expense(stack)
         with Sampler(stack) as sampler:
             began_at = monotonic()
-            _begin(stack, workers)
+            _begin(stack, setup.workers)
             _await_stored(stack, sampler, count)
             took_s = sampler.last.at - began_at
         spent = expense(stack).since(before)

@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -84,8 +84,11 @@ class Stack:
 
 
 @contextmanager
-def running_stack(settings: Mapping[str, str], with_edge: bool) -> Iterator[Stack]:
-    """Run a stack in a new home under the system's temporary directory, and leave nothing behind."""
+def running_stack(settings: Mapping[str, str], with_edge: bool, statements: Iterable[str] = ()) -> Iterator[Stack]:
+    """Run a stack in a new home under the system's temporary directory, and leave nothing behind.
+
+    `statements` change its database first, such as those that leave out what is to be priced.
+    """
     directory = Path(tempfile.mkdtemp(prefix="waypost-pipeline-"))
     # PostgreSQL runs as an unprivileged user when we are root; it must be able to reach its data.
     directory.chmod(0o755)
@@ -110,6 +113,9 @@ def running_stack(settings: Mapping[str, str], with_edge: bool) -> Iterator[Stac
         )
     try:
         _await_admin(stack, up, directory / "up.log")
+        with stack.database() as connection:
+            for statement in statements:
+                connection.execute(statement.encode())
         yield stack
     finally:
         stack.end_programs()
