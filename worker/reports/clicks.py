@@ -20,6 +20,7 @@ from worker.reports.statements import (
     MAKE_NARROW,
     build_levels,
     fold_clicks,
+    forget_empty,
     listed,
     measured,
     narrow_clicks,
@@ -86,6 +87,8 @@ _GAP = (
     "insert into report_gaps (grp, day) values (%(grp)s, %(day)s)",
     "delete from report_days where grp = %(grp)s and day = %(day)s",
 )
+_LOSSES = f"select exists (select from folding_clicks where least({listed(CLICK_MEASURES)}) < 0)"  # noqa: S608
+_FEWER_KEYS = "update report_days set keys = keys - 1 where grp = %s and day = %s"
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +169,16 @@ def add_folding(connection: Connection, state: State, settings: ReportSettings) 
             for day, keys in changed.fetchall():
                 if keys > settings.values_max:
                     leave_out(connection, state, group, day)
+    if any(lost for (lost,) in connection.execute(_LOSSES)):
+        _forget_empty(connection)
+
+
+def _forget_empty(connection: Connection) -> None:
+    for group in GROUPS:
+        if group.limited:
+            for level, block in connection.execute(forget_empty(group, clicks_table(group), "folding_clicks")):
+                if level == 1:
+                    connection.execute(_FEWER_KEYS, [group.name, block])
 
 
 def leave_out(connection: Connection, state: State, group: RollupGroup, day: int) -> None:

@@ -6,10 +6,19 @@ and however often the conversion was noted.
 
 from __future__ import annotations
 
-from tracking.reports import CONVERSION_MEASURES, GROUPS
+from tracking.reports import CONVERSION_MEASURES, GROUPS, conversions_table, events_table
 from worker.reports.clicks import Turn
 from worker.reports.state import State, alone, load_state
-from worker.reports.statements import COLUMNS, DAY, FOLDED, HOUR, MAKE_CONVERSIONS, fold_conversions, listed
+from worker.reports.statements import (
+    COLUMNS,
+    DAY,
+    FOLDED,
+    HOUR,
+    MAKE_CONVERSIONS,
+    fold_conversions,
+    forget_empty,
+    listed,
+)
 from worker.runtime import Connection
 
 # PERF: a conversion moves up to two hundred rows of roll-ups, since it counts by two dates; those of a turn share them.
@@ -82,3 +91,6 @@ def add_folding(connection: Connection, state: State) -> None:
     for group in GROUPS:
         for by_event in (False, True):
             connection.execute(fold_conversions(group, by_event=by_event), values)
+        if group.limited:
+            for table in (conversions_table(group), events_table(group)):
+                connection.execute(forget_empty(group, table, "folding_conversions"))

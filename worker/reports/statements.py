@@ -154,6 +154,25 @@ def build_levels(table: str, keys: Sequence[str], measures: Sequence[str]) -> st
     return _add(table, ("level", "block", *keys), measures, parts)
 
 
+def forget_empty(group: RollupGroup, table: str, folding: str) -> str:
+    """Return the statement that deletes the days of a roll-up that folding emptied; it returns their levels and blocks.
+
+    A key that only lost may be a text of a visitor that was erased, and is not kept for its zeros.
+    """
+    measures = CLICK_MEASURES if folding == "folding_clicks" else CONVERSION_MEASURES
+    most = ", ".join(f"max({name})" for name in measures)
+    same = "".join(f" and t.{name} = lost.{name}" for name in group.columns)
+    empty = "".join(f" and t.{name} = 0" for name in measures)
+    lost = (
+        f"select day{_more(group.columns)} from {folding} group by 1{_more(group.columns)} having greatest({most}) <= 0"  # noqa: S608
+    )
+    return (
+        f"delete from {table} t using ({lost}) as lost"  # noqa: S608
+        f" cross join unnest('{{{listed(map(str, LEVELS))}}}'::integer[]) as l (level)"
+        f" where t.level = l.level and t.block = lost.day / l.level{same}{empty} returning t.level, t.block"
+    )
+
+
 def tables(group: RollupGroup) -> tuple[tuple[str, tuple[str, ...], Sequence[str]], ...]:
     """Return the tables of a group, each with its key behind level and block, and its measures."""
     dims = group.columns

@@ -8,7 +8,7 @@ import orjson
 
 import worker_cases as cases
 from config.geo import GeoDatabases
-from loadtests.pipeline.__main__ import _click_workers
+from loadtests.pipeline.__main__ import click_workers
 from loadtests.pipeline.records import LINKS, payload_source
 from loadtests.pipeline.report import save, table
 from loadtests.pipeline.sampling import Sampler, _History
@@ -47,10 +47,10 @@ def test_every_record_that_is_written_is_a_click_that_a_worker_stores() -> None:
 
 
 def test_the_bench_measures_what_make_up_runs_unless_told_otherwise(tmp_path: Path) -> None:
-    steady = {"clicks": 6, "cpu_us_per_click": {}, "click_workers": _click_workers(), "settings": {}}
-    assert _click_workers() >= 1
+    steady = {"clicks": 6, "cpu_us_per_click": {}, "click_workers": click_workers(), "settings": {}}
+    assert click_workers() >= 1
     assert (
-        f"click workers: {_click_workers()}; settings: the defaults." in save(tmp_path, {"steady": steady}).read_text()
+        f"click workers: {click_workers()}; settings: the defaults." in save(tmp_path, {"steady": steady}).read_text()
     )
 
 
