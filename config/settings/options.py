@@ -114,7 +114,7 @@ OPTIONS: dict[str, Option] = {
         Option("ADMIN_PORT", "8081", "port the admin API listens on"),
         Option("STREAM_PORT", "8084", "port of the live stream, on ADMIN_HOST; 0 leaves it out"),
         Option("ADMIN_THREADS", "8", "threads of the admin API"),
-        Option("ADMIN_REQUESTS_PER_MINUTE", "3000", "requests a minute of one user or API token; 0 is no limit"),
+        Option("ADMIN_REQUESTS_PER_MINUTE", "30000", "requests a minute of one user or API token; 0 is no limit"),
         Option("ADMIN_TRUSTED_PROXIES", "0", "how many proxies in front of the admin API append to X-Forwarded-For"),
         Option("SESSION_IDLE_HOURS", "12", "hours without a request after which a user is logged out"),
         Option("SESSION_DAYS", "14", "days after which a user has to log in again in any case"),

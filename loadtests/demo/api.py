@@ -1,4 +1,6 @@
-"""The admin API as the demo calls it: JSON in and out, patient with an admin process that is just being restarted."""
+"""The admin API as the demo calls it: JSON in and out, patient with an admin process that is just being
+restarted, or says that it is asked too often.
+"""
 
 from __future__ import annotations
 
@@ -80,20 +82,24 @@ class AdminApi:
         """Call until it is answered. A repeated POST may leave a second merchant or link behind; nobody uses it."""
         deadline = monotonic() + PATIENCE_S
         while True:
+            pause_s = _RETRY_PAUSE_S
             try:
                 answer = self._pool.request(method, path, json=body, headers=self._headers)
                 away = answer.status in (
                     HTTPStatus.BAD_GATEWAY,
                     HTTPStatus.SERVICE_UNAVAILABLE,
+                    HTTPStatus.TOO_MANY_REQUESTS,
                 )
                 if not away:
                     break
                 trouble = f"answers {answer.status}"
+                if answer.status == HTTPStatus.TOO_MANY_REQUESTS:
+                    pause_s = float(answer.headers.get("Retry-After", pause_s))
             except urllib3.exceptions.HTTPError as error:
                 trouble = f"does not answer ({type(error).__name__})"
             if monotonic() > deadline:
                 raise DemoError(f"the admin API on {self._address} {trouble}, for {PATIENCE_S:.0f} s: {method} {path}")
-            Event().wait(_RETRY_PAUSE_S)
+            Event().wait(pause_s)
         content = answer.json() if answer.data else {}
         if answer.status >= HTTPStatus.BAD_REQUEST:
             raise ApiError(answer.status, content, f"{method} {path}")
