@@ -151,7 +151,7 @@ OPTIONS: dict[str, Option] = {
             for kind, rule in RETENTION_RULES.items()
         ),
         Option("REPORT_TIME_ZONE", "UTC", "time zone of the days of reports, such as Europe/Vienna"),
-        Option("REPORT_CURRENCY", "EUR", "currency that reports show money in when none is asked for"),
+        Option("REPORT_CURRENCY", "USD", "currency that reports show money in when none is asked for"),
         Option("COST_CURRENCY", "", "currency of the costs that clicks state; empty means REPORT_CURRENCY"),
         Option("REPORT_HOURS_DAYS", "31", "days for which roll-ups by the hour are kept, 1 to 3660"),
         Option(

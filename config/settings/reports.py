@@ -17,8 +17,8 @@ class ReportSettings:
     """
 
     time_zone: str = "UTC"
-    currency: str = "EUR"
-    cost_currency: str = "EUR"
+    currency: str = "USD"
+    cost_currency: str = "USD"
     hours_days: int = 31
     values_max: int = 20_000
     timeout_s: float = 20.0
