@@ -61,7 +61,7 @@ def ask(admin: AdminClient, **parameters: str) -> Result:
 def test_an_answer_says_what_was_asked_and_from_where_it_is(world: tuple[AdminClient, History]) -> None:
     admin, _ = world
     answer = ask(admin, group_by="link,day", columns="net,cr,revenue", compare="previous", sort="-net").json
-    assert (answer["by"], answer["time_zone"], answer["currency"]) == ("click", ZONE, "EUR")
+    assert (answer["by"], answer["time_zone"], answer["currency"]) == ("click", ZONE, "USD")
     assert (answer["to"], answer["from"]) == (TODAY.isoformat(), (TODAY - timedelta(days=29)).isoformat())
     assert answer["compared_with"]["to"] == (TODAY - timedelta(days=30)).isoformat()
     assert answer["group_by"] == ["link", "day"]
