@@ -98,15 +98,17 @@ def database_copies(postgres_server: str) -> Iterator[DatabaseCopies]:
         yield copies
 
 
-@pytest.fixture(scope="session")
-def template_database(database_copies: DatabaseCopies) -> str:
-    """Return the name of the migrated database that the others are copies of."""
-    return database_copies.template
-
-
 @pytest.fixture
 def database_url(database_copies: DatabaseCopies) -> Iterator[str]:
     """Yield the URL of a fresh, migrated database."""
+    url = database_copies.make()
+    yield url
+    database_copies.drop(url)
+
+
+@pytest.fixture(scope="module")
+def module_database_url(database_copies: DatabaseCopies) -> Iterator[str]:
+    """Yield the URL of a migrated database that the tests of a module share, since filling it takes long."""
     url = database_copies.make()
     yield url
     database_copies.drop(url)

@@ -26,6 +26,13 @@ def database(database_url: str) -> Iterator[Database]:
         yield connection
 
 
+@pytest.fixture(scope="module")
+def module_database(module_database_url: str) -> Iterator[Database]:
+    """Yield a connection to the database that the tests of a module share."""
+    with closing(connect(module_database_url)) as connection:
+        yield connection
+
+
 @pytest.fixture
 def redis(redis_url: str) -> Iterator[Redis]:
     """Yield a client of this test's Redis."""

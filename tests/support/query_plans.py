@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
 from typing import Any, NamedTuple
-from urllib.parse import urlsplit
 
 from psycopg import sql
 
 from admin_api.runtime import Database
-from admin_client import connect
 
 
 class Plan(NamedTuple):
@@ -22,20 +19,6 @@ class Plan(NamedTuple):
     kinds: set[str]
     indexes: set[str]
     rows_read: int
-
-
-@contextmanager
-def database_of_a_module(postgres_server: str, template_database: str, name: str) -> Iterator[Database]:
-    """Yield a connection to a migrated database that is dropped after use."""
-    full = sql.Identifier(f"{template_database}_{name}")
-    with closing(connect(postgres_server)) as maintenance:
-        maintenance.execute(sql.SQL("create database {} template {}").format(full, sql.Identifier(template_database)))
-        try:
-            url = urlsplit(postgres_server)._replace(path=f"/{template_database}_{name}").geturl()
-            with closing(connect(url)) as database:
-                yield database
-        finally:
-            maintenance.execute(sql.SQL("drop database {} with (force)").format(full))
 
 
 def plan_of(database: Database, query: sql.Composable, values: Any) -> Plan:

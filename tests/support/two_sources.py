@@ -36,8 +36,8 @@ _OF_A_SOURCE = """
         insert into clicks (click_id, clicked_at, link_id, profile_id, config_version, class, method, host, slug, query,
             parameters, user_agent, referrer, accept_language, location, spool_id, spool_number, cost)
         select %(click)s, to_timestamp(%(at_ms)s / 1000.0), link_id, 1, 1, 'valid', 'GET', 'track.example.com',
-            'slug' || %(source)s, 'cost=0.99', '{"cost": "0.99"}', 'Firefox', '', '', 'https://m.example/', 's',
-            %(source)s, 0.99
+            'slug' || %(source)s, 'cost=66.66', '{"cost": "66.66"}', 'Firefox', '', '', 'https://m.example/', 's',
+            %(source)s, 66.66
         from link returning click_id, link_id, clicked_at
     ), conversion as (
         insert into conversions (click_id, merchant_id, link_id, event, status, payout_minor, currency, authenticated,
@@ -133,7 +133,7 @@ def two_sources(database_url: str, redis_url: str) -> Iterator[TwoSources]:
                     | {
                         "payout_minor": PAID_BY_MERCHANT[source_id],
                         "payout": f"{PAID_BY_MERCHANT[source_id] / 100:.2f}",
-                        "cost": "0.99",
+                        "cost": "66.66",
                     }
                 ),
             }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -15,7 +14,7 @@ from admin_api.conversions.listing import ConversionFilter, conversions_query
 from admin_api.http import Place
 from admin_api.money.entry_table import EntryFilter, entries_query
 from admin_api.runtime import Database
-from query_plans import database_of_a_module, plan_of
+from query_plans import plan_of
 
 NOON = datetime(2026, 10, 15, 12, tzinfo=UTC)
 STORED = 30_000
@@ -49,48 +48,48 @@ ENTRIES: dict[str, dict[str, Any]] = {
 
 
 @pytest.fixture(scope="module")
-def many(postgres_server: str, template_database: str) -> Iterator[Database]:
-    """Yield a database of many conversions with what was booked of them. What they are about is not there."""
-    with database_of_a_module(postgres_server, template_database, "money") as database:
-        database.execute("set session_replication_role = replica")
+def many(module_database: Database) -> Database:
+    """Return a database of many conversions with what was booked of them. What they are about is not there."""
+    database = module_database
+    database.execute("set session_replication_role = replica")
+    database.execute(
+        "insert into links (merchant_id, source_id, name, slug, destination_url)"
+        " select 1, n, 'link', 'slug' || n, 'https://m.example/' from generate_series(1, 50) n"
+    )
+    rare = "case when n %% 1000 = 1 then 50 else 1 + n %% 49 end"
+    database.execute(
+        "insert into conversions (conversion_id, click_id, merchant_id, link_id, event, order_id, status, reason,"
+        " authenticated, clicked_at, received_at)"
+        f" select lpad(to_hex(n), 32, '0')::uuid, lpad(to_hex(n), 32, '0')::uuid, {rare}, {rare},"
+        " case n %% 900 when 3 then 'qualified' else 'ftd' end, 'A ' || n,"
+        " case n %% 500 when 7 then 'pending' when 8 then 'reversed' else 'approved' end,"
+        " case n %% 800 when 9 then 'click-expired' end, true, %s, %s + n * interval '1 second'"
+        " from generate_series(1, %s) as n",
+        [NOON, NOON, STORED],
+    )
+    database.execute(
+        "insert into bookings (conversion_id, source_id, plan_id, commission, payout_schedule, hold_days,"
+        " postponed)"
+        " select conversion_id, link_id, link_id, 'cpa', 'monthly', 0, status = 'pending' from conversions"
+    )
+    for party, kind in (("merchant", "revenue"), ("source", "commission")):
         database.execute(
-            "insert into links (merchant_id, source_id, name, slug, destination_url)"
-            " select 1, n, 'link', 'slug' || n, 'https://m.example/' from generate_series(1, 50) n"
+            "insert into entries (party, kind, conversion_id, merchant_id, source_id, amount_minor, currency,"
+            " payout_schedule, payable_at, payout_id, created_at)"
+            " select %(party)s, case extract(epoch from received_at)::bigint %% 600 when 5 then 'adjustment'"
+            " when 6 then 'reversal' else %(kind)s end, conversion_id, merchant_id, link_id, 5, 'USD', 'monthly',"
+            " received_at, case %(party)s when 'source' then extract(epoch from received_at)::bigint / 100 end,"
+            " received_at from conversions order by received_at",
+            {"party": party, "kind": kind},
         )
-        rare = "case when n %% 1000 = 1 then 50 else 1 + n %% 49 end"
-        database.execute(
-            "insert into conversions (conversion_id, click_id, merchant_id, link_id, event, order_id, status, reason,"
-            " authenticated, clicked_at, received_at)"
-            f" select lpad(to_hex(n), 32, '0')::uuid, lpad(to_hex(n), 32, '0')::uuid, {rare}, {rare},"
-            " case n %% 900 when 3 then 'qualified' else 'ftd' end, 'A ' || n,"
-            " case n %% 500 when 7 then 'pending' when 8 then 'reversed' else 'approved' end,"
-            " case n %% 800 when 9 then 'click-expired' end, true, %s, %s + n * interval '1 second'"
-            " from generate_series(1, %s) as n",
-            [NOON, NOON, STORED],
-        )
-        database.execute(
-            "insert into bookings (conversion_id, source_id, plan_id, commission, payout_schedule, hold_days,"
-            " postponed)"
-            " select conversion_id, link_id, link_id, 'cpa', 'monthly', 0, status = 'pending' from conversions"
-        )
-        for party, kind in (("merchant", "revenue"), ("source", "commission")):
-            database.execute(
-                "insert into entries (party, kind, conversion_id, merchant_id, source_id, amount_minor, currency,"
-                " payout_schedule, payable_at, payout_id, created_at)"
-                " select %(party)s, case extract(epoch from received_at)::bigint %% 600 when 5 then 'adjustment'"
-                " when 6 then 'reversal' else %(kind)s end, conversion_id, merchant_id, link_id, 5, 'USD', 'monthly',"
-                " received_at, case %(party)s when 'source' then extract(epoch from received_at)::bigint / 100 end,"
-                " received_at from conversions order by received_at",
-                {"party": party, "kind": kind},
-            )
-        database.execute(
-            "insert into entries (party, kind, source_id, amount_minor, currency, payout_schedule, payable_at,"
-            " payout_id, locked) select 'source', 'payout', 1, -5, 'USD', 'monthly', now(), n, true"
-            " from generate_series(1, 30) n"
-        )
-        for table in ("links", "conversions", "bookings", "entries"):
-            database.execute(f"analyze {table}")  # type: ignore[arg-type]
-        yield database
+    database.execute(
+        "insert into entries (party, kind, source_id, amount_minor, currency, payout_schedule, payable_at,"
+        " payout_id, locked) select 'source', 'payout', 1, -5, 'USD', 'monthly', now(), n, true"
+        " from generate_series(1, 30) n"
+    )
+    for table in ("links", "conversions", "bookings", "entries"):
+        database.execute(f"analyze {table}")  # type: ignore[arg-type]
+    return database
 
 
 @pytest.mark.parametrize("place", [None, PLACE], ids=["first page", "later page"])

@@ -7,15 +7,12 @@ One test for each operation. A request that fits the schema is accepted, unless 
 from __future__ import annotations
 
 import re
-import secrets
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing, suppress
 from datetime import UTC
 from typing import Any, NamedTuple
-from urllib.parse import urlsplit
 
-import psycopg
 import pytest
 import schemathesis
 from hypothesis import HealthCheck, Phase, settings
@@ -29,7 +26,7 @@ from admin_api.http import Column, encode_place, order_of
 from admin_api.runtime import Database
 from admin_client import connect
 from config.configuration import hash_token
-from one_of_each import one_of_each
+from one_of_each import OneOfEach
 
 EXAMPLES = 6
 # Of the requests for every boundary of every parameter, so many are all sent, and of the others one in so many.
@@ -127,21 +124,13 @@ class Api(NamedTuple):
 
 
 @pytest.fixture(scope="module")
-def api(postgres_server: str, template_database: str, redis_server: str) -> Iterator[Api]:
+def api(each: OneOfEach, module_database_url: str) -> Iterator[Api]:
     """Yield the app on a database that has something of everything."""
-    name = f"waypost_openapi_{secrets.token_hex(4)}"
-    with psycopg.connect(postgres_server, autocommit=True) as connection:
-        connection.execute(f"create database {name} template {template_database} strategy file_copy")
-    database_url = urlsplit(postgres_server)._replace(path=f"/{name}").geturl()
-    try:
-        with one_of_each(database_url, redis_server) as made, closing(connect(database_url)) as database:
-            admin = made.admin
-            schema = schemathesis.openapi.from_wsgi("/v1/openapi.json", create_app(admin.collaborators))
-            headers = {"Authorization": f"ApiKey {admin.token}"}
-            yield Api(schema, headers, hash_token(admin.token), database)
-    finally:
-        with psycopg.connect(postgres_server, autocommit=True) as connection:
-            connection.execute(f"drop database {name} with (force)")
+    admin = each.admin
+    with closing(connect(module_database_url)) as database:
+        schema = schemathesis.openapi.from_wsgi("/v1/openapi.json", create_app(admin.collaborators))
+        headers = {"Authorization": f"ApiKey {admin.token}"}
+        yield Api(schema, headers, hash_token(admin.token), database)
 
 
 def good_requests_are_accepted(context: Any, response: Any, case: Any) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
@@ -13,7 +12,7 @@ from admin_api.http import Place
 from admin_api.outgoing.delivery_objects import DeliveryFilter
 from admin_api.outgoing.delivery_table import deliveries_query, matching_deliveries
 from admin_api.runtime import Database
-from query_plans import database_of_a_module, plan_of
+from query_plans import plan_of
 
 NOON = datetime(2026, 10, 15, 12, tzinfo=UTC)
 STORED = 30_000
@@ -32,30 +31,29 @@ FILTERS = {
 
 
 @pytest.fixture(scope="module")
-def many(postgres_server: str, template_database: str) -> Iterator[Database]:
-    """Yield a database of many deliveries with an attempt each. What they are about is not there, so is not checked."""
-    with database_of_a_module(postgres_server, template_database, "deliveries") as database:
-        database.execute("set session_replication_role = replica")
-        database.execute(
-            "insert into outgoing_postbacks (name, url, secrets)"
-            " select 'Partner ' || n, 'https://partner.example/', '{whsec_x}' from generate_series(1, 50) n"
-        )
-        database.execute(
-            "insert into deliveries (outgoing_postback_id, change_id, conversion_id, click_id, event, facts, is_test,"
-            " state, due_at, attempts, planned_at)"
-            " select case when n %% 1000 = 1 then 50 else 1 + n %% 49 end, case when n %% 997 <> 5 then n end,"
-            " gen_random_uuid(), lpad(to_hex(n), 32, '0')::uuid, case n %% 900 when 3 then 'qualified' else 'ftd' end,"
-            " '{}', n %% 997 = 5, case n %% 500 when 7 then 'failed' else 'delivered' end, null, 1,"
-            " %s + n * interval '1 second' from generate_series(1, %s) as n",
-            [NOON, STORED],
-        )
-        database.execute(
-            "insert into delivery_attempts (delivery_id, attempt, ended_at)"
-            " select delivery_id, 1, now() from deliveries"
-        )
-        database.execute("analyze deliveries")
-        database.execute("analyze delivery_attempts")
-        yield database
+def many(module_database: Database) -> Database:
+    """Return a database of many deliveries with an attempt each. What they are about is missing and not checked."""
+    database = module_database
+    database.execute("set session_replication_role = replica")
+    database.execute(
+        "insert into outgoing_postbacks (name, url, secrets)"
+        " select 'Partner ' || n, 'https://partner.example/', '{whsec_x}' from generate_series(1, 50) n"
+    )
+    database.execute(
+        "insert into deliveries (outgoing_postback_id, change_id, conversion_id, click_id, event, facts, is_test,"
+        " state, due_at, attempts, planned_at)"
+        " select case when n %% 1000 = 1 then 50 else 1 + n %% 49 end, case when n %% 997 <> 5 then n end,"
+        " gen_random_uuid(), lpad(to_hex(n), 32, '0')::uuid, case n %% 900 when 3 then 'qualified' else 'ftd' end,"
+        " '{}', n %% 997 = 5, case n %% 500 when 7 then 'failed' else 'delivered' end, null, 1,"
+        " %s + n * interval '1 second' from generate_series(1, %s) as n",
+        [NOON, STORED],
+    )
+    database.execute(
+        "insert into delivery_attempts (delivery_id, attempt, ended_at) select delivery_id, 1, now() from deliveries"
+    )
+    database.execute("analyze deliveries")
+    database.execute("analyze delivery_attempts")
+    return database
 
 
 @pytest.mark.parametrize("place", [None, PLACE], ids=["first page", "later page"])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import Any
@@ -18,7 +17,7 @@ from admin_api.postbacks.postback_objects import PostbackQuery
 from admin_api.postbacks.postbacks import postbacks_query
 from admin_api.runtime import Database
 from admin_client import AdminClient
-from query_plans import database_of_a_module, plan_of
+from query_plans import plan_of
 from tracking.postbacks.fixes import FIXES
 
 NOON = datetime(2026, 10, 15, 12, tzinfo=UTC)
@@ -199,22 +198,22 @@ FILTERS = {
 
 
 @pytest.fixture(scope="module")
-def many(postgres_server: str, template_database: str) -> Iterator[Database]:
-    """Yield a database of twenty thousand postbacks: enough for the planner to choose as it would for millions."""
-    with database_of_a_module(postgres_server, template_database, "postbacks") as database:
-        database.execute(
-            "insert into postbacks (postback_id, received_at, route, method, host, query, content_type, body,"
-            " user_agent, merchant_id, authenticated, click_id, event, order_id, answered, outcome, reason,"
-            " spool_id, spool_number)"
-            " select gen_random_uuid(), %s + n * interval '1 second', 'r', 'GET', 'h', 'q', '', '', 'u',"
-            " n %% 5, true, lpad(to_hex(n), 32, '0')::uuid, case n %% 40 when 0 then 'deposit' else 'ftd' end,"
-            " 'A-' || n, 200, case when n %% 500 = 7 then 'parked' when n %% 9 = 3 then 'refused'"
-            " else 'recorded' end, case when n %% 500 = 7 then 'click-not-stored-yet'"
-            " when n %% 90 = 3 then 'bad-token' end, 's', n from generate_series(1, 20000) as n",
-            [NOON],
-        )
-        database.execute("analyze postbacks")
-        yield database
+def many(module_database: Database) -> Database:
+    """Return a database of twenty thousand postbacks: enough for the planner to choose as it would for millions."""
+    database = module_database
+    database.execute(
+        "insert into postbacks (postback_id, received_at, route, method, host, query, content_type, body,"
+        " user_agent, merchant_id, authenticated, click_id, event, order_id, answered, outcome, reason,"
+        " spool_id, spool_number)"
+        " select gen_random_uuid(), %s + n * interval '1 second', 'r', 'GET', 'h', 'q', '', '', 'u',"
+        " n %% 5, true, lpad(to_hex(n), 32, '0')::uuid, case n %% 40 when 0 then 'deposit' else 'ftd' end,"
+        " 'A-' || n, 200, case when n %% 500 = 7 then 'parked' when n %% 9 = 3 then 'refused'"
+        " else 'recorded' end, case when n %% 500 = 7 then 'click-not-stored-yet'"
+        " when n %% 90 = 3 then 'bad-token' end, 's', n from generate_series(1, 20000) as n",
+        [NOON],
+    )
+    database.execute("analyze postbacks")
+    return database
 
 
 @pytest.mark.parametrize("place", [None, PLACE], ids=["first page", "later page"])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -16,7 +15,7 @@ from admin_api.postbacks.replay_objects import JudgedConversion, JudgedPostback
 from admin_api.postbacks.replay_table import judgements_query
 from admin_api.runtime import Database
 from admin_client import AdminClient
-from query_plans import database_of_a_module, plan_of
+from query_plans import plan_of
 from tracking.runtime import JobSerializer, Task
 from worker.postbacks.replay_table import load_snapshots
 
@@ -276,17 +275,17 @@ def test_all_that_the_worker_keeps_of_a_judged_postback_is_shown(
 
 
 @pytest.fixture(scope="module")
-def many(postgres_server: str, template_database: str) -> Iterator[Database]:
-    """Yield a database of many judgements of a hundred replays. Their postbacks are not there, so are not checked."""
-    with database_of_a_module(postgres_server, template_database, "judgements") as database:
-        database.execute("set session_replication_role = replica")
-        database.execute("insert into replays (filter, dry) select '{}', false from generate_series(1, 100)")
-        database.execute(
-            "insert into postback_judgements (replay_id, postback_id, changed, before, after)"
-            " select 1 + n / 300, gen_random_uuid(), n % 50 = 1, '{}', '{}' from generate_series(0, 29999) as n"
-        )
-        database.execute("analyze postback_judgements")
-        yield database
+def many(module_database: Database) -> Database:
+    """Return a database of many judgements of a hundred replays. Their postbacks are not there, so are not checked."""
+    database = module_database
+    database.execute("set session_replication_role = replica")
+    database.execute("insert into replays (filter, dry) select '{}', false from generate_series(1, 100)")
+    database.execute(
+        "insert into postback_judgements (replay_id, postback_id, changed, before, after)"
+        " select 1 + n / 300, gen_random_uuid(), n % 50 = 1, '{}', '{}' from generate_series(0, 29999) as n"
+    )
+    database.execute("analyze postback_judgements")
+    return database
 
 
 @pytest.mark.parametrize("changed", [False, True])

@@ -20,7 +20,6 @@ from admin_api.reports import COLUMNS, Answer, PostgresReports, Question, Usual,
 from admin_api.reports.planner import Grain, Plan
 from admin_api.reports.question import RowPlace
 from admin_api.runtime import open_pool
-from database_copies import DatabaseCopies
 from report_answers import World, read_world
 from report_history import ZONE, History, begin, prepare
 from tracking.reports import DIMENSIONS, DimensionKind
@@ -105,9 +104,8 @@ def assert_in_order(question: Question, answer: Answer) -> None:
 
 
 @pytest.fixture(scope="module")
-def asked(database_copies: DatabaseCopies, redis_server: str) -> Iterator[Asked]:
+def asked(module_database_url: str, redis_server: str) -> Iterator[Asked]:
     """Yield a world whose clicks and conversions are partly folded, with rates that have a hole."""
-    module_database_url = database_copies.make()
     with (
         cases.installed(module_database_url, redis_server) as used,
         psycopg.connect(module_database_url, autocommit=True) as connection,
@@ -141,7 +139,6 @@ def asked(database_copies: DatabaseCopies, redis_server: str) -> Iterator[Asked]
             PostgresReports(pool, 30, late_keys_min=0),
             history,
         )
-    database_copies.drop(module_database_url)
 
 
 @pytest.mark.parametrize("dimension", [name for name in DIMENSIONS if name not in ("class", "event")])

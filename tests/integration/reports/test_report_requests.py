@@ -22,7 +22,6 @@ from admin_api.runtime import open_pool
 from admin_client import AdminClient, admin_client
 from config.configuration import hash_token
 from config.settings import ReportSettings
-from database_copies import DatabaseCopies
 from report_history import ZONE, History, begin, prepare
 from tracking.reports import DIMENSIONS
 
@@ -31,9 +30,9 @@ TODAY = datetime.now(ZoneInfo(ZONE)).date()
 
 
 @pytest.fixture(scope="module")
-def world(database_copies: DatabaseCopies, redis_server: str) -> Iterator[tuple[AdminClient, History]]:
+def world(module_database_url: str, redis_server: str) -> Iterator[tuple[AdminClient, History]]:
     """Yield a client, and the history that it asks about: clicks with hostile sub ids among others."""
-    url = database_copies.make()
+    url = module_database_url
     with (
         cases.installed(url, redis_server) as used,
         psycopg.connect(url, autocommit=True) as connection,
@@ -49,7 +48,6 @@ def world(database_copies: DatabaseCopies, redis_server: str) -> Iterator[tuple[
         history.fold_all()
         history.store()
         yield admin, history
-    database_copies.drop(url)
 
 
 def ask(admin: AdminClient, **parameters: str) -> Result:

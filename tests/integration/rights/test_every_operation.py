@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 import pytest
@@ -9,10 +11,12 @@ import pytest
 from admin_api.rights import NEEDS
 from every_operation import Asked, ask_everything, every_operation
 from tracking.rights import Right, Role, missing_rights, rights_of
-from two_sources import EARNED, PAID_BY_MERCHANT, TwoSources
+from two_sources import EARNED, TwoSources
 
-# What the workers of PostgreSQL or a partner's answers never hold: amounts of merchants, and what is another source's.
-MERCHANTS_MONEY = ("77.77", "7777", "88.88", "8888", "0.99")
+# Amounts of merchants, in minor and major units, and a cost: a partner is shown none of them.
+MERCHANTS_MONEY = ("77.77", "7777", "88.88", "8888", "66.66")
+# Moments and ids may have the digits of an amount.
+_OTHER_DIGITS = re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9a-f]{16,}")
 
 
 class Caller(NamedTuple):
@@ -84,21 +88,27 @@ def test_a_partner_is_shown_nothing_of_others_and_no_money_of_merchants(world: T
     token = Caller(Role.PARTNER, source_id=source_id).token(world)
     other = world.owned[3 - source_id]
     hidden = [str(other[name]) for name in ("click_id", "conversion_id", "delivery_id")]
-    hidden += [str(EARNED[3 - source_id]), *(f"{word}{3 - source_id}" for word in ("slug", "link of ", "outgoing of "))]
+    hidden += [f"{word}{3 - source_id}" for word in ("slug", "link of ", "outgoing of ")]
     shown = {each.name: str(each.answer) for each in ask_everything(world, token, source_id) if each.status == 200}
     assert str(EARNED[source_id]) in shown["GET /v1/entries"]
     assert str(EARNED[source_id]) in shown["GET /v1/conversions"]
-    words = [*hidden, *MERCHANTS_MONEY, "secret note"]
-    told = [(name, word) for name, text in shown.items() for word in words if word in text]
+    told = [(name, word) for name, text in shown.items() for word in (*hidden, "secret note") if word in text]
     assert told == []
+    assert amounts_in(shown, (*MERCHANTS_MONEY, str(EARNED[3 - source_id]))) == []
+
+
+def amounts_in(shown: Mapping[str, str], amounts: Iterable[str]) -> list[tuple[str, str]]:
+    """Return which amounts stand in which answers."""
+    whole = re.compile(rf"(?<![\d.])({'|'.join(map(re.escape, amounts))})(?!\d)")
+    return [(name, found) for name, text in shown.items() for found in whole.findall(_OTHER_DIGITS.sub("", text))]
 
 
 def test_an_analyst_without_money_sees_no_amount_and_one_with_money_does(world: TwoSources) -> None:
     without, with_money = (CALLERS[name].token(world) for name in ("analyst", "analyst with money"))
-    amounts = [str(each) for each in (*PAID_BY_MERCHANT.values(), *EARNED.values())] + ["77.77", "88.88", "0.99"]
+    amounts = (*MERCHANTS_MONEY, *map(str, EARNED.values()))
     shown = {each.name: str(each.answer) for each in ask_everything(world, without, 1) if each.status == 200}
-    assert [(name, word) for name, text in shown.items() for word in amounts if word in text] == []
-    assert "7777" in world.ask(with_money, "GET", "/v1/conversions").text
+    assert amounts_in(shown, amounts) == []
+    assert amounts_in({"conversions": world.ask(with_money, "GET", "/v1/conversions").text}, ["7777"])
     for query in ("currency=USD", "postponed=true"):
         assert world.ask(without, "GET", f"/v1/conversions?{query}").json["code"] == "money-hidden"
         assert world.ask(with_money, "GET", f"/v1/conversions?{query}").status_code == 200
